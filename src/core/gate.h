@@ -1,0 +1,69 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * Where packets may go to and come from: the one judge of IPv4 addresses.
+ *
+ * RFC 4380 §5.2.4 lists addresses that must never be taken out of a Teredo
+ * address and sent to; reliability asks for more: nothing to ourselves (Z8,
+ * the server that killed itself), nothing from somebody who claims to be us
+ * (Z9), nothing where the operator forbids it (Z42). outbox.c asks here for
+ * every datagram, so no machine can forget to.
+ *
+ * The shell keeps the addresses of this host up to date (Z2) by filling a
+ * struct self; the machines only read it.
+ */
+#ifndef CORE_GATE_H
+#define CORE_GATE_H
+
+#include "addr.h"
+
+enum { SELF_MAX_IP4 = 256, SELF_MAX_IP6 = 256, GATE_MAX_RULES = 64 };
+
+/* IPv4 prefix; bits beyond len are zero. Host order. */
+struct ip4_prefix {
+	uint32_t ip;
+	uint8_t len; /* 0..32 */
+};
+
+/* What this host calls its own. */
+struct self {
+	unsigned n_ip4, n_ip6;
+	struct {
+		uint32_t ip; /* host order */
+		uint8_t len; /* of the subnet it is attached to */
+	} ip4[SELF_MAX_IP4];
+	struct ip6 ip6[SELF_MAX_IP6]; /* global ones, no Teredo addresses */
+	bool has_source;
+	struct ip6 source; /* the one that a relay sends bubbles from (R29) */
+};
+
+struct gate {
+	const struct self *self;
+	bool public_only; /* the extended list, 6890; default on (A35) */
+	unsigned n_allow, n_deny;
+	struct ip4_prefix allow[GATE_MAX_RULES]; /* lifts RFC 1918 and 6890 */
+	struct ip4_prefix deny[GATE_MAX_RULES];
+};
+
+/* REASON_NONE, or one of REASON_SRC_*, for the outer source of a datagram. */
+enum reason gate_source(const struct gate *g, struct tuple t);
+
+/* REASON_NONE, or one of REASON_DST_*, for an IPv4 address and port. */
+enum reason gate_target(const struct gate *g, struct tuple t);
+
+/* Is it an address of this host? */
+bool self_has_ip4(const struct self *s, uint32_t ip);
+bool self_has_ip6(const struct self *s, const struct ip6 *a);
+
+/*
+ * Does this IPv6 address lead to this host through some tunnel, without being
+ * one of its own addresses? (Z36, Z37, Z38)
+ */
+bool self_is_embedded(const struct self *s, uint32_t teredo_prefix,
+		      const struct ip6 *a);
+
+static inline bool ip4_in(uint32_t ip, const struct ip4_prefix *p)
+{
+	return p->len == 0 || (ip ^ p->ip) >> (32 - p->len) == 0;
+}
+
+#endif

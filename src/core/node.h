@@ -1,0 +1,53 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * What one process is: a server, a relay, or both (4380 §5.4.3). The shell
+ * knows the core by this header; it passes in what it received, the time, and
+ * carries out the outbox.
+ *
+ * A packet's way: the shell receives a batch; each packet goes through
+ * node_from_ip4() or node_from_ip6() to server_input() or relay_from_*(), which
+ * parses, decides and writes actions; its end is counted here; the shell sends
+ * the batch.
+ */
+#ifndef CORE_NODE_H
+#define CORE_NODE_H
+
+#include "relay.h"
+#include "server.h"
+
+struct node_conf {
+	bool is_server, is_relay;
+	struct server_conf server;
+	struct relay_conf relay;
+};
+
+/* Secret numbers of one run; from the kernel's generator. */
+struct node_seed {
+	struct hash_key table, rng;
+};
+
+struct node {
+	bool is_server, is_relay;
+	struct self self;   /* kept up to date by the shell */
+	struct gate gate;   /* set by the shell before the first packet */
+	struct stats stats;
+	struct server server;
+	struct relay relay;
+};
+
+/* Bytes of memory besides struct node; aligned to 64, zeroed. May be 0. */
+size_t node_memory(const struct node_conf *conf);
+
+void node_init(struct node *n, const struct node_conf *conf,
+	       const struct node_seed *seed, void *mem);
+
+void node_from_ip4(struct node *n, const struct datagram *d, uint64_t now,
+		   struct outbox *out);
+void node_from_ip6(struct node *n, const uint8_t *p, uint16_t len,
+		   uint64_t now, struct outbox *out);
+void node_timeout(struct node *n, uint64_t now, struct outbox *out);
+
+/* Deadline in ns; UINT64_MAX = none. */
+uint64_t node_next(const struct node *n);
+
+#endif

@@ -1,0 +1,95 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * What a machine wants done, as plain values.
+ *
+ * A machine never sends: it writes actions here, and the shell carries them
+ * out in order. An action is a few bytes made by the machine (head, in the
+ * outbox's own memory) followed by bytes of the packet that is being handled
+ * (body, where it was received; the shell must not reuse that buffer before it
+ * has run the outbox). outbox_udp() is the one send gate: it refuses what
+ * gate.h refuses.
+ *
+ * One call of a machine adds at most OUT_PER_CALL actions and OUT_PER_CALL *
+ * OUT_HEAD bytes, so the shell calls as long as outbox_has_room().
+ */
+#ifndef CORE_OUTBOX_H
+#define CORE_OUTBOX_H
+
+#include "gate.h"
+
+enum {
+	OUT_MAX = 128,	   /* actions */
+	OUT_PER_CALL = 10, /* 8 released packets and a bubble or two */
+	OUT_HEAD = 1536,   /* the longest head: a released packet */
+	OUT_BYTES = 4 * OUT_PER_CALL * OUT_HEAD,
+};
+
+/* Which socket of ours a datagram came to or leaves from. */
+enum door {
+	DOOR_PRIMARY,	/* server, first address, port 3544 */
+	DOOR_SECONDARY, /* server, second address */
+	DOOR_SERVICE,	/* service port of a relay */
+};
+
+enum out_kind {
+	OUT_UDP, /* datagram to `to`, from `door` */
+	OUT_IP6, /* packet for the IPv6 side of this host */
+};
+
+struct out {
+	enum out_kind kind;
+	enum door door;
+	struct tuple to;
+	const uint8_t *head, *body;
+	uint16_t head_len, body_len;
+};
+
+/* A datagram as received. */
+struct datagram {
+	enum door door;
+	struct tuple from;
+	uint8_t ecn; /* of the outer header, 0..3 */
+	const uint8_t *data;
+	uint16_t len;
+};
+
+struct outbox {
+	const struct gate *gate;
+	unsigned n;
+	unsigned used;
+	struct out v[OUT_MAX];
+	uint8_t bytes[OUT_BYTES];
+};
+
+void outbox_init(struct outbox *o, const struct gate *gate);
+
+static inline void outbox_clear(struct outbox *o)
+{
+	o->n = 0;
+	o->used = 0;
+}
+
+static inline bool outbox_has_room(const struct outbox *o)
+{
+	return o->n + OUT_PER_CALL <= OUT_MAX &&
+	       o->used + OUT_PER_CALL * OUT_HEAD <= OUT_BYTES;
+}
+
+/*
+ * Memory for the head of the next action, at least OUT_HEAD bytes, valid until
+ * the outbox is cleared. Taken only when an action is added with it.
+ */
+uint8_t *outbox_head(struct outbox *o);
+
+/*
+ * Send head (written by way of outbox_head()) and body to a tuple. REASON_NONE,
+ * or why the gate refuses; then nothing is added.
+ */
+enum reason outbox_udp(struct outbox *o, enum door door, struct tuple to,
+		       size_t head_len, const void *body, size_t body_len);
+
+/* Hand head and body to the IPv6 side. */
+void outbox_ip6(struct outbox *o, size_t head_len, const void *body,
+		size_t body_len);
+
+#endif

@@ -1,0 +1,48 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * The Teredo server (4380 §5.3): answers solicitations with the address and
+ * port it saw them come from, and passes bubbles and echo packets on to
+ * clients and echo requests of clients into the native Internet. It keeps
+ * nothing about clients (S2): each output follows from the packet in hand and
+ * the configuration. The one memory is a table of token buckets, fixed in size.
+ */
+#ifndef CORE_SERVER_H
+#define CORE_SERVER_H
+
+#include "auth.h"
+#include "hash.h"
+#include "outbox.h"
+#include "ratelim.h"
+
+enum { SERVER_BUCKETS = 65536 };
+
+struct server_conf {
+	uint32_t primary, secondary; /* host order */
+	uint32_t prefix;	     /* TEREDO_PREFIX */
+	uint16_t mtu;		     /* advertised, 1280 */
+	bool own_clients_only;	     /* A44: pass to no other server's client */
+	bool strict_ports; /* no leniency to symmetric NATs (A13) */
+	bool require_secret;	     /* S7 */
+	unsigned n_secrets;
+	const struct secret *secrets; /* in order; owned by the caller */
+	struct rate ra;		      /* answers to one IPv4 address (Z4) */
+};
+
+struct server {
+	struct server_conf conf;
+	const struct gate *gate;
+	struct ip6 link_local; /* source of advertisements (S25) */
+	struct wire_ra ra;     /* what does not change from one to the next */
+	struct hash_key key;
+	bool ended; /* the sunset date has passed (S42) */
+	struct bucket buckets[SERVER_BUCKETS];
+};
+
+void server_init(struct server *s, const struct server_conf *conf,
+		 const struct gate *gate, const struct hash_key *key);
+
+/* A datagram from the IPv4 side: how it ended. */
+enum reason server_input(struct server *s, const struct datagram *d,
+			 uint64_t now, struct outbox *out);
+
+#endif
