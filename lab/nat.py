@@ -74,6 +74,7 @@ table ip nat {
         %(admit)s
     }
     chain turn {
+        update @tried_any { ip saddr . udp sport }
         %(turn)s
         drop
     }
@@ -83,7 +84,6 @@ table ip nat {
     }
     chain judge {
         update @tried { ip saddr . udp sport . ip daddr . udp dport }
-        update @tried_any { ip saddr . udp sport }
         %(judge)s
         drop
     }
