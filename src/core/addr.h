@@ -60,6 +60,12 @@ static inline bool ip6_is_global(const struct ip6 *a)
 	return (a->b[0] & 0xe0) == 0x20;
 }
 
+/* 3056 §2: 2002:V4::/48 */
+static inline bool ip6_is_6to4(const struct ip6 *a)
+{
+	return be16(a->b) == 0x2002;
+}
+
 bool ip6_in(const struct ip6 *a, const struct ip6_prefix *p);
 
 /*

@@ -16,7 +16,11 @@
 
 #include "addr.h"
 
-enum { SELF_MAX_IP4 = 256, SELF_MAX_IP6 = 256, GATE_MAX_RULES = 64 };
+enum {
+	SELF_MAX_IP4 = 256,
+	SELF_MAX_IP6 = 256,
+	GATE_MAX_RULES = 64
+};
 
 /* IPv4 prefix; bits beyond len are zero. Host order. */
 struct ip4_prefix {
@@ -38,6 +42,7 @@ struct self {
 
 struct gate {
 	const struct self *self;
+	uint32_t prefix;  /* of Teredo addresses: TEREDO_PREFIX */
 	bool public_only; /* the extended list, 6890; default on (A35) */
 	unsigned n_allow, n_deny;
 	struct ip4_prefix allow[GATE_MAX_RULES]; /* lifts RFC 1918 and 6890 */
@@ -50,6 +55,14 @@ enum reason gate_source(const struct gate *g, struct tuple t);
 /* REASON_NONE, or one of REASON_DST_*, for an IPv4 address and port. */
 enum reason gate_target(const struct gate *g, struct tuple t);
 
+/*
+ * May this IPv6 address, which is not under the Teredo prefix, be the source of
+ * a packet that goes into or comes out of the tunnel? Global unicast, not
+ * 6to4 of an unusable IPv4 address (Z18), not by way of another tunnel of this
+ * host (Z37). Own addresses pass.
+ */
+enum reason gate_native_source(const struct gate *g, const struct ip6 *a);
+
 /* Is it an address of this host? */
 bool self_has_ip4(const struct self *s, uint32_t ip);
 bool self_has_ip6(const struct self *s, const struct ip6 *a);
@@ -58,8 +71,7 @@ bool self_has_ip6(const struct self *s, const struct ip6 *a);
  * Does this IPv6 address lead to this host through some tunnel, without being
  * one of its own addresses? (Z36, Z37, Z38)
  */
-bool self_is_embedded(const struct self *s, uint32_t teredo_prefix,
-		      const struct ip6 *a);
+bool gate_embeds_self(const struct gate *g, const struct ip6 *a);
 
 static inline bool ip4_in(uint32_t ip, const struct ip4_prefix *p)
 {

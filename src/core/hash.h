@@ -11,7 +11,9 @@
 #include <stddef.h>
 #include <stdint.h>
 
-enum { HASH_KEY_LEN = 16 };
+enum {
+	HASH_KEY_LEN = 16
+};
 
 struct hash_key {
 	uint8_t b[HASH_KEY_LEN];

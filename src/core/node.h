@@ -17,6 +17,7 @@
 
 struct node_conf {
 	bool is_server, is_relay;
+	uint32_t prefix; /* TEREDO_PREFIX, unless configured otherwise */
 	struct server_conf server;
 	struct relay_conf relay;
 };
@@ -28,8 +29,8 @@ struct node_seed {
 
 struct node {
 	bool is_server, is_relay;
-	struct self self;   /* kept up to date by the shell */
-	struct gate gate;   /* set by the shell before the first packet */
+	struct self self; /* kept up to date by the shell */
+	struct gate gate; /* rules set by the shell before the first packet */
 	struct stats stats;
 	struct server server;
 	struct relay relay;
@@ -43,8 +44,8 @@ void node_init(struct node *n, const struct node_conf *conf,
 
 void node_from_ip4(struct node *n, const struct datagram *d, uint64_t now,
 		   struct outbox *out);
-void node_from_ip6(struct node *n, const uint8_t *p, uint16_t len,
-		   uint64_t now, struct outbox *out);
+void node_from_ip6(struct node *n, const uint8_t *p, uint16_t len, uint64_t now,
+		   struct outbox *out);
 void node_timeout(struct node *n, uint64_t now, struct outbox *out);
 
 /* Deadline in ns; UINT64_MAX = none. */

@@ -18,7 +18,7 @@
 #include "gate.h"
 
 enum {
-	OUT_MAX = 128,	   /* actions */
+	OUT_MAX = 128,     /* actions */
 	OUT_PER_CALL = 10, /* 8 released packets and a bubble or two */
 	OUT_HEAD = 1536,   /* the longest head: a released packet */
 	OUT_BYTES = 4 * OUT_PER_CALL * OUT_HEAD,
@@ -26,9 +26,9 @@ enum {
 
 /* Which socket of ours a datagram came to or leaves from. */
 enum door {
-	DOOR_PRIMARY,	/* server, first address, port 3544 */
+	DOOR_PRIMARY,   /* server, first address, port 3544 */
 	DOOR_SECONDARY, /* server, second address */
-	DOOR_SERVICE,	/* service port of a relay */
+	DOOR_SERVICE,   /* service port of a relay */
 };
 
 enum out_kind {

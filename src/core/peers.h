@@ -22,9 +22,18 @@
 
 #define PEER_NONE UINT32_MAX
 
-enum { PEERS_MIN = 64, PEERS_MAX = 1 << 24, PEERS_UNPROVEN_SHARE = 8 };
+enum {
+	PEERS_MIN = 64,
+	PEERS_MAX = 1 << 24,
+	PEERS_UNPROVEN_SHARE = 8
+};
 
-enum roll { ROLL_PROBING, ROLL_FAILED, ROLL_PROVEN, ROLL_COUNT };
+enum roll {
+	ROLL_PROBING,
+	ROLL_FAILED,
+	ROLL_PROVEN,
+	ROLL_COUNT
+};
 
 /* What tells Teredo addresses under one prefix apart: bytes 4-15. */
 struct peer_key {
@@ -34,29 +43,30 @@ struct peer_key {
 /* One cache line. Times in ns, 0 = never. */
 struct peer {
 	struct peer_key key;
-	uint32_t chain;	    /* next in its hash chain */
-	uint32_t newer;	    /* neighbours in its roll */
+	uint32_t chain; /* next in its hash chain */
+	uint32_t newer; /* neighbours in its roll */
 	uint32_t older;
-	uint32_t ip;	    /* tuple it was heard from (PROVEN) */
+	uint32_t ip; /* tuple it was heard from (PROVEN) */
 	uint16_t port;
-	uint8_t roll;	    /* enum roll */
-	uint8_t tries;	    /* bubble attempts of this procedure */
-	uint32_t nonce;	    /* in its last bubble, 0 = none (R32) */
-	uint32_t held;	    /* oldest packet kept for it, or PEER_NONE */
-	uint64_t heard;	    /* last packet from it */
-	uint64_t bubbled;   /* last bubble attempt */
-	uint64_t due;	    /* PROBING: next attempt; FAILED: forgotten */
+	uint8_t roll;     /* enum roll */
+	uint8_t tries;    /* bubble attempts of this procedure */
+	uint32_t nonce;   /* in its last bubble, 0 = none (R32) */
+	uint32_t held;    /* oldest packet kept for it, or PEER_NONE */
+	uint64_t heard;   /* last packet from it */
+	uint64_t bubbled; /* last bubble attempt */
+	uint64_t due;     /* PROBING: next attempt; FAILED: forgotten;
+			     PROVEN: moves up if heard from after this */
 };
 static_assert(sizeof(struct peer) == 64, "a peer fills a cache line");
 
 struct peers {
 	struct hash_key key;
 	uint32_t capacity, max_unproven;
-	uint32_t mask;	    /* of the hash index */
+	uint32_t mask; /* of the hash index */
 	uint32_t n[ROLL_COUNT];
 	uint32_t oldest[ROLL_COUNT], newest[ROLL_COUNT];
-	uint32_t unused;    /* chain of unused entries */
-	uint32_t touched;   /* entries from here on were never used */
+	uint32_t unused;  /* chain of unused entries */
+	uint32_t touched; /* entries from here on were never used */
 	struct peer *v;
 	uint32_t *index;
 };

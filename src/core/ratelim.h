@@ -15,7 +15,7 @@
 
 struct rate {
 	uint32_t per_second; /* 0: no limit */
-	uint32_t burst;	     /* at least 1 */
+	uint32_t burst;      /* at least 1 */
 };
 
 struct bucket {

@@ -28,7 +28,8 @@
 	X(BAD_BLOCK, "bad-block", "unknown, repeated or misplaced block")      \
 	X(BAD_VERSION, "bad-version", "the inner packet is not IPv6")          \
 	X(BAD_TAIL, "bad-tail", "too many bytes behind the inner packet")      \
-	X(TRAILER, "trailer", "trailer that asks for the packet to be dropped") \
+	X(TRAILER, "trailer",                                                  \
+	  "trailer that asks for the packet to be dropped")                    \
 	X(ROUTING, "routing-header", "Routing header inside")                  \
 	/* outer source */                                                     \
 	X(SRC_NOT_GLOBAL, "source-not-global", "IPv4 source is not global")    \
@@ -38,28 +39,33 @@
 	X(DST_NOT_GLOBAL, "target-not-global",                                 \
 	  "IPv4 address or port inside the destination is not usable")         \
 	X(DST_OWN, "target-own", "IPv4 destination is this host")              \
-	X(DST_DENIED, "target-denied", "IPv4 destination is refused by DenyIPv4") \
+	X(DST_DENIED, "target-denied",                                         \
+	  "IPv4 destination is refused by DenyIPv4")                           \
 	/* server */                                                           \
-	X(RS_INVALID, "solicitation-invalid", "fails the checks of 4861 6.1.1") \
-	X(RS_UNEXPECTED, "solicitation-misplaced", "wrong source or destination") \
+	X(RS_INVALID, "solicitation-invalid",                                  \
+	  "fails the checks of 4861 6.1.1")                                    \
+	X(RS_UNEXPECTED, "solicitation-misplaced",                             \
+	  "wrong source or destination")                                       \
 	X(AUTH_MISSING, "auth-missing", "secure qualification is required")    \
 	X(AUTH_FAILED, "auth-failed", "unknown identifier or wrong value")     \
 	X(RATE_RA, "rate-advertisement", "too many answers to this source")    \
 	X(FORGED_BLOCK, "forged-block", "block that a sender may not use")     \
 	X(NOT_RELAYED, "not-relayed", "servers pass bubbles and echos only")   \
-	X(SECONDARY, "secondary", "only solicitations go to the second address") \
+	X(SECONDARY, "secondary",                                              \
+	  "only solicitations go to the second address")                       \
 	X(MISMATCH, "mismatch", "inner source is not the outer one")           \
 	X(BAD_SOURCE, "bad-source", "nobody may use this inner source")        \
-	X(NOT_CLIENT, "not-client", "neither from nor to a client served here") \
+	X(NOT_CLIENT, "not-client",                                            \
+	  "neither from nor to a client served here")                          \
 	X(SCOPE, "scope", "inner destination is not global")                   \
 	X(HOPS, "hop-limit", "hop limit is used up")                           \
-	X(SUNSET, "sunset", "service has ended")                               \
 	/* relay */                                                            \
 	X(LOOP, "loop", "would come back through another tunnel")              \
 	X(NOT_TEREDO, "not-teredo", "no Teredo address where one is needed")   \
 	X(NOT_SERVED, "not-served", "address outside of what is served")       \
 	X(UNKNOWN_PEER, "unknown-peer", "client that nobody here has sent to") \
-	X(NO_SOURCE, "no-source", "no native IPv6 address to send bubbles from") \
+	X(NO_SOURCE, "no-source",                                              \
+	  "no native IPv6 address to send bubbles from")                       \
 	X(TOO_BIG, "too-big", "larger than the MTU of the tunnel")             \
 	X(ECN, "ecn", "congestion mark on a packet that does not know it")     \
 	X(RATE_PEER, "rate-peer", "too many new destinations")                 \
@@ -74,7 +80,7 @@ enum reason {
 #define X(id, name, text) REASON_##id,
 	REASON_LIST(X)
 #undef X
-		REASON_COUNT
+	REASON_COUNT
 };
 
 /* How packets ended; index with enum reason. */

@@ -21,34 +21,34 @@
 #ifndef CORE_RELAY_H
 #define CORE_RELAY_H
 
+#include "held.h"
 #include "outbox.h"
 #include "peers.h"
 #include "ratelim.h"
 
 enum {
 	RELAY_MAX_SERVED = 64,
-	RELAY_SOURCES = 4096, /* buckets for source prefixes */
-	HELD_PER_PEER = 8,    /* R13 */
+	RELAY_SOURCES = 4096,    /* buckets for source prefixes */
+	RELAY_HELD_PER_PEER = 8, /* R13 */
 };
 
 struct relay_conf {
-	uint32_t prefix; /* TEREDO_PREFIX */
-	uint16_t mtu;	 /* of the tunnel: TEREDO_MTU..INNER_MAX */
-	enum door door;	 /* all it sends leaves here (R1) */
+	uint16_t mtu;    /* of the tunnel: TEREDO_MTU..INNER_MAX */
+	enum door door;  /* all it sends leaves here (R1) */
 	uint32_t server; /* primary address of a server in this process, or 0 */
-	bool host_only;	 /* serves this host's own addresses only (R28) */
+	bool host_only;  /* serves this host's own addresses only (R28) */
 	bool direct_bubbles;   /* relay behind a NAT (R14) */
 	bool accept_strangers; /* take packets without having sent any (R17) */
-	bool no_nonces;	       /* literal 4380 §5.4.2 (R32) */
+	bool no_nonces;        /* literal 4380 §5.4.2 (R32) */
 	unsigned n_served;     /* 0: all global addresses (R19, R31) */
 	struct ip6_prefix served[RELAY_MAX_SERVED];
 	uint32_t max_peers;
-	uint32_t max_held;	/* packets kept in all */
-	struct rate strangers;	/* new destinations */
+	uint32_t max_held;      /* packets kept in all */
+	struct rate strangers;  /* new destinations */
 	struct rate per_source; /* of these, from one /64 */
-	struct rate answers;	/* new destinations of echo replies */
-	struct rate again;	/* bubbles to destinations that are known */
-	struct rate errors;	/* ICMPv6 errors (4443 §2.4 f) */
+	struct rate answers;    /* new destinations of echo replies */
+	struct rate again;      /* bubbles to destinations that are known */
+	struct rate errors;     /* ICMPv6 errors (4443 §2.4 f) */
 };
 
 struct relay {
@@ -57,8 +57,7 @@ struct relay {
 	struct stats *stats; /* counts packets that were held when they end */
 	struct rng rng;
 	struct peers peers;
-	struct held *held; /* ring of kept packets */
-	uint32_t next_held, n_held;
+	struct held held;
 	struct bucket strangers, answers, again, errors;
 	struct bucket sources[RELAY_SOURCES];
 };

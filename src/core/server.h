@@ -14,18 +14,19 @@
 #include "outbox.h"
 #include "ratelim.h"
 
-enum { SERVER_BUCKETS = 65536 };
+enum {
+	SERVER_BUCKETS = 65536
+};
 
 struct server_conf {
 	uint32_t primary, secondary; /* host order */
-	uint32_t prefix;	     /* TEREDO_PREFIX */
-	uint16_t mtu;		     /* advertised, 1280 */
-	bool own_clients_only;	     /* A44: pass to no other server's client */
-	bool strict_ports; /* no leniency to symmetric NATs (A13) */
-	bool require_secret;	     /* S7 */
+	uint16_t mtu;                /* advertised, 1280 */
+	bool own_clients_only;       /* A44: pass to no other server's client */
+	bool strict_ports;           /* no leniency to symmetric NATs (A13) */
+	bool require_secret;         /* S7 */
 	unsigned n_secrets;
 	const struct secret *secrets; /* in order; owned by the caller */
-	struct rate ra;		      /* answers to one IPv4 address (Z4) */
+	struct rate ra;               /* answers to one IPv4 address (Z4) */
 };
 
 struct server {
@@ -34,7 +35,6 @@ struct server {
 	struct ip6 link_local; /* source of advertisements (S25) */
 	struct wire_ra ra;     /* what does not change from one to the next */
 	struct hash_key key;
-	bool ended; /* the sunset date has passed (S42) */
 	struct bucket buckets[SERVER_BUCKETS];
 };
 

@@ -27,24 +27,24 @@ struct tuple {
 };
 
 enum {
-	TEREDO_PORT = 3544,	/* 4380 §2.7 */
+	TEREDO_PORT = 3544,         /* 4380 §2.7 */
 	TEREDO_PREFIX = 0x20010000, /* 4380 §2.6: 2001:0000::/32 */
-	TEREDO_MTU = 1280,	/* 4380 §5.1.2 */
+	TEREDO_MTU = 1280,          /* 4380 §5.1.2 */
 
 	FLAG_CONE = 0x8000, /* 4380 §4; only servers look at it (5991 §3.2) */
 
-	ORIGIN_LEN = 8,	      /* 4380 §5.1.1 */
-	AUTH_FIXED_LEN = 13,  /* the same, without identifier and value */
+	ORIGIN_LEN = 8,      /* 4380 §5.1.1 */
+	AUTH_FIXED_LEN = 13, /* the same, without identifier and value */
 	AUTH_NONCE_LEN = 8,
 	AUTH_MAX_ID = 255,
-	AUTH_MAX_VALUE = 32,  /* HMAC-SHA256, the longest we make */
+	AUTH_MAX_VALUE = 32, /* HMAC-SHA256, the longest we make */
 
 	TRAILER_NONCE = 0x01, /* 6081 §4.2 */
 	TRAILER_NONCE_LEN = 6,
 
 	IP6_LEN = 40,
-	INNER_MAX = 1472,   /* fills a UDP datagram on a path of 1500 bytes */
-	TAIL_MAX = 128,	    /* bytes behind a packet that a server copies, A30 */
+	INNER_MAX = 1472, /* fills a UDP datagram on a path of 1500 bytes */
+	TAIL_MAX = 128,   /* bytes behind a packet that a server copies, A30 */
 	BUBBLE_HOPS = 64,
 
 	NEXT_HOPOPTS = 0, /* next header values */
@@ -131,8 +131,8 @@ struct frame {
 	struct auth auth;
 	struct tuple origin;
 	const struct wire_ip6 *ip;
-	uint16_t len;	     /* of the inner packet, header included */
-	uint16_t tail_len;   /* of what follows it: trailers, 6081 §4 */
+	uint16_t len;      /* of the inner packet, header included */
+	uint16_t tail_len; /* of what follows it: trailers, 6081 §4 */
 	const uint8_t *tail;
 };
 
@@ -189,11 +189,19 @@ enum reason ip6_check(const uint8_t *p, size_t n);
 /* Type of an ICMPv6 message right behind the IPv6 header; -1 if none. */
 int ip6_icmp_type(const struct wire_ip6 *ip);
 
+/* Where the extension headers end. */
+struct upper {
+	bool routing;     /* there was a Routing header */
+	uint8_t next;     /* what follows; NEXT_FRAGMENT if out of sight */
+	const uint8_t *p; /* n bytes of it */
+	size_t n;
+};
+
 /*
- * Walk the extension headers for a Routing header (Z25). REASON_NONE if there
- * is none. Linear in the length of the packet.
+ * Walk the extension headers; linear in the length of the packet. REASON_NONE
+ * or REASON_TRUNCATED.
  */
-enum reason ip6_check_routing(const struct wire_ip6 *ip);
+enum reason ip6_upper(const struct wire_ip6 *ip, struct upper *u);
 
 /*
  * The nonce of the first well-formed nonce trailer, 0 if there is none

@@ -1,0 +1,82 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#include "node.h"
+
+size_t node_memory(const struct node_conf *conf)
+{
+	return conf->is_relay ? relay_memory(&conf->relay) : 0;
+}
+
+void node_init(struct node *n, const struct node_conf *conf,
+	       const struct node_seed *seed, void *mem)
+{
+	struct rng rng = {.key = seed->rng};
+
+	n->is_server = conf->is_server;
+	n->is_relay = conf->is_relay;
+	n->stats = (struct stats){0};
+	n->gate.self = &n->self;
+	n->gate.prefix = conf->prefix;
+	if (n->is_server)
+		server_init(&n->server, &conf->server, &n->gate, &seed->table);
+	if (n->is_relay)
+		relay_init(&n->relay, &conf->relay, &n->gate, &n->stats,
+			   &seed->table, &rng, mem);
+}
+
+/* What the server rules leave to a relay in the same process (S41). */
+static bool is_relay_business(enum reason server_said)
+{
+	return server_said == REASON_NOT_RELAYED ||
+	       server_said == REASON_MISMATCH;
+}
+
+/*
+ * Both roles on one socket: the server judges first. An echo request that it
+ * passed on also shows the relay where that client is.
+ */
+static enum reason both(struct node *n, const struct datagram *d, uint64_t now,
+			struct outbox *out)
+{
+	enum reason r = server_input(&n->server, d, now, out);
+	struct frame f;
+
+	if (is_relay_business(r) && d->door == n->relay.conf.door)
+		return relay_from_ip4(&n->relay, d, now, out);
+	if (r == REASON_TO_IPV6 &&
+	    frame_parse(&f, d->data, d->len) == REASON_NONE)
+		relay_heard(&n->relay, &f.ip->src, d->from, now, out);
+	return r;
+}
+
+void node_from_ip4(struct node *n, const struct datagram *d, uint64_t now,
+		   struct outbox *out)
+{
+	enum reason r;
+
+	if (n->is_server && n->is_relay)
+		r = both(n, d, now, out);
+	else if (n->is_server)
+		r = server_input(&n->server, d, now, out);
+	else
+		r = relay_from_ip4(&n->relay, d, now, out);
+	stats_count(&n->stats, r);
+}
+
+void node_from_ip6(struct node *n, const uint8_t *p, uint16_t len, uint64_t now,
+		   struct outbox *out)
+{
+	if (n->is_relay)
+		stats_count(&n->stats,
+			    relay_from_ip6(&n->relay, p, len, now, out));
+}
+
+void node_timeout(struct node *n, uint64_t now, struct outbox *out)
+{
+	if (n->is_relay)
+		relay_timeout(&n->relay, now, out);
+}
+
+uint64_t node_next(const struct node *n)
+{
+	return n->is_relay ? relay_next(&n->relay) : UINT64_MAX;
+}

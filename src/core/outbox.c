@@ -1,0 +1,50 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#include "outbox.h"
+
+void outbox_init(struct outbox *o, const struct gate *gate)
+{
+	o->gate = gate;
+	outbox_clear(o);
+}
+
+uint8_t *outbox_head(struct outbox *o)
+{
+	assert(o->used + OUT_HEAD <= OUT_BYTES);
+	return o->bytes + o->used;
+}
+
+static struct out *add(struct outbox *o, size_t head_len, const void *body,
+		       size_t body_len)
+{
+	struct out *a = &o->v[o->n++];
+
+	assert(o->n <= OUT_MAX && head_len <= OUT_HEAD &&
+	       body_len <= INNER_MAX + TAIL_MAX);
+	a->head = o->bytes + o->used;
+	a->head_len = (uint16_t)head_len;
+	a->body = body;
+	a->body_len = (uint16_t)body_len;
+	o->used += (unsigned)head_len;
+	return a;
+}
+
+enum reason outbox_udp(struct outbox *o, enum door door, struct tuple to,
+		       size_t head_len, const void *body, size_t body_len)
+{
+	enum reason r = gate_target(o->gate, to);
+	struct out *a;
+
+	if (r != REASON_NONE)
+		return r;
+	a = add(o, head_len, body, body_len);
+	a->kind = OUT_UDP;
+	a->door = door;
+	a->to = to;
+	return REASON_NONE;
+}
+
+void outbox_ip6(struct outbox *o, size_t head_len, const void *body,
+		size_t body_len)
+{
+	add(o, head_len, body, body_len)->kind = OUT_IP6;
+}

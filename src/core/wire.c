@@ -1,0 +1,189 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * Bytes to checked views, and back. Nothing here decides, logs or allocates;
+ * every loop runs over the datagram once.
+ */
+#include "wire.h"
+
+#include <string.h>
+
+/* What is left of a datagram. */
+struct cursor {
+	const uint8_t *p;
+	size_t n;
+};
+
+static const uint8_t *take(struct cursor *c, size_t n)
+{
+	const uint8_t *p = c->p;
+
+	if (c->n < n)
+		return NULL;
+	c->p += n;
+	c->n -= n;
+	return p;
+}
+
+/* 4380 §5.1.1; the two bytes 00 01 have been seen. */
+static enum reason parse_auth(struct frame *f, struct cursor *c)
+{
+	const uint8_t *h = take(c, 4);
+	struct auth *a = &f->auth;
+	const uint8_t *confirm;
+
+	if (!h)
+		return REASON_TRUNCATED;
+	a->id_len = h[2];
+	a->value_len = h[3];
+	a->id = take(c, a->id_len);
+	a->value = take(c, a->value_len);
+	a->nonce = take(c, AUTH_NONCE_LEN);
+	confirm = take(c, 1);
+	if (!a->id || !a->value || !a->nonce || !confirm)
+		return REASON_TRUNCATED;
+	a->confirm = *confirm;
+	f->has_auth = true;
+	return REASON_NONE;
+}
+
+static enum reason parse_origin(struct frame *f, struct cursor *c)
+{
+	const struct wire_origin *o = (const void *)take(c, sizeof(*o));
+
+	if (!o)
+		return REASON_TRUNCATED;
+	f->origin.port = (uint16_t)~be16(o->port);
+	f->origin.ip = ~be32(o->ip);
+	f->has_origin = true;
+	return REASON_NONE;
+}
+
+/* Blocks come once each, authentication first (§1.3 of 4380 §5.1.1). */
+static enum reason parse_blocks(struct frame *f, struct cursor *c)
+{
+	enum reason r;
+
+	while (c->n >= 2 && c->p[0] == 0) {
+		if (c->p[1] == 1 && !f->has_auth && !f->has_origin)
+			r = parse_auth(f, c);
+		else if (c->p[1] == 0 && !f->has_origin)
+			r = parse_origin(f, c);
+		else
+			r = REASON_BAD_BLOCK;
+		if (r != REASON_NONE)
+			return r;
+	}
+	return REASON_NONE;
+}
+
+enum reason frame_parse(struct frame *f, const uint8_t *p, size_t n)
+{
+	struct cursor c = {p, n};
+	enum reason r;
+	size_t len;
+
+	*f = (struct frame){0};
+	r = parse_blocks(f, &c);
+	if (r != REASON_NONE)
+		return r;
+	if (c.n && c.p[0] >> 4 != 6)
+		return REASON_BAD_VERSION;
+	f->ip = (const void *)take(&c, IP6_LEN);
+	if (!f->ip)
+		return REASON_TRUNCATED;
+	len = ip6_payload_len(f->ip);
+	if (len > c.n)
+		return REASON_TRUNCATED;
+	if (IP6_LEN + len > INNER_MAX)
+		return REASON_OVERSIZE;
+	f->len = (uint16_t)(IP6_LEN + len);
+	f->tail = c.p + len;
+	f->tail_len = (uint16_t)(c.n - len);
+	return REASON_NONE;
+}
+
+enum reason ip6_check(const uint8_t *p, size_t n)
+{
+	const struct wire_ip6 *ip = (const void *)p;
+
+	if (n < IP6_LEN)
+		return REASON_TRUNCATED;
+	if (p[0] >> 4 != 6)
+		return REASON_BAD_VERSION;
+	if (n != IP6_LEN + (size_t)ip6_payload_len(ip))
+		return REASON_TRUNCATED;
+	return REASON_NONE;
+}
+
+int ip6_icmp_type(const struct wire_ip6 *ip)
+{
+	if (ip->next != NEXT_ICMPV6 ||
+	    ip6_payload_len(ip) < sizeof(struct wire_icmp6))
+		return -1;
+	return ip6_payload(ip)[0];
+}
+
+enum reason ip6_upper(const struct wire_ip6 *ip, struct upper *u)
+{
+	struct cursor c = {ip6_payload(ip), ip6_payload_len(ip)};
+	const uint8_t *h;
+
+	*u = (struct upper){.next = ip->next};
+	while (u->next == NEXT_HOPOPTS || u->next == NEXT_DSTOPTS ||
+	       u->next == NEXT_FRAGMENT || u->next == NEXT_ROUTING) {
+		h = take(&c, 8);
+		if (!h)
+			return REASON_TRUNCATED;
+		if (u->next == NEXT_FRAGMENT) {
+			/* Only a first fragment shows what follows. */
+			if (be16(h + 2) & 0xfff8)
+				break;
+		} else if (!take(&c, 8 * (size_t)h[1])) {
+			return REASON_TRUNCATED;
+		}
+		u->routing |= u->next == NEXT_ROUTING;
+		u->next = h[0];
+	}
+	u->p = c.p;
+	u->n = c.n;
+	return REASON_NONE;
+}
+
+enum reason trailer_nonce(const uint8_t *p, size_t n, uint32_t *nonce)
+{
+	struct cursor c = {p, n};
+	const uint8_t *h, *v;
+	bool seen = false;
+
+	*nonce = 0;
+	while ((h = take(&c, 2)) != NULL) {
+		v = take(&c, h[1]);
+		if (!v)
+			break;
+		if (h[0] >> 6 == 1)
+			return REASON_TRAILER;
+		if (h[0] == TRAILER_NONCE && h[1] == 4 && !seen) {
+			*nonce = be32(v);
+			seen = true;
+		}
+	}
+	return REASON_NONE;
+}
+
+void wire_put_origin(struct wire_origin *o, struct tuple t)
+{
+	put16(o->type, 0);
+	put16(o->port, (uint16_t)~t.port);
+	put32(o->ip, ~t.ip);
+}
+
+void wire_put_ip6(struct wire_ip6 *ip, uint16_t plen, uint8_t next,
+		  uint8_t hops, const struct ip6 *src, const struct ip6 *dst)
+{
+	put32(ip->vcf, UINT32_C(6) << 28);
+	put16(ip->plen, plen);
+	ip->next = next;
+	ip->hops = hops;
+	ip->src = *src;
+	ip->dst = *dst;
+}
