@@ -1,0 +1,457 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * The format of 1.2.6: `Directive value`, one a line, names in any case, `#`
+ * comments. What is new keeps the style.
+ *
+ * Each directive is a row of the table: name, the function that takes its
+ * value, the field, and the words that say what is allowed. Three kinds of row
+ * take no value: those of the client, which a shared file may hold; those that
+ * are not in this version; and those that old versions dropped.
+ *
+ * A bad value is an error. An unknown or repeated directive is a warning, for
+ * 1.2.6 only logged them and old files must go on working; miredo-checkconf
+ * fails on both, as it always did. All are reported, not the first.
+ */
+#include <ctype.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdlib.h>
+#include <string.h>
+#include <strings.h>
+#include <syslog.h>
+
+#include "conf.h"
+#include "value.h"
+
+enum kind {
+	KIND_OURS,
+	KIND_CLIENT, /* another role's, in a shared file */
+	KIND_LATER,  /* not in this version */
+	KIND_GONE,   /* dropped by 1.0 */
+};
+
+struct directive {
+	const char *name;
+	bool (*set)(struct conf *c, const struct directive *d, const char *s);
+	size_t field, count; /* offsets; count of a list */
+	uint32_t min, max;
+	bool is_list;
+	enum kind kind;
+	const char *allowed;
+};
+
+#define FIELD(name) .field = offsetof(struct conf, name)
+#define LIST(name, n)                                                          \
+	.field = offsetof(struct conf, name),                                  \
+	.count = offsetof(struct conf, n), .is_list = true
+
+static void *field_of(struct conf *c, size_t offset)
+{
+	return (char *)c + offset;
+}
+
+static bool set_bool(struct conf *c, const struct directive *d, const char *s)
+{
+	return value_bool(field_of(c, d->field), s);
+}
+
+static bool set_choice(struct conf *c, const struct directive *d, const char *s)
+{
+	enum choice *out = field_of(c, d->field);
+	bool yes;
+
+	if (!value_bool(&yes, s))
+		return false;
+	*out = yes ? CHOICE_YES : CHOICE_NO;
+	return true;
+}
+
+static bool set_u32(struct conf *c, const struct directive *d, const char *s)
+{
+	return value_number(field_of(c, d->field), s, d->min, d->max);
+}
+
+static bool set_u16(struct conf *c, const struct directive *d, const char *s)
+{
+	uint16_t *out = field_of(c, d->field);
+	uint32_t n;
+
+	if (!value_number(&n, s, d->min, d->max))
+		return false;
+	*out = (uint16_t)n;
+	return true;
+}
+
+static bool set_new_peers(struct conf *c, const struct directive *d,
+			  const char *s)
+{
+	c->has_new_peers = set_u32(c, d, s);
+	return c->has_new_peers;
+}
+
+static bool set_ip4(struct conf *c, const struct directive *d, const char *s)
+{
+	return value_ip4(field_of(c, d->field), s);
+}
+
+/* max is the size of the field. */
+static bool set_text(struct conf *c, const struct directive *d, const char *s)
+{
+	if (!*s || strlen(s) >= d->max)
+		return false;
+	strcpy(field_of(c, d->field), s);
+	return true;
+}
+
+static bool set_iface(struct conf *c, const struct directive *d, const char *s)
+{
+	/* What the kernel's dev_valid_name() refuses, and what it expands. */
+	if (strpbrk(s, "/:% \t") || strcmp(s, ".") == 0 || strcmp(s, "..") == 0)
+		return false;
+	return set_text(c, d, s);
+}
+
+static bool set_prefix(struct conf *c, const struct directive *d, const char *s)
+{
+	return value_teredo_prefix(field_of(c, d->field), s);
+}
+
+static bool set_date(struct conf *c, const struct directive *d, const char *s)
+{
+	return value_date(field_of(c, d->field), s);
+}
+
+/* max is the capacity of the list. */
+static bool add_ip4(struct conf *c, const struct directive *d, const char *s)
+{
+	struct ip4_prefix *v = field_of(c, d->field);
+	unsigned *n = field_of(c, d->count);
+
+	return *n < d->max && value_ip4_prefix(&v[*n], s) && ++*n;
+}
+
+static bool add_ip6(struct conf *c, const struct directive *d, const char *s)
+{
+	struct ip6_prefix *v = field_of(c, d->field);
+	unsigned *n = field_of(c, d->count);
+
+	return *n < d->max && value_ip6_prefix(&v[*n], s) && ++*n;
+}
+
+static bool set_type(struct conf *c, const struct directive *d, const char *s)
+{
+	static const struct {
+		const char *name;
+		enum relay_type type;
+	} types[] = {
+		{"client", TYPE_CLIENT}, {"autoclient", TYPE_CLIENT},
+		{"auto", TYPE_CLIENT},   {"relay", TYPE_RELAY},
+		{"cone", TYPE_RELAY},    {"restricted", TYPE_RESTRICTED},
+		{"host", TYPE_HOST},     {"server", TYPE_SERVER},
+	};
+
+	(void)d;
+	for (unsigned i = 0; i < sizeof(types) / sizeof(types[0]); i++) {
+		if (strcasecmp(s, types[i].name) == 0) {
+			c->type = types[i].type;
+			return true;
+		}
+	}
+	return false;
+}
+
+static bool set_facility(struct conf *c, const struct directive *d,
+			 const char *s)
+{
+	uint32_t local;
+
+	(void)d;
+	if (strcasecmp(s, "daemon") == 0)
+		c->facility = LOG_DAEMON;
+	else if (strcasecmp(s, "user") == 0)
+		c->facility = LOG_USER;
+	else if (strcasecmp(s, "kern") == 0)
+		c->facility = LOG_KERN;
+	else if (strncasecmp(s, "local", 5) == 0 &&
+		 value_number(&local, s + 5, 0, 7))
+		c->facility = LOG_LOCAL0 + (int)(local << 3);
+	else
+		return false;
+	return true;
+}
+
+static bool note_server(struct conf *c, const struct directive *d,
+			const char *s)
+{
+	(void)d;
+	c->names_server |= *s != '\0';
+	return true;
+}
+
+#define YES_NO .allowed = "yes or no"
+#define CLIENT .kind = KIND_CLIENT
+#define LATER  .kind = KIND_LATER
+#define GONE   .kind = KIND_GONE
+
+static const struct directive directives[] = {
+	{"RelayType", set_type,
+	 .allowed = "relay (or cone), restricted, host, server, client, "
+		    "autoclient, auto"},
+	{"Relay", set_bool, FIELD(relay_too), YES_NO},
+	{"ServerBindAddress", set_ip4, FIELD(server),
+	 .allowed = "an IPv4 address such as 9.0.0.2"},
+	{"ServerBindAddress2", set_ip4, FIELD(server2),
+	 .allowed = "an IPv4 address such as 9.0.0.3"},
+	{"BindAddress", set_ip4, FIELD(bind_ip),
+	 .allowed = "an IPv4 address of this host"},
+	{"BindPort", set_u16, FIELD(bind_port), .max = 65535,
+	 .allowed = "a UDP port, 0 to 65535 (0 = any)"},
+	{"InterfaceName", set_iface, FIELD(iface), .max = IFNAMSIZ,
+	 .allowed = "1 to 15 characters without / : % and blanks"},
+	{"InterfaceMTU", set_u16, FIELD(mtu), .min = TEREDO_MTU,
+	 .max = INNER_MAX, .allowed = "1280 to 1472"},
+	{"Prefix", set_prefix, FIELD(prefix),
+	 .allowed = "a global IPv6 prefix of 32 bits such as 2001::/32"},
+	{"SyslogFacility", set_facility,
+	 .allowed = "daemon, user, kern, local0 to local7"},
+	{"User", set_text, FIELD(user), .max = CONF_NAME,
+	 .allowed = "a user name of 1 to 32 characters"},
+	{"Group", set_text, FIELD(group), .max = CONF_NAME,
+	 .allowed = "a group name of 1 to 32 characters"},
+	{"Secret", set_text, FIELD(secret_file), .max = CONF_PATH,
+	 .allowed = "the name of a file"},
+	{"RequireSecret", set_choice, FIELD(require_secret), YES_NO},
+	{"Sunset", set_date, FIELD(sunset),
+	 .allowed = "a date YYYY-MM-DD (UTC)"},
+	{"MaxPeers", set_u32, FIELD(max_peers), .min = PEERS_MIN,
+	 .max = PEERS_MAX, .allowed = "64 to 16777216"},
+	{"NewPeersPerSecond", set_new_peers, FIELD(new_peers), .max = 10000000,
+	 .allowed = "0 to 10000000 (0 = no limit)"},
+	{"ReplyRate", set_u32, FIELD(reply_rate), .max = 10000000,
+	 .allowed = "0 to 10000000 a second (0 = no limit)"},
+	{"AllowIPv4", add_ip4, LIST(allow, n_allow), .max = GATE_MAX_RULES,
+	 .allowed = "up to 64 IPv4 prefixes such as 10.0.0.0/8"},
+	{"DenyIPv4", add_ip4, LIST(deny, n_deny), .max = GATE_MAX_RULES,
+	 .allowed = "up to 64 IPv4 prefixes such as 10.0.0.0/8"},
+	{"ServePrefix", add_ip6, LIST(serve, n_serve), .max = RELAY_MAX_SERVED,
+	 .allowed = "up to 64 IPv6 prefixes such as 2a00:1::/32"},
+	{"AcceptStrangers", set_bool, FIELD(accept_strangers), YES_NO},
+	{"RelayNonces", set_bool, FIELD(relay_nonces), YES_NO},
+	{"SymmetricClients", set_bool, FIELD(symmetric_clients), YES_NO},
+	{"OwnClientsOnly", set_bool, FIELD(own_clients_only), YES_NO},
+	{"PublicOnly", set_bool, FIELD(public_only), YES_NO},
+
+	{"ServerAddress", note_server, .is_list = true, CLIENT},
+	{"ServerAddress2", CLIENT},
+	{"LocalDiscovery", CLIENT},
+	{"DiscoveryInterfaces", CLIENT},
+	{"DiscoveryNetmask", CLIENT},
+	{"RefreshInterval", CLIENT},
+	{"Qualify", CLIENT},
+	{"ClientID", CLIENT},
+	{"PortMapping", CLIENT},
+	{"Extensions", CLIENT},
+	{"DefaultRoute", CLIENT},
+	{"RouteMetric", CLIENT},
+	{"RouteTable", CLIENT},
+	{"ProbeHost", CLIENT},
+	{"HookScript", CLIENT},
+	{"BindInterface", LATER},
+	{"Mark", LATER},
+	{"ControlSocket", LATER},
+	{"ControlGroup", LATER},
+	{"LogLevel", LATER},
+	{"LogTarget", LATER},
+	{"IgnoreConeBit", GONE},
+};
+
+enum {
+	N_DIRECTIVES = sizeof(directives) / sizeof(directives[0])
+};
+
+void conf_defaults(struct conf *c)
+{
+	*c = (struct conf){
+		.iface = "teredo",
+		.mtu = TEREDO_MTU,
+		.prefix = TEREDO_PREFIX,
+		.facility = LOG_DAEMON,
+		.user = "miredo",
+		.group = "nogroup",
+		.reply_rate = 100,
+		.relay_nonces = true,
+		.symmetric_clients = true,
+		.public_only = true,
+	};
+}
+
+static void report(struct report *r, enum severity severity, const char *format,
+		   ...) __attribute__((format(printf, 3, 4)));
+
+static void report(struct report *r, enum severity severity, const char *format,
+		   ...)
+{
+	va_list args;
+
+	r->errors += severity == SEVERITY_ERROR;
+	r->warnings += severity == SEVERITY_WARNING;
+	if (r->n == REPORT_MAX) {
+		r->left_out++;
+		return;
+	}
+	va_start(args, format);
+	vsnprintf(r->v[r->n].text, REPORT_LINE, format, args);
+	va_end(args);
+	r->v[r->n++].severity = severity;
+}
+
+static const struct directive *find(const char *name)
+{
+	for (unsigned i = 0; i < N_DIRECTIVES; i++) {
+		if (strcasecmp(directives[i].name, name) == 0)
+			return &directives[i];
+	}
+	return NULL;
+}
+
+static void report_unknown(struct report *r, const char *where,
+			   const char *name)
+{
+	unsigned best = 3; /* two slips of the finger */
+	const char *near = NULL;
+
+	for (unsigned i = 0; i < N_DIRECTIVES; i++) {
+		unsigned d = value_distance(name, directives[i].name);
+
+		if (d < best) {
+			best = d;
+			near = directives[i].name;
+		}
+	}
+	if (near)
+		report(r, SEVERITY_WARNING,
+		       "%s: %.64s: unknown directive, did you mean %s?", where,
+		       name, near);
+	else
+		report(r, SEVERITY_WARNING,
+		       "%s: %.64s: unknown directive, see miredo.conf(5)",
+		       where, name);
+}
+
+static void note(const char *where, const struct directive *d, struct report *r)
+{
+	switch (d->kind) {
+	case KIND_OURS:
+		return;
+	case KIND_CLIENT:
+		report(r, SEVERITY_NOTE, "%s: %s: concerns the client, ignored",
+		       where, d->name);
+		return;
+	case KIND_LATER:
+		report(r, SEVERITY_NOTE, "%s: %s: not in this version, ignored",
+		       where, d->name);
+		return;
+	case KIND_GONE:
+		report(r, SEVERITY_NOTE, "%s: %s: has no effect any more",
+		       where, d->name);
+		return;
+	}
+}
+
+static void apply(struct conf *c, const char *where, const struct directive *d,
+		  const char *value, struct report *r)
+{
+	note(where, d, r);
+	if (!d->set || d->set(c, d, value))
+		return;
+	if (!*value)
+		report(r, SEVERITY_ERROR, "%s: %s: a value is missing: %s",
+		       where, d->name, d->allowed);
+	else
+		report(r, SEVERITY_ERROR,
+		       "%s: %s: \"%.64s\" is not allowed: %s", where, d->name,
+		       value, d->allowed);
+}
+
+void conf_set(struct conf *c, const char *where, const char *directive,
+	      const char *value, struct report *r)
+{
+	apply(c, where, find(directive), value, r);
+}
+
+/*
+ * Cut the value out of what follows the name: without blanks around it, a
+ * comment behind it, or quotes.
+ */
+static char *cut_value(char *s)
+{
+	char *end;
+
+	s += strspn(s, " \t");
+	if (*s == '"') {
+		end = strchr(s + 1, '"');
+		if (end) {
+			*end = '\0';
+			return s + 1;
+		}
+	}
+	for (end = s; *end; end++) {
+		if (*end == '#' &&
+		    (end == s || isblank((unsigned char)end[-1])))
+			break;
+	}
+	while (end > s && isspace((unsigned char)end[-1]))
+		end--;
+	*end = '\0';
+	return s;
+}
+
+static void read_line(struct conf *c, char *line, const char *where,
+		      bool seen[static N_DIRECTIVES], struct report *r)
+{
+	char *name = line + strspn(line, " \t\r\n");
+	size_t n = strcspn(name, " \t\r\n");
+	const struct directive *d;
+	char *value;
+
+	if (!*name || *name == '#')
+		return;
+	value = name[n] ? cut_value(name + n + 1) : name + n;
+	name[n] = '\0';
+	d = find(name);
+	if (!d) {
+		report_unknown(r, where, name);
+		return;
+	}
+	if (seen[d - directives] && !d->is_list) {
+		report(r, SEVERITY_WARNING,
+		       "%s: %s: repeated, the first one counts", where,
+		       d->name);
+		return;
+	}
+	seen[d - directives] = true;
+	apply(c, where, d, value, r);
+}
+
+void conf_read(struct conf *c, FILE *f, const char *name, struct report *r)
+{
+	bool seen[N_DIRECTIVES] = {false};
+	char *line = NULL;
+	size_t space = 0;
+	ssize_t n;
+
+	for (unsigned number = 1; (n = getline(&line, &space, f)) >= 0;
+	     number++) {
+		char where[160];
+
+		snprintf(where, sizeof(where), "%.140s:%u", name, number);
+		if (memchr(line, '\0', (size_t)n))
+			report(r, SEVERITY_ERROR,
+			       "%s: not a text file: a zero byte", where);
+		else
+			read_line(c, line, where, seen, r);
+	}
+	if (ferror(f))
+		report(r, SEVERITY_ERROR, "%.140s: cannot be read", name);
+	free(line);
+}

@@ -1,0 +1,39 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * What the daemon says, and where. Changes of state only: nothing that a
+ * stranger sends makes a line. A message may have a second line that says what
+ * to do; syslog gets both in one.
+ */
+#ifndef SYS_LOG_H
+#define SYS_LOG_H
+
+#include <stdbool.h>
+
+/* The exit statuses of all our programs. */
+enum {
+	STATUS_OK,
+	STATUS_FAILED,
+	STATUS_USAGE
+};
+
+/* Until another of these is called, everything goes to stderr. */
+void log_open(const char *ident, bool verbose);
+
+/*
+ * Starting in the background: everything to syslog, and warnings and errors to
+ * stderr too, until log_leave_terminal().
+ */
+void log_syslog(int facility);
+void log_leave_terminal(void);
+
+void log_error(const char *format, ...) __attribute__((format(printf, 1, 2)));
+void log_warning(const char *format, ...) __attribute__((format(printf, 1, 2)));
+void log_info(const char *format, ...) __attribute__((format(printf, 1, 2)));
+/* Only with -v. */
+void log_debug(const char *format, ...) __attribute__((format(printf, 1, 2)));
+
+/* Cannot start: what, where, what to do. Ends the process, STATUS_FAILED. */
+_Noreturn void die(const char *format, ...)
+	__attribute__((format(printf, 1, 2)));
+
+#endif

@@ -1,0 +1,232 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* Requests to the kernel's routing socket, by libmnl (see netlink.h). */
+#include <errno.h>
+#include <fcntl.h>
+#include <libmnl/libmnl.h>
+#include <linux/if.h>
+#include <linux/if_link.h>
+#include <linux/rtnetlink.h>
+#include <netinet/in.h>
+#include <string.h>
+#include <time.h>
+
+#include "netlink.h"
+
+enum {
+	/* Marks the route as ours; rtnetlink.h leaves numbers above those of
+	 * its list to routing daemons. */
+	ROUTE_PROTOCOL = 0x54,
+	ROUTE_METRIC = 1024,
+	QUEUE_PACKETS = 10000,
+};
+
+static int open_groups(struct netlink *nl, unsigned groups)
+{
+	*nl = (struct netlink){0};
+	nl->socket = mnl_socket_open2(NETLINK_ROUTE, SOCK_CLOEXEC);
+	if (!nl->socket)
+		return -errno;
+	if (mnl_socket_bind(nl->socket, groups, MNL_SOCKET_AUTOPID) < 0) {
+		int r = -errno;
+
+		mnl_socket_close(nl->socket);
+		nl->socket = NULL;
+		return r;
+	}
+	nl->seq = (unsigned)time(NULL);
+	nl->port = mnl_socket_get_portid(nl->socket);
+	return 0;
+}
+
+int netlink_open(struct netlink *nl)
+{
+	return open_groups(nl, 0);
+}
+
+int netlink_open_events(struct netlink *nl)
+{
+	int r = open_groups(nl, RTMGRP_LINK | RTMGRP_IPV4_IFADDR |
+					RTMGRP_IPV6_IFADDR);
+
+	if (r)
+		return r;
+	return fcntl(netlink_fd(nl), F_SETFL, O_NONBLOCK) ? -errno : 0;
+}
+
+int netlink_fd(const struct netlink *nl)
+{
+	return mnl_socket_get_fd(nl->socket);
+}
+
+int netlink_drain(struct netlink *nl)
+{
+	char buf[8192];
+	int events = 0;
+
+	while (mnl_socket_recvfrom(nl->socket, buf, sizeof(buf)) >= 0 ||
+	       errno == ENOBUFS || errno == ENOSPC)
+		events = 1;
+	return events;
+}
+
+/* Send a request and read answers up to the last. */
+static int request(struct netlink *nl, struct nlmsghdr *h, mnl_cb_t fn,
+		   void *arg)
+{
+	char buf[32768];
+	ssize_t n;
+	int r;
+
+	h->nlmsg_seq = ++nl->seq;
+	if (mnl_socket_sendto(nl->socket, h, h->nlmsg_len) < 0)
+		return -errno;
+	do {
+		n = mnl_socket_recvfrom(nl->socket, buf, sizeof(buf));
+		if (n < 0)
+			return -errno;
+		r = mnl_cb_run(buf, (size_t)n, nl->seq, nl->port, fn, arg);
+	} while (r > 0);
+	return r < 0 ? -errno : 0;
+}
+
+struct listing {
+	host_addr_fn *fn;
+	void *arg;
+};
+
+/* The address itself; IFA_ADDRESS is the peer's on a point-to-point link. */
+static const struct nlattr *local_attr(const struct nlattr *const *attr)
+{
+	return attr[IFA_LOCAL] ? attr[IFA_LOCAL] : attr[IFA_ADDRESS];
+}
+
+static int on_attr(const struct nlattr *a, void *arg)
+{
+	const struct nlattr **attr = arg;
+
+	if (mnl_attr_get_type(a) <= IFA_MAX)
+		attr[mnl_attr_get_type(a)] = a;
+	return MNL_CB_OK;
+}
+
+static int on_addr(const struct nlmsghdr *h, void *arg)
+{
+	const struct ifaddrmsg *m = mnl_nlmsg_get_payload(h);
+	const struct nlattr *attr[IFA_MAX + 1] = {0}, *local;
+	struct host_addr a = {
+		.is_ip6 = m->ifa_family == AF_INET6,
+		.ifindex = m->ifa_index,
+		.len = m->ifa_prefixlen,
+		.flags = m->ifa_flags,
+	};
+	struct listing *l = arg;
+
+	if (h->nlmsg_type != RTM_NEWADDR)
+		return MNL_CB_OK;
+	mnl_attr_parse(h, sizeof(*m), on_attr, attr);
+	local = local_attr(attr);
+	if (!local || mnl_attr_get_payload_len(local) < (a.is_ip6 ? 16 : 4))
+		return MNL_CB_OK;
+	if (attr[IFA_FLAGS])
+		a.flags = mnl_attr_get_u32(attr[IFA_FLAGS]);
+	if (a.is_ip6)
+		memcpy(a.ip6.b, mnl_attr_get_payload(local), 16);
+	else
+		a.ip = be32(mnl_attr_get_payload(local));
+	l->fn(l->arg, &a);
+	return MNL_CB_OK;
+}
+
+int netlink_addresses(struct netlink *nl, host_addr_fn *fn, void *arg)
+{
+	static const uint8_t families[] = {AF_INET, AF_INET6};
+	struct listing l = {fn, arg};
+	int r = 0;
+
+	for (unsigned i = 0; i < 2 && !r; i++) {
+		char buf[256];
+		struct nlmsghdr *h = mnl_nlmsg_put_header(buf);
+		struct ifaddrmsg *m;
+
+		h->nlmsg_type = RTM_GETADDR;
+		h->nlmsg_flags = NLM_F_REQUEST | NLM_F_DUMP;
+		m = mnl_nlmsg_put_extra_header(h, sizeof(*m));
+		m->ifa_family = families[i];
+		r = request(nl, h, on_addr, &l);
+	}
+	return r;
+}
+
+static void put_no_address(struct nlmsghdr *h)
+{
+	struct nlattr *spec = mnl_attr_nest_start(h, IFLA_AF_SPEC);
+	struct nlattr *ip6 = mnl_attr_nest_start(h, AF_INET6);
+
+	mnl_attr_put_u8(h, IFLA_INET6_ADDR_GEN_MODE, IN6_ADDR_GEN_MODE_NONE);
+	mnl_attr_nest_end(h, ip6);
+	mnl_attr_nest_end(h, spec);
+}
+
+static int change_link(struct netlink *nl, unsigned ifindex, unsigned flags,
+		       unsigned change, uint32_t mtu)
+{
+	char buf[512];
+	struct nlmsghdr *h = mnl_nlmsg_put_header(buf);
+	struct ifinfomsg *m;
+
+	h->nlmsg_type = RTM_NEWLINK;
+	h->nlmsg_flags = NLM_F_REQUEST | NLM_F_ACK;
+	m = mnl_nlmsg_put_extra_header(h, sizeof(*m));
+	m->ifi_family = AF_UNSPEC;
+	m->ifi_index = (int)ifindex;
+	m->ifi_flags = flags;
+	m->ifi_change = change;
+	if (mtu) {
+		mnl_attr_put_u32(h, IFLA_MTU, mtu);
+		mnl_attr_put_u32(h, IFLA_TXQLEN, QUEUE_PACKETS);
+		put_no_address(h);
+	}
+	return request(nl, h, NULL, NULL);
+}
+
+int netlink_link_up(struct netlink *nl, unsigned ifindex, uint32_t mtu)
+{
+	/* Without multicast the kernel sends no MLD reports into it, and with
+	 * no link-local address no Router Solicitations. First all that, then
+	 * up, so that nothing gets out between. */
+	int r = change_link(nl, ifindex, IFF_NOARP, IFF_NOARP | IFF_MULTICAST,
+			    mtu);
+
+	return r ? r : change_link(nl, ifindex, IFF_UP, IFF_UP, 0);
+}
+
+int netlink_route(struct netlink *nl, unsigned ifindex, uint32_t prefix)
+{
+	/* By way of an address that nobody has: else the kernel would make an
+	 * entry for each destination in its neighbour table, which is small,
+	 * and which strangers could fill. */
+	static const struct ip6 via = {{0xfe, 0x80, [15] = 1}};
+	char buf[256];
+	struct nlmsghdr *h = mnl_nlmsg_put_header(buf);
+	struct ip6 dst = {0};
+	struct rtmsg *m;
+
+	put32(dst.b, prefix);
+	h->nlmsg_type = RTM_NEWROUTE;
+	h->nlmsg_flags = NLM_F_REQUEST | NLM_F_ACK | NLM_F_CREATE | NLM_F_EXCL;
+	m = mnl_nlmsg_put_extra_header(h, sizeof(*m));
+	*m = (struct rtmsg){
+		.rtm_family = AF_INET6,
+		.rtm_dst_len = 32,
+		.rtm_table = RT_TABLE_MAIN,
+		.rtm_protocol = ROUTE_PROTOCOL,
+		.rtm_scope = RT_SCOPE_UNIVERSE,
+		.rtm_type = RTN_UNICAST,
+		.rtm_flags = RTNH_F_ONLINK,
+	};
+	mnl_attr_put(h, RTA_DST, sizeof(dst), &dst);
+	mnl_attr_put(h, RTA_GATEWAY, sizeof(via), &via);
+	mnl_attr_put_u32(h, RTA_OIF, ifindex);
+	mnl_attr_put_u32(h, RTA_PRIORITY, ROUTE_METRIC);
+	return request(nl, h, NULL, NULL);
+}

@@ -1,0 +1,18 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * The IPv6 side of a server: whole IPv6 packets, with the address of a client
+ * as their source, leave by the ordinary routing of this host. Nothing comes
+ * in here; the answers go to whatever relay is nearest to their sender.
+ */
+#ifndef SYS_RAW6_H
+#define SYS_RAW6_H
+
+#include "udp.h"
+
+/* Needs CAP_NET_RAW. Descriptor or -errno. */
+int raw6_open(void);
+
+/* Send n packets, n <= BATCH. How many the kernel refused. */
+unsigned raw6_send(int fd, const struct out *const *v, unsigned n);
+
+#endif
