@@ -1,0 +1,35 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * Inside the relay: how a peer is asked with bubbles, trusted when it answers,
+ * and given up when it does not.
+ *
+ *	nothing --- a packet for it -----------> PROBING: bubbles, every 2 s
+ *	PROBING --- four without an answer ----> FAILED: left alone for 30 s
+ *	FAILED ---- 30 s ----------------------> nothing
+ *	any ------- something valid from it ---> PROVEN: packets leave at once
+ *	PROVEN ---- silent for 30 s and
+ *	            a packet for it -----------> PROBING
+ *	PROVEN ---- silent for 5 min ----------> nothing
+ */
+#ifndef CORE_REACH_H
+#define CORE_REACH_H
+
+#include "relay.h"
+
+/*
+ * A packet for a client that is not known to listen; i is its entry or
+ * PEER_NONE. REASON_HELD, or how the packet ended (R7-R13).
+ */
+enum reason relay_reach(struct relay *r, uint32_t i, const uint8_t *p,
+			uint16_t len, uint64_t now, struct outbox *out);
+
+/* Something valid came from this entry: trust it, send what is held (R18). */
+void relay_prove(struct relay *r, uint32_t i, struct tuple from, uint64_t now,
+		 struct outbox *out);
+
+/* An ICMPv6 error to the sender of a packet, if one may be sent (R25). */
+void relay_complain(struct relay *r, uint8_t type, uint8_t code,
+		    const void *packet, uint16_t len, uint64_t now,
+		    struct outbox *out);
+
+#endif
