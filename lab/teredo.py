@@ -1,0 +1,75 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""Teredo in the lab: roles by either implementation, addresses explained."""
+
+import collections
+import ipaddress
+import json
+
+from lab import foreign
+from lab.capture import tshark
+from lab.host import wait_for
+
+#: "ours" is the build directory's, "debian" the foreign one.
+IMPLEMENTATIONS = ("ours", "debian")
+
+#: What a Teredo address says (RFC 4380, section 4).
+Address = collections.namedtuple("Address", "server flags port ip4")
+
+
+def start_server(net, whose="ours"):
+    """Start a Teredo server on net.server; returns a Daemon."""
+    if whose == "debian":
+        return foreign.server(net.server)
+    return net.server.daemon(["miredo", "-s", net.server.ip4])
+
+
+def start_relay(net, whose="ours"):
+    """Start a Teredo relay on net.relay; returns a Daemon."""
+    if whose == "debian":
+        return foreign.relay(net.relay)
+    return net.relay.daemon(["miredo"])
+
+
+def address_of(host, device="teredo"):
+    """The global IPv6 address on a device now, None if there is none."""
+    shown = host.run(["ip", "-6", "-json", "address", "show", "dev", device,
+                      "scope", "global"], check=False).stdout
+    for link in json.loads(shown or "[]"):
+        for address in link.get("addr_info", ()):
+            return address["local"]
+    return None
+
+
+def wait_address(host, timeout=15.0):
+    """Wait until a client is qualified; return its Teredo address."""
+    return wait_for(lambda: address_of(host),
+                    f"a Teredo address on {host.name}", timeout)
+
+
+def explain(address):
+    """Take a Teredo address apart; returns an Address."""
+    raw = ipaddress.IPv6Address(address).packed
+    return Address(
+        server=str(ipaddress.IPv4Address(raw[4:8])),
+        flags=int.from_bytes(raw[8:10], "big"),
+        port=int.from_bytes(raw[10:12], "big") ^ 0xffff,
+        ip4=str(ipaddress.IPv4Address(bytes(b ^ 0xff for b in raw[12:]))))
+
+
+#: Columns of decode().
+FIELDS = ("frame.protocols", "_ws.malformed", "_ws.expert.message",
+          "ip.src", "udp.srcport", "ip.dst", "udp.dstport", "ipv6.src",
+          "ipv6.dst", "_ws.col.Info")
+Decoded = collections.namedtuple(
+    "Decoded", "protocols malformed expert ip_src udp_src ip_dst udp_dst "
+               "ipv6_src ipv6_dst info")
+
+
+def decode(packets, source):
+    """What tshark makes of the UDP packets that `source` (IPv4) sent."""
+    options = ["--enable-heuristic", "teredo_udp", "-T", "fields",
+               "-E", "occurrence=a", "-o", "udp.check_checksum:TRUE",
+               "-Y", f"udp && ip.src == {source} && !icmp"]
+    for field in FIELDS:
+        options += ["-e", field]
+    return [Decoded(*line.split("\t")) for line in tshark(packets, *options)]
