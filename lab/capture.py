@@ -55,6 +55,14 @@ class Capture:
             self.packets.append(Packet(seconds + nanoseconds / 1e9, host,
                                        device, origin[2] == OUTGOING, frame))
 
+    def take(self):
+        """Return what was recorded so far, in order, and start afresh."""
+        with self._reader.paused():
+            for sock in self._socks:
+                self._read(sock)
+            taken, self.packets = self.packets, []
+        return sorted(taken, key=lambda packet: packet.time)
+
     def stop(self):
         """Stop recording; return the packets in order of time."""
         for sock in self._socks:

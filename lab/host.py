@@ -77,7 +77,10 @@ class Process:
                                  "cwd": str(cwd)},
                                 [stdin, self._out, self._err, report])
         except OSError as problem:
-            raise LabError(f"{self}: {os.strerror(problem.errno)}") from None
+            raise LabError(
+                f"{self}: {os.strerror(problem.errno)} (looked in "
+                f"{build_directory()} and where the system has programs)"
+            ) from None
         finally:
             os.close(stdin)
             os.close(report)
@@ -274,7 +277,9 @@ class Host:
         its PID file (by default /run/miredo.pid, or /run/miredo-server.pid
         for a server).
         """
-        server = "-s" in argv or "server" in os.path.basename(str(argv[0]))
+        argv = [str(arg) for arg in argv]
+        server = ("server" in os.path.basename(argv[0]) or "-s" in argv
+                  or any(arg.startswith("--server") for arg in argv))
         pidfile = pidfile or ("/run/miredo-server.pid" if server
                               else "/run/miredo.pid")
         since = len(self.log)

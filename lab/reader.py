@@ -27,6 +27,10 @@ class Reader:
         with self._lock:
             self._selector.unregister(sock)
 
+    def paused(self):
+        """A context in which no function runs."""
+        return self._lock
+
     def _run(self):
         while True:
             for key, _ in self._selector.select():
