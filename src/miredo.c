@@ -1,0 +1,180 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * miredo, miredo-server and miredo-checkconf: one program, and its name tells
+ * which. Reads what is wanted, then starts the processes of monitor.h.
+ */
+#include <errno.h>
+#include <getopt.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "sys/log.h"
+#include "sys/monitor.h"
+#include "sys/options.h"
+#include "sys/plan.h"
+#include "sys/preflight.h"
+#include "sys/privs.h"
+#include "sys/worker.h"
+
+/* What miredo-checkconf has always said for a bad file. */
+enum {
+	STATUS_BAD_FILE = 255
+};
+
+/* Debian keeps the file one level up, with a link. */
+static const char *const relay_files[] = {"/etc/miredo/miredo.conf",
+					  "/etc/miredo.conf"};
+static const char *const server_files[] = {"/etc/miredo/miredo-server.conf",
+					   "/etc/miredo-server.conf"};
+
+/* Read a named file, or the first default one that exists, if any. */
+static void read_file(struct conf *c, const char *name, bool as_server,
+		      struct report *r)
+{
+	const char *const *defaults = as_server ? server_files : relay_files;
+	FILE *f = NULL;
+
+	for (unsigned i = 0; !f && !name && i < 2; i++) {
+		f = fopen(defaults[i], "re");
+		if (f || errno != ENOENT)
+			name = defaults[i];
+	}
+	if (!name)
+		return;
+	if (!f)
+		f = fopen(name, "re");
+	if (!f)
+		die("cannot read the configuration file %s: %s", name,
+		    strerror(errno));
+	conf_read(c, f, name, r);
+	fclose(f);
+}
+
+static void read_all(struct conf *c, const struct options *o, struct report *r)
+{
+	conf_defaults(c);
+	read_file(c, o->file, o->as_server, r);
+	for (unsigned i = 0; i < o->n_overrides; i++)
+		conf_set(c, o->overrides[i].option, o->overrides[i].directive,
+			 o->overrides[i].value, r);
+}
+
+static void print_report(const struct report *r, enum severity from)
+{
+	for (unsigned i = 0; i < r->n; i++) {
+		if (r->v[i].severity < from)
+			continue;
+		if (r->v[i].severity == SEVERITY_ERROR)
+			log_error("%s", r->v[i].text);
+		else
+			log_warning("%s", r->v[i].text);
+	}
+	if (r->left_out)
+		log_warning("and %u lines like these", r->left_out);
+}
+
+static uint64_t host_memory(void)
+{
+	return (uint64_t)sysconf(_SC_PHYS_PAGES) *
+	       (uint64_t)sysconf(_SC_PAGE_SIZE);
+}
+
+/* The configuration of this run; dies of what is wrong with it. */
+static void configure(struct plan *p, struct conf *c, const struct options *o)
+{
+	static struct report r;
+
+	read_all(c, o, &r);
+	if (r.errors) {
+		print_report(&r, SEVERITY_WARNING);
+		die("not starting: %u error%s in the configuration", r.errors,
+		    r.errors == 1 ? "" : "s");
+	}
+	if (plan_role(c, o) == ROLE_CLIENT)
+		die("the client is not in this version, only server and relay\n"
+		    "  for a relay:  --role relay;  for a server:  -s ADDR");
+	print_report(&r, SEVERITY_NOTE);
+	if (o->server_name)
+		log_warning("\"%s\" is ignored: only a client asks a server",
+			    o->server_name);
+	plan_make(p, c, o, host_memory());
+}
+
+static const char *pidfile(const struct plan *p)
+{
+	if (p->options->pidfile)
+		return p->options->pidfile;
+	if (p->options->foreground)
+		return NULL;
+	return p->node.is_server ? "/run/miredo-server.pid" : "/run/miredo.pid";
+}
+
+static int run(int argc, char **argv)
+{
+	static struct options o;
+	static struct conf c;
+	static struct plan p;
+	struct worker_task task = {.plan = &p};
+	int ready_fd = -1;
+
+	options_parse(&o, argc, argv);
+	log_open(o.program, o.verbose);
+	configure(&p, &c, &o);
+	preflight_sunset(&c);
+	if (o.check)
+		return STATUS_OK;
+	privs_require(p.node.is_relay && o.tun_fd < 0,
+		      p.node.is_server && !p.node.is_relay);
+	privs_lookup(&task.identity, c.user, c.group);
+	if (!o.foreground) {
+		log_syslog(c.facility);
+		ready_fd = daemon_detach();
+	}
+	return monitor_run(worker_main, &task, pidfile(&p), ready_fd);
+}
+
+static int checkconf(int argc, char **argv)
+{
+	static struct conf c;
+	static struct report r;
+	const char *name = relay_files[0];
+	FILE *f;
+	int got;
+
+	while ((got = getopt(argc, argv, "fhV")) != -1) {
+		switch (got) {
+		case 'f': /* units of 1.2.6 pass it */
+			break;
+		case 'h':
+			puts("Usage: miredo-checkconf [-f] [FILE]\n"
+			     "Exit status: 0 good, 255 not");
+			return STATUS_OK;
+		case 'V':
+			options_print_version("miredo-checkconf");
+			return STATUS_OK;
+		default:
+			return STATUS_USAGE;
+		}
+	}
+	if (optind < argc)
+		name = argv[optind];
+	f = fopen(name, "re");
+	if (!f) {
+		log_error("%s: %s", name, strerror(errno));
+		return STATUS_BAD_FILE;
+	}
+	conf_defaults(&c);
+	conf_read(&c, f, name, &r);
+	fclose(f);
+	print_report(&r, SEVERITY_WARNING);
+	return r.errors || r.warnings ? STATUS_BAD_FILE : STATUS_OK;
+}
+
+int main(int argc, char **argv)
+{
+	log_open(program_invocation_short_name, false);
+	if (strcmp(program_invocation_short_name, "miredo-checkconf") == 0)
+		return checkconf(argc, argv);
+	return run(argc, argv);
+}

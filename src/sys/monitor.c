@@ -1,0 +1,192 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * The command and the monitor (see monitor.h). The monitor does nothing but
+ * wait, so that there is little to go wrong in it. It is no longer able to
+ * signal the worker, which is another user's process: signals go through the
+ * channel.
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <poll.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/prctl.h>
+#include <sys/signalfd.h>
+#include <sys/socket.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "log.h"
+#include "monitor.h"
+#include "pidfile.h"
+#include "privs.h"
+
+struct monitor {
+	pid_t worker;
+	int signals, channel, ready_fd;
+};
+
+static void redirect(int fd)
+{
+	int null = open("/dev/null", O_RDWR | O_CLOEXEC);
+
+	if (null < 0 || dup2(null, fd) < 0)
+		die("cannot open /dev/null: %s", strerror(errno));
+	close(null);
+}
+
+int daemon_detach(void)
+{
+	int fd[2], status;
+	pid_t child;
+	char c;
+
+	if (pipe2(fd, O_CLOEXEC) < 0)
+		die("cannot go into the background: %s", strerror(errno));
+	child = fork();
+	if (child < 0)
+		die("cannot go into the background: %s", strerror(errno));
+	if (child == 0) {
+		close(fd[0]);
+		setsid();
+		redirect(STDIN_FILENO);
+		return fd[1];
+	}
+	close(fd[1]);
+	if (read(fd[0], &c, 1) == 1)
+		_exit(STATUS_OK);
+	/* It has said why. */
+	waitpid(child, &status, 0);
+	_exit(STATUS_FAILED);
+}
+
+void worker_ready(int channel)
+{
+	const char c = WORKER_READY;
+
+	if (send(channel, &c, 1, MSG_NOSIGNAL) < 0)
+		die("the monitor is gone");
+	if (chdir("/") < 0)
+		die("cannot change to /: %s", strerror(errno));
+}
+
+/* The worker is ready: let the command return, let go of its terminal. */
+static void leave(struct monitor *m)
+{
+	const char c = WORKER_READY;
+
+	log_leave_terminal();
+	if (chdir("/") < 0)
+		log_warning("cannot change to /: %s", strerror(errno));
+	if (m->ready_fd < 0)
+		return;
+	redirect(STDOUT_FILENO);
+	redirect(STDERR_FILENO);
+	if (write(m->ready_fd, &c, 1) < 0)
+		log_debug("the command that started us has gone");
+	close(m->ready_fd);
+	m->ready_fd = -1;
+}
+
+static void on_channel(struct monitor *m, struct pollfd *p)
+{
+	char c;
+
+	if (recv(m->channel, &c, 1, 0) == 1 && c == WORKER_READY)
+		leave(m);
+	else
+		p->fd = -1; /* it is ending; SIGCHLD will tell how */
+}
+
+/* The exit status, or -1 to go on. */
+static int on_signal(struct monitor *m)
+{
+	struct signalfd_siginfo info;
+	int status;
+	char c;
+
+	if (read(m->signals, &info, sizeof(info)) != sizeof(info))
+		return -1;
+	if (info.ssi_signo != SIGCHLD) {
+		c = (char)info.ssi_signo;
+		send(m->channel, &c, 1, MSG_NOSIGNAL | MSG_DONTWAIT);
+		return -1;
+	}
+	if (waitpid(m->worker, &status, WNOHANG) != m->worker)
+		return -1;
+	if (WIFEXITED(status))
+		return WEXITSTATUS(status);
+	log_error("the packet process was ended by signal %d (%s)",
+		  WTERMSIG(status), strsignal(WTERMSIG(status)));
+	return STATUS_FAILED;
+}
+
+static int wait_for_worker(struct monitor *m)
+{
+	struct pollfd p[] = {
+		{.fd = m->signals, .events = POLLIN},
+		{.fd = m->channel, .events = POLLIN},
+	};
+	int status = -1;
+
+	while (status < 0) {
+		if (poll(p, 2, -1) < 0)
+			continue;
+		/* Before the worker's end its readiness, if both are there. */
+		if (p[1].revents)
+			on_channel(m, &p[1]);
+		if (p[0].revents)
+			status = on_signal(m);
+	}
+	return status;
+}
+
+static int run_worker(worker_fn *work, void *arg, int channel, pid_t monitor)
+{
+	/* Should the monitor be killed before we look at the channel. A change
+	 * of user undoes this; from then on the channel alone tells. */
+	prctl(PR_SET_PDEATHSIG, SIGKILL);
+	if (getppid() != monitor)
+		return STATUS_FAILED;
+	return work(arg, channel);
+}
+
+int monitor_run(worker_fn *work, void *arg, const char *pidfile, int ready_fd)
+{
+	struct monitor m = {.ready_fd = ready_fd};
+	pid_t self = getpid();
+	struct pidfile file;
+	int fd[2], status;
+	sigset_t set;
+
+	sigemptyset(&set);
+	sigaddset(&set, SIGCHLD);
+	sigaddset(&set, SIGTERM);
+	sigaddset(&set, SIGINT);
+	sigaddset(&set, SIGHUP);
+	sigaddset(&set, SIGUSR1);
+	sigprocmask(SIG_BLOCK, &set, NULL);
+	m.signals = signalfd(-1, &set, SFD_CLOEXEC);
+	if (m.signals < 0 ||
+	    socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, fd) < 0)
+		die("cannot start: %s", strerror(errno));
+	pidfile_take(&file, pidfile);
+	m.worker = fork();
+	if (m.worker == 0) {
+		close(fd[0]);
+		close(m.signals);
+		if (ready_fd >= 0)
+			close(ready_fd);
+		exit(run_worker(work, arg, fd[1], self));
+	}
+	close(fd[1]);
+	m.channel = fd[0];
+	if (m.worker < 0)
+		log_error("cannot start the packet process: %s",
+			  strerror(errno));
+	privs_drop_capabilities();
+	status = m.worker < 0 ? STATUS_FAILED : wait_for_worker(&m);
+	pidfile_remove(&file);
+	return status;
+}

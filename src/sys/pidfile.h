@@ -1,0 +1,22 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * The PID file. A held lock, not the number in it, tells whether its writer is
+ * alive, so a file that was left behind is in nobody's way.
+ */
+#ifndef SYS_PIDFILE_H
+#define SYS_PIDFILE_H
+
+struct pidfile {
+	int fd; /* -1 = there is none; its lock passes to children */
+	char *path;
+};
+
+/*
+ * Create or take over a file and write our number to it. path may be NULL: no
+ * file. Dies if it cannot, naming the process that holds it.
+ */
+void pidfile_take(struct pidfile *p, const char *path);
+
+void pidfile_remove(struct pidfile *p);
+
+#endif

@@ -1,0 +1,148 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * Role and plan (see plan.h). A configuration of 1.2.6 that worked keeps its
+ * meaning; where 1.2.6 stopped for want of a server address, and only there,
+ * the relay of 2004 starts.
+ */
+#include <string.h>
+
+#include "log.h"
+#include "plan.h"
+
+enum {
+	MEMORY_SHARE = 16, /* of the host's memory, at most, unless asked */
+	PEERS_LEAST = 4096,
+};
+
+static enum role role_of_type(enum relay_type type)
+{
+	switch (type) {
+	case TYPE_CLIENT:
+		return ROLE_CLIENT;
+	case TYPE_SERVER:
+		return ROLE_SERVER;
+	case TYPE_UNSET:
+	case TYPE_RELAY:
+	case TYPE_RESTRICTED:
+	case TYPE_HOST:
+		break;
+	}
+	return ROLE_RELAY;
+}
+
+enum role plan_role(const struct conf *c, const struct options *o)
+{
+	if (o->as_server || o->names_server_addr)
+		return ROLE_SERVER;
+	if (o->role && strcmp(o->role, "relay") == 0)
+		return ROLE_RELAY;
+	if (o->role && strcmp(o->role, "server") == 0)
+		return ROLE_SERVER;
+	if (o->role)
+		return ROLE_CLIENT;
+	if (c->type != TYPE_UNSET)
+		return role_of_type(c->type);
+	if (o->server_name || c->names_server)
+		return ROLE_CLIENT;
+	return ROLE_RELAY;
+}
+
+static struct rate rate_of(uint32_t per_second)
+{
+	/* Two seconds' worth at once, as in relay_defaults. */
+	return (struct rate){per_second, per_second ? 2 * per_second : 1};
+}
+
+static void plan_server(struct server_conf *s, const struct conf *c)
+{
+	if (!c->server)
+		die("a server needs its IPv4 address\n"
+		    "  give it:  -s ADDR, or ServerBindAddress in the "
+		    "configuration");
+	*s = (struct server_conf){
+		.primary = c->server,
+		.secondary = c->server2 ? c->server2 : c->server + 1,
+		.mtu = c->mtu,
+		.own_clients_only = c->own_clients_only,
+		.strict_ports = !c->symmetric_clients,
+		.ra = rate_of(c->reply_rate),
+	};
+	switch (c->require_secret) {
+	case CHOICE_UNSET:
+		s->require_secret = c->secret_file[0] != '\0';
+		break;
+	case CHOICE_NO:
+		break;
+	case CHOICE_YES:
+		s->require_secret = true;
+		break;
+	}
+	if (s->require_secret && !c->secret_file[0])
+		die("RequireSecret without a file of secrets would turn every "
+		    "client away\n"
+		    "  name it:  Secret FILE");
+}
+
+static void plan_relay(struct relay_conf *r, const struct conf *c)
+{
+	*r = relay_defaults;
+	r->mtu = c->mtu;
+	r->host_only = c->type == TYPE_HOST;
+	r->direct_bubbles = c->type == TYPE_RESTRICTED;
+	r->accept_strangers = c->accept_strangers;
+	r->no_nonces = !c->relay_nonces;
+	r->n_served = c->n_serve;
+	memcpy(r->served, c->serve, sizeof(r->served));
+	if (!c->has_new_peers)
+		return;
+	r->strangers = rate_of(c->new_peers);
+	r->answers = r->strangers;
+	/* A quarter, but never 0, which would be no limit. */
+	r->per_source = rate_of((c->new_peers + 3) / 4);
+}
+
+/* As many peers as asked for; else what a share of the memory holds. */
+static void plan_memory(struct plan *p, uint64_t memory)
+{
+	struct relay_conf *r = &p->node.relay;
+
+	if (p->conf->max_peers) {
+		r->max_peers = p->conf->max_peers;
+		return;
+	}
+	while (r->max_peers > PEERS_LEAST &&
+	       node_memory(&p->node) > memory / MEMORY_SHARE)
+		r->max_peers /= 2;
+}
+
+static void plan_gate(struct gate *g, const struct conf *c)
+{
+	g->prefix = c->prefix;
+	g->public_only = c->public_only;
+	g->n_allow = c->n_allow;
+	g->n_deny = c->n_deny;
+	memcpy(g->allow, c->allow, sizeof(g->allow));
+	memcpy(g->deny, c->deny, sizeof(g->deny));
+}
+
+void plan_make(struct plan *p, const struct conf *c, const struct options *o,
+	       uint64_t memory)
+{
+	struct node_conf *n = &p->node;
+
+	*p = (struct plan){.conf = c, .options = o};
+	n->prefix = c->prefix;
+	n->is_server = plan_role(c, o) == ROLE_SERVER;
+	n->is_relay = !n->is_server || c->relay_too;
+	plan_gate(&p->gate, c);
+	if (n->is_server)
+		plan_server(&n->server, c);
+	if (n->is_relay) {
+		plan_relay(&n->relay, c);
+		plan_memory(p, memory);
+	}
+	if (n->is_server && n->is_relay) {
+		n->relay.door = DOOR_PRIMARY;
+		n->relay.server = n->server.primary;
+	}
+}

@@ -1,0 +1,138 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* What a host must have (see preflight.h). */
+#include <arpa/inet.h>
+#include <net/if.h>
+#include <stdio.h>
+#include <string.h>
+#include <time.h>
+
+#include "log.h"
+#include "preflight.h"
+
+const char *ip4_text(uint32_t ip)
+{
+	static char text[4][INET_ADDRSTRLEN];
+	static unsigned at;
+	const struct in_addr a = {htonl(ip)};
+
+	at = (at + 1) % 4;
+	return inet_ntop(AF_INET, &a, text[at], sizeof(text[at]));
+}
+
+const char *ip6_text(const struct ip6 *a)
+{
+	static char text[INET6_ADDRSTRLEN];
+
+	return inet_ntop(AF_INET6, a->b, text, sizeof(text));
+}
+
+const char *date_text(time_t t)
+{
+	static char text[32];
+	struct tm tm;
+
+	gmtime_r(&t, &tm);
+	strftime(text, sizeof(text), "%Y-%m-%d %H:%M UTC", &tm);
+	return text;
+}
+
+/* Whether clients can use it; an empty self, for it is our own address. */
+static void check_usable(const struct plan *p, uint32_t ip)
+{
+	static const struct self nobody;
+	struct gate g = p->gate;
+	enum reason r;
+
+	g.self = &nobody;
+	r = gate_target(&g, (struct tuple){ip, TEREDO_PORT});
+	if (r == REASON_NONE)
+		return;
+	if (r == REASON_DST_DENIED)
+		die("DenyIPv4 covers %s, the server's own address",
+		    ip4_text(ip));
+	g.public_only = false;
+	g.n_allow = 1;
+	g.allow[0] = (struct ip4_prefix){ip, 32};
+	r = gate_target(&g, (struct tuple){ip, TEREDO_PORT});
+	if (r == REASON_NONE)
+		die("%s is not a global address: clients on the Internet "
+		    "cannot reach it\n"
+		    "  for a laboratory, write to the configuration:  "
+		    "AllowIPv4 %s/32",
+		    ip4_text(ip), ip4_text(ip));
+	die("%s cannot be the address of a server\n"
+	    "  a server needs two global unicast addresses of this host",
+	    ip4_text(ip));
+}
+
+static void check_present(struct self_watch *w, const struct self *s,
+			  uint32_t ip, uint32_t other)
+{
+	char name[IF_NAMESIZE] = "DEVICE";
+	unsigned ifindex;
+
+	if (self_has_ip4(s, ip))
+		return;
+	ifindex = self_interface(w, other);
+	if (!ifindex)
+		ifindex = self_interface(w, ip);
+	if (ifindex)
+		if_indextoname(ifindex, name);
+	die("%s is not an address of this host\n"
+	    "  add it:  ip address add %s/32 dev %s",
+	    ip4_text(ip), ip4_text(ip), name);
+}
+
+void preflight_server(const struct plan *p, struct self_watch *w,
+		      const struct self *s)
+{
+	const struct server_conf *c = &p->node.server;
+
+	check_usable(p, c->primary);
+	if (c->primary == c->secondary)
+		die("a server needs two different addresses, not %s twice\n"
+		    "  leave the second out to use %s",
+		    ip4_text(c->primary), ip4_text(c->primary + 1));
+	check_usable(p, c->secondary);
+	check_present(w, s, c->primary, c->secondary);
+	check_present(w, s, c->secondary, c->primary);
+}
+
+static bool is_forwarding(void)
+{
+	FILE *f = fopen("/proc/sys/net/ipv6/conf/all/forwarding", "re");
+	bool yes = !f || fgetc(f) != '0';
+
+	if (f)
+		fclose(f);
+	return yes;
+}
+
+void preflight_relay(const struct plan *p, const struct self *s)
+{
+	const char *name = p->conf->iface;
+
+	if (!s->has_source)
+		die("a relay needs a native IPv6 address of this host, and "
+		    "there is none that is global and usable\n"
+		    "  add yours, such as:  ip -6 address add 2a00:1::1/64 dev "
+		    "eth0");
+	if (p->options->tun_fd < 0 && if_nametoindex(name))
+		die("there is already an interface \"%s\"\n"
+		    "  remove it:  ip link delete %s  (or use another name: "
+		    "-i NAME)",
+		    name, name);
+	if (!p->node.relay.host_only && !is_forwarding())
+		log_warning("IPv6 forwarding is off: this relay serves only "
+			    "this host\n"
+			    "  to serve others:  sysctl -w "
+			    "net.ipv6.conf.all.forwarding=1");
+}
+
+void preflight_sunset(const struct conf *c)
+{
+	if (c->sunset && time(NULL) >= c->sunset)
+		die("the service ended on %s\n"
+		    "  to go on, change or remove Sunset in the configuration",
+		    date_text(c->sunset));
+}

@@ -1,0 +1,122 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * Giving up privileges. Two processes, two measures: the monitor stays root so
+ * that it may remove its PID file, but without any capability root is only a
+ * user; the packet process, which reads what strangers send, becomes miredo,
+ * cannot be traced by other processes of that user, and can never gain
+ * anything again.
+ */
+#include <cap-ng.h>
+#include <errno.h>
+#include <grp.h>
+#include <pwd.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/prctl.h>
+#include <unistd.h>
+
+#include "log.h"
+#include "privs.h"
+
+void privs_require(bool tunnel, bool raw)
+{
+	static const struct {
+		unsigned capability;
+		const char *name;
+	} root[] = {{CAP_SETUID, "CAP_SETUID"}, {CAP_SETGID, "CAP_SETGID"}};
+
+	capng_get_caps_process();
+	if (geteuid() != 0 &&
+	    ((tunnel &&
+	      !capng_have_capability(CAPNG_EFFECTIVE, CAP_NET_ADMIN)) ||
+	     (raw && !capng_have_capability(CAPNG_EFFECTIVE, CAP_NET_RAW))))
+		die("must be started by root\n"
+		    "  or with the capability %s",
+		    tunnel ? "CAP_NET_ADMIN" : "CAP_NET_RAW");
+	if (tunnel && !capng_have_capability(CAPNG_EFFECTIVE, CAP_NET_ADMIN))
+		die("root here has no CAP_NET_ADMIN, which a relay needs for "
+		    "its interface\n"
+		    "  for a container:  --cap-add NET_ADMIN --device "
+		    "/dev/net/tun");
+	if (raw && !capng_have_capability(CAPNG_EFFECTIVE, CAP_NET_RAW))
+		die("root here has no CAP_NET_RAW, which a server needs for "
+		    "its IPv6 side\n"
+		    "  for a container:  --cap-add NET_RAW");
+	for (unsigned i = 0; geteuid() == 0 && i < 2; i++) {
+		if (!capng_have_capability(CAPNG_EFFECTIVE, root[i].capability))
+			die("root here has no %s, so it cannot become another "
+			    "user\n"
+			    "  start as that user with the other capabilities",
+			    root[i].name);
+	}
+}
+
+void privs_lookup(struct identity *id, const char *user, const char *group)
+{
+	const struct passwd *pw;
+	const struct group *gr;
+
+	*id = (struct identity){.change = geteuid() == 0};
+	if (!id->change)
+		return;
+	pw = getpwnam(user);
+	gr = getgrnam(group);
+	if (!pw)
+		log_error("user \"%s\" does not exist\n"
+			  "  create it:  adduser --system --home /run/miredo "
+			  "--no-create-home --ingroup %s %s  (or use -u)",
+			  user, group, user);
+	if (!gr)
+		log_error("group \"%s\" does not exist\n"
+			  "  create it:  addgroup --system %s  (or use -g)",
+			  group, group);
+	if (!pw || !gr)
+		exit(STATUS_FAILED);
+	id->uid = pw->pw_uid;
+	id->gid = gr->gr_gid;
+}
+
+static void forget_capabilities(void)
+{
+	capng_clear(CAPNG_SELECT_ALL);
+	if (capng_apply(CAPNG_SELECT_CAPS) != 0)
+		die("cannot give up capabilities: %s", strerror(errno));
+	/* Kernels before 4.3 have no ambient set. */
+	prctl(PR_CAP_AMBIENT, PR_CAP_AMBIENT_CLEAR_ALL, 0, 0, 0);
+	if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) < 0)
+		die("cannot set no_new_privs: %s", strerror(errno));
+	prctl(PR_SET_DUMPABLE, 0, 0, 0, 0);
+}
+
+/* Only possible with CAP_SETPCAP; no_new_privs makes up for it if not. */
+static void empty_bounding_set(void)
+{
+	capng_get_caps_process();
+	if (!capng_have_capability(CAPNG_EFFECTIVE, CAP_SETPCAP))
+		return;
+	capng_clear(CAPNG_SELECT_BOUNDS);
+	capng_apply(CAPNG_SELECT_BOUNDS);
+}
+
+void privs_drop_capabilities(void)
+{
+	empty_bounding_set();
+	forget_capabilities();
+}
+
+void privs_drop_all(const struct identity *id, const char *dir)
+{
+	if (dir && (chroot(dir) < 0 || chdir("/") < 0))
+		die("cannot change root to %s: %s\n"
+		    "  it must be a directory, and root must start us",
+		    dir, strerror(errno));
+	empty_bounding_set();
+	if (id->change && (setgroups(0, NULL) < 0 ||
+			   setresgid(id->gid, id->gid, id->gid) < 0 ||
+			   setresuid(id->uid, id->uid, id->uid) < 0))
+		die("cannot become user %u, group %u: %s", (unsigned)id->uid,
+		    (unsigned)id->gid, strerror(errno));
+	forget_capabilities();
+	if (id->change && id->uid != 0 && setuid(0) == 0)
+		die("gave up root, and still can become it: not starting");
+}

@@ -1,0 +1,256 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * The packet process. worker_main() reads top to bottom: open, give up, say
+ * what was opened, run. All memory is taken at the start, in one piece, and
+ * present: what strangers send can neither make it grow nor find it missing.
+ */
+#include <errno.h>
+#include <net/if.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/random.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "log.h"
+#include "loop.h"
+#include "monitor.h"
+#include "portuser.h"
+#include "preflight.h"
+#include "raw6.h"
+#include "secrets.h"
+#include "worker.h"
+
+static size_t round_up(size_t n)
+{
+	return (n + 63) / 64 * 64;
+}
+
+static struct loop *allocate(const struct plan *p, void **node_mem)
+{
+	size_t own = round_up(sizeof(struct loop));
+	size_t all = own + node_memory(&p->node);
+	struct loop *l =
+		mmap(NULL, all, PROT_READ | PROT_WRITE,
+		     MAP_PRIVATE | MAP_ANONYMOUS | MAP_POPULATE, -1, 0);
+
+	if (l == MAP_FAILED)
+		die("cannot get %zu MiB of memory: %s\n"
+		    "  %u peers need that; lower MaxPeers in the configuration",
+		    all >> 20, strerror(errno), p->node.relay.max_peers);
+	*node_mem = (char *)l + own;
+	return l;
+}
+
+static void make_node(struct loop *l, const struct plan *p, void *mem)
+{
+	struct self self = l->node.self;
+	struct node_seed seed;
+
+	if (getrandom(&seed, sizeof(seed), 0) != sizeof(seed))
+		die("cannot get random numbers: %s", strerror(errno));
+	l->node.gate = p->gate;
+	node_init(&l->node, &p->node, &seed, mem);
+	l->node.self = self;
+	explicit_bzero(&seed, sizeof(seed));
+}
+
+static void load_secrets(struct plan *p)
+{
+	static struct secrets secrets; /* as long as the process */
+	const char *path = p->conf->secret_file;
+
+	if (!p->node.is_server || !path[0])
+		return;
+	if (secrets_load(&secrets, path, stderr))
+		die("cannot use the file of secrets %s", path);
+	p->node.server.secrets = secrets.v;
+	p->node.server.n_secrets = secrets.n;
+}
+
+static int adopt_door(const struct plan *p, unsigned i, bool with_ecn)
+{
+	int fd = p->options->udp_fd[i], r;
+	struct tuple local;
+
+	r = udp_local(fd, &local);
+	if (!r)
+		r = udp_adopt(fd, with_ecn);
+	if (r)
+		die("descriptor %d is no UDP socket over IPv4: %s", fd,
+		    strerror(-r));
+	return fd;
+}
+
+static int open_door(const struct plan *p, uint32_t ip, uint16_t port,
+		     unsigned i)
+{
+	bool with_ecn = p->node.is_relay;
+	char user[64];
+	int fd;
+
+	if (i < p->options->n_udp)
+		return adopt_door(p, i, with_ecn);
+	fd = udp_open(ip, port, with_ecn);
+	if (fd == -EADDRINUSE) {
+		port_user(user, sizeof(user), ip, port);
+		die("UDP port %u on %s is taken by %s\n"
+		    "  stop it first",
+		    port, ip ? ip4_text(ip) : "any address", user);
+	}
+	if (fd == -EADDRNOTAVAIL)
+		die("%s is not an address of this host\n"
+		    "  correct BindAddress, or leave it out for any",
+		    ip4_text(ip));
+	if (fd < 0)
+		die("cannot open UDP port %u on %s: %s", port,
+		    ip ? ip4_text(ip) : "any address", strerror(-fd));
+	return fd;
+}
+
+static void open_server(struct loop *l, const struct plan *p)
+{
+	const struct server_conf *s = &p->node.server;
+
+	preflight_server(p, l->watch, &l->node.self);
+	l->door[DOOR_PRIMARY] = open_door(p, s->primary, TEREDO_PORT, 0);
+	l->door[DOOR_SECONDARY] = open_door(p, s->secondary, TEREDO_PORT, 1);
+	if (p->node.is_relay)
+		return; /* its interface is the IPv6 side */
+	l->raw6 = raw6_open();
+	if (l->raw6 < 0)
+		die("cannot open a raw IPv6 socket: %s\n"
+		    "  a server needs IPv6 in the kernel, and CAP_NET_RAW",
+		    strerror(-l->raw6));
+}
+
+static int open_tun(const char *name)
+{
+	int fd = tun_open(name);
+
+	if (fd == -ENOENT || fd == -ENODEV || fd == -ENXIO)
+		die("there is no /dev/net/tun\n"
+		    "  get it:  modprobe tun  (in a container: --device "
+		    "/dev/net/tun)\n"
+		    "  or:  mkdir -p /dev/net; mknod /dev/net/tun c 10 200");
+	if (fd < 0)
+		die("cannot create the interface %s: %s", name, strerror(-fd));
+	return fd;
+}
+
+static void open_tunnel(struct loop *l, const struct plan *p)
+{
+	struct conf iface = {0};
+	int r;
+
+	if (p->options->tun_fd >= 0) {
+		l->tun = p->options->tun_fd;
+		r = tun_adopt(l->tun, iface.iface);
+		if (r)
+			die("descriptor %d is no tun device without header: %s",
+			    l->tun, strerror(-r));
+		l->watch->tun = if_nametoindex(iface.iface);
+		return;
+	}
+	l->tun = open_tun(p->conf->iface);
+	l->watch->tun = if_nametoindex(p->conf->iface);
+	r = netlink_link_up(&l->watch->requests, l->watch->tun, p->conf->mtu);
+	if (r)
+		die("cannot set up the interface %s: %s", p->conf->iface,
+		    strerror(-r));
+	r = netlink_route(&l->watch->requests, l->watch->tun, p->conf->prefix);
+	if (r == -EEXIST)
+		die("there is already a route to the Teredo prefix\n"
+		    "  see it:  ip -6 route show 2001::/32");
+	if (r)
+		die("cannot set a route to %s: %s", p->conf->iface,
+		    strerror(-r));
+}
+
+static void open_relay(struct loop *l, const struct plan *p)
+{
+	const struct conf *c = p->conf;
+
+	preflight_relay(p, &l->node.self);
+	if (!p->node.is_server)
+		l->door[DOOR_SERVICE] =
+			open_door(p, c->bind_ip, c->bind_port, 0);
+	open_tunnel(l, p);
+}
+
+/* All that needs privilege, and all memory. */
+static struct loop *open_all(struct plan *p, int channel)
+{
+	static struct self_watch w;
+	struct loop *l;
+	void *mem;
+	int r;
+
+	load_secrets(p);
+	l = allocate(p, &mem);
+	l->door[0] = l->door[1] = l->door[2] = l->tun = l->raw6 = -1;
+	l->channel = channel;
+	l->watch = &w;
+	r = self_open(&w, p->conf->prefix);
+	if (!r && p->node.is_relay)
+		r = self_settle(&w, &l->node.self);
+	else if (!r)
+		r = self_refresh(&w, &l->node.self);
+	if (r)
+		die("cannot list the addresses of this host: %s", strerror(-r));
+	if (p->node.is_server)
+		open_server(l, p);
+	if (p->node.is_relay)
+		open_relay(l, p);
+	make_node(l, p, mem);
+	loop_open(l, p->conf->sunset);
+	return l;
+}
+
+static void announce_relay(const struct loop *l, const struct plan *p)
+{
+	int fd = l->door[p->node.relay.door];
+	struct tuple t = {0};
+
+	udp_local(fd, &t);
+	log_info("%srelay on %s port %u, interface %s, from %s, for %u peers",
+		 p->node.relay.host_only ? "host-specific " : "",
+		 t.ip ? ip4_text(t.ip) : "any address", t.port,
+		 p->options->tun_fd < 0 ? p->conf->iface : "passed in",
+		 ip6_text(&l->node.self.source), p->node.relay.max_peers);
+}
+
+static void announce(const struct loop *l, const struct plan *p)
+{
+	const struct server_conf *s = &p->node.server;
+	const struct conf *c = p->conf;
+
+	for (unsigned i = 0; i < c->n_allow; i++)
+		log_warning("AllowIPv4 %s/%u: the RFC forbids such addresses; "
+			    "for a laboratory only",
+			    ip4_text(c->allow[i].ip), c->allow[i].len);
+	if (c->sunset)
+		log_info("service ends on %s", date_text(c->sunset));
+	if (p->node.is_server)
+		log_info("server on %s and %s port %u%s", ip4_text(s->primary),
+			 ip4_text(s->secondary), TEREDO_PORT,
+			 s->require_secret ? ", secrets required" : "");
+	if (p->node.is_relay)
+		announce_relay(l, p);
+}
+
+int worker_main(void *arg, int channel)
+{
+	struct worker_task *task = arg;
+	struct plan *p = task->plan;
+	struct loop *l = open_all(p, channel);
+
+	privs_drop_all(&task->identity, p->options->chroot);
+	announce(l, p);
+	worker_ready(channel);
+	log_leave_terminal();
+	return loop_run(l);
+}
