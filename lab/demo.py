@@ -40,7 +40,7 @@ def options():
     parser.add_argument("--nat", choices=nat.TYPES, default="portrestricted",
                         help="the client's NAT (default: %(default)s)")
     parser.add_argument("--keep", action="store_true",
-                        help="leave the lab up until Enter, say how to step in")
+                        help="leave the lab up until Enter; how to step in")
     parser.add_argument("--no-build", action="store_true",
                         help="take what is built already")
     for role in ("server", "relay"):

@@ -417,6 +417,7 @@ class Host:
     def close(self):
         """Let go of the host: its programs are killed."""
         self._control.close()
+        self._log_socket.close()
 
     def __repr__(self):
         return f"<Host {self.name}>"

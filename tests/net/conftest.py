@@ -7,8 +7,18 @@
         wire.send(IP(src="9.9.9.9", dst="9.0.0.2") / UDP(...) / Raw(...))
         answer = wire.recv(lambda p: UDP in p)
 
+net.wire(net.relay) does the same for native IPv6.  Rather than prove silence by
+waiting, send something that must be answered after what must not be.
+
+To run a daemon without a device, with other rights, or as somebody else:
+
+    net.relay.run(["unshare", "-m", "sh", "-c",
+                   "mount -t tmpfs none /dev/net && exec miredo"], check=False)
+    net.relay.run(["setpriv", "--reuid", "1000", "miredo"], check=False)
+
 Daemons that a test starts with `net.<host>.daemon()` are stopped at its end,
-unless a fixture of the module started them.  Settings of the lab for a module:
+unless a fixture of the module started them; NAT types and accounts stay as they
+are set.  Settings of the lab for a module:
 `LAB = {"nat1": "full"}`, the arguments of Internet().  See lab/README.md.
 """
 

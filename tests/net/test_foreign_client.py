@@ -2,9 +2,9 @@
 """Our server and relay with a client, a server and a relay nobody here wrote.
 
 The client is always the Debian package's; server and relay are each ours or
-the package's.  All four combinations run: with both foreign the case shows that
-the lab is right.  Behind each NAT: first contact from either side, on a fresh
-client and on one that comes back after the NAT forgot it.
+the package's.  All four combinations run: with both foreign the case shows
+that the lab is right.  Behind each NAT: first contact from either side, on a
+fresh client and on one that comes back after the NAT forgot it.
 """
 
 import collections
@@ -23,10 +23,16 @@ COMBINATIONS = [("ours", "ours"), ("ours", "debian"), ("debian", "ours"),
 @pytest.fixture(params=COMBINATIONS,
                 ids=lambda pair: f"server-{pair[0]}-relay-{pair[1]}")
 def service(request, net):
-    """A server and a relay, ours or foreign."""
-    return Service(*request.param,
-                   teredo.start_server(net, request.param[0]),
-                   teredo.start_relay(net, request.param[1]))
+    """A server and a relay, ours or foreign; ours must end well."""
+    server_is, relay_is = request.param
+    service = Service(server_is, relay_is,
+                      teredo.start_server(net, server_is),
+                      teredo.start_relay(net, relay_is))
+    yield service
+    for whose, daemon in ((server_is, service.server),
+                          (relay_is, service.relay)):
+        if whose == "ours":
+            assert daemon.stop() == 0, daemon.log
 
 
 @pytest.fixture(params=nat.TYPES)
