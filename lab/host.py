@@ -242,7 +242,8 @@ class Host:
         """Start a program; returns a Process at once."""
         argv = [str(arg) for arg in argv]
         full = dict(os.environ, LC_ALL="C.UTF-8", HOME="/")
-        full["PATH"] = f"{build_directory()}:/usr/local/sbin:" \
+        build = build_directory()
+        full["PATH"] = f"{build}:{build}/src:/usr/local/sbin:" \
             "/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
         full.update(env or {})
         process = Process(self, argv, full, cwd, input)
