@@ -55,9 +55,13 @@ static void read_all(struct conf *c, const struct options *o, struct report *r)
 {
 	conf_defaults(c);
 	read_file(c, o->file, o->as_server, r);
-	for (unsigned i = 0; i < o->n_overrides; i++)
-		conf_set(c, o->overrides[i].option, o->overrides[i].directive,
+	for (unsigned i = 0; i < o->n_overrides; i++) {
+		char where[32];
+
+		snprintf(where, sizeof(where), "--%s", o->overrides[i].option);
+		conf_set(c, where, o->overrides[i].directive,
 			 o->overrides[i].value, r);
+	}
 }
 
 static void print_report(const struct report *r, enum severity from)
@@ -80,6 +84,18 @@ static uint64_t host_memory(void)
 	       (uint64_t)sysconf(_SC_PAGE_SIZE);
 }
 
+/* Who wants a client? */
+static const char *client_cause(const struct conf *c, const struct options *o)
+{
+	if (o->role)
+		return "--role asks for a client";
+	if (c->type == TYPE_CLIENT)
+		return "RelayType in the configuration asks for a client";
+	if (o->server_name)
+		return "the name of a server asks for a client";
+	return "ServerAddress in the configuration asks for a client";
+}
+
 /* The configuration of this run; dies of what is wrong with it. */
 static void configure(struct plan *p, struct conf *c, const struct options *o)
 {
@@ -88,12 +104,12 @@ static void configure(struct plan *p, struct conf *c, const struct options *o)
 	read_all(c, o, &r);
 	if (r.errors) {
 		print_report(&r, SEVERITY_WARNING);
-		die("not starting: %u error%s in the configuration", r.errors,
-		    r.errors == 1 ? "" : "s");
+		exit(STATUS_FAILED);
 	}
 	if (plan_role(c, o) == ROLE_CLIENT)
-		die("the client is not in this version, only server and relay\n"
-		    "  for a relay:  --role relay;  for a server:  -s ADDR");
+		die("%s, which is not in this version: only server and relay\n"
+		    "  for a relay:  --role relay;  for a server:  -s ADDR",
+		    client_cause(c, o));
 	print_report(&r, SEVERITY_NOTE);
 	if (o->server_name)
 		log_warning("\"%s\" is ignored: only a client asks a server",

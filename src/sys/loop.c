@@ -224,7 +224,8 @@ static void take_signal(struct loop *l, int signal)
 	case SIGTERM:
 	case SIGINT:
 		if (!l->done)
-			log_info("exiting on SIG%s", sigabbrev_np(signal));
+			log_info("exiting on %s",
+				 signal == SIGINT ? "SIGINT" : "SIGTERM");
 		finish(l, STATUS_OK);
 		break;
 	case SIGHUP:

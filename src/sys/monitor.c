@@ -25,15 +25,32 @@
 struct monitor {
 	pid_t worker;
 	int signals, channel, ready_fd;
+	struct pidfile file;
 };
 
-static void redirect(int fd)
-{
-	int null = open("/dev/null", O_RDWR | O_CLOEXEC);
+/* In the background: what takes the terminal's place; -1 with -f. */
+static int null_fd = -1;
 
-	if (null < 0 || dup2(null, fd) < 0)
+static void open_null(void)
+{
+	null_fd = open("/dev/null", O_RDWR | O_CLOEXEC);
+	if (null_fd < 0 || dup2(null_fd, STDIN_FILENO) < 0)
 		die("cannot open /dev/null: %s", strerror(errno));
-	close(null);
+}
+
+/*
+ * We are a daemon now, and hold up nothing: no directory, and no terminal or
+ * pipe, whose reader may be waiting for its end.
+ */
+static void leave(void)
+{
+	log_leave_terminal();
+	if (chdir("/") < 0)
+		log_warning("cannot change to /: %s", strerror(errno));
+	if (null_fd < 0)
+		return;
+	dup2(null_fd, STDOUT_FILENO);
+	dup2(null_fd, STDERR_FILENO);
 }
 
 int daemon_detach(void)
@@ -50,7 +67,7 @@ int daemon_detach(void)
 	if (child == 0) {
 		close(fd[0]);
 		setsid();
-		redirect(STDIN_FILENO);
+		open_null();
 		return fd[1];
 	}
 	close(fd[1]);
@@ -65,24 +82,20 @@ void worker_ready(int channel)
 {
 	const char c = WORKER_READY;
 
+	leave();
 	if (send(channel, &c, 1, MSG_NOSIGNAL) < 0)
 		die("the monitor is gone");
-	if (chdir("/") < 0)
-		die("cannot change to /: %s", strerror(errno));
 }
 
-/* The worker is ready: let the command return, let go of its terminal. */
-static void leave(struct monitor *m)
+/* The worker is ready: let the command return. */
+static void on_ready(struct monitor *m)
 {
 	const char c = WORKER_READY;
 
-	log_leave_terminal();
-	if (chdir("/") < 0)
-		log_warning("cannot change to /: %s", strerror(errno));
+	pidfile_write(&m->file);
+	leave();
 	if (m->ready_fd < 0)
 		return;
-	redirect(STDOUT_FILENO);
-	redirect(STDERR_FILENO);
 	if (write(m->ready_fd, &c, 1) < 0)
 		log_debug("the command that started us has gone");
 	close(m->ready_fd);
@@ -94,7 +107,7 @@ static void on_channel(struct monitor *m, struct pollfd *p)
 	char c;
 
 	if (recv(m->channel, &c, 1, 0) == 1 && c == WORKER_READY)
-		leave(m);
+		on_ready(m);
 	else
 		p->fd = -1; /* it is ending; SIGCHLD will tell how */
 }
@@ -152,12 +165,9 @@ static int run_worker(worker_fn *work, void *arg, int channel, pid_t monitor)
 	return work(arg, channel);
 }
 
-int monitor_run(worker_fn *work, void *arg, const char *pidfile, int ready_fd)
+/* The signals that the monitor reads, and that the worker inherits blocked. */
+static int open_signals(void)
 {
-	struct monitor m = {.ready_fd = ready_fd};
-	pid_t self = getpid();
-	struct pidfile file;
-	int fd[2], status;
 	sigset_t set;
 
 	sigemptyset(&set);
@@ -167,11 +177,19 @@ int monitor_run(worker_fn *work, void *arg, const char *pidfile, int ready_fd)
 	sigaddset(&set, SIGHUP);
 	sigaddset(&set, SIGUSR1);
 	sigprocmask(SIG_BLOCK, &set, NULL);
-	m.signals = signalfd(-1, &set, SFD_CLOEXEC);
+	return signalfd(-1, &set, SFD_CLOEXEC);
+}
+
+int monitor_run(worker_fn *work, void *arg, const char *pidfile, int ready_fd)
+{
+	struct monitor m = {.ready_fd = ready_fd, .signals = open_signals()};
+	pid_t self = getpid();
+	int fd[2], status;
+
 	if (m.signals < 0 ||
 	    socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, fd) < 0)
 		die("cannot start: %s", strerror(errno));
-	pidfile_take(&file, pidfile);
+	pidfile_take(&m.file, pidfile);
 	m.worker = fork();
 	if (m.worker == 0) {
 		close(fd[0]);
@@ -187,6 +205,6 @@ int monitor_run(worker_fn *work, void *arg, const char *pidfile, int ready_fd)
 			  strerror(errno));
 	privs_drop_capabilities();
 	status = m.worker < 0 ? STATUS_FAILED : wait_for_worker(&m);
-	pidfile_remove(&file);
+	pidfile_remove(&m.file);
 	return status;
 }

@@ -70,7 +70,7 @@ static void take_pidfile(struct options *o, const char *value)
 static void take_p(struct options *o, const char *value)
 {
 	if (value[strspn(value, "0123456789")] == '\0')
-		set_override(o, "-p", "BindPort", value);
+		set_override(o, "port", "BindPort", value);
 	else
 		take_pidfile(o, value);
 }

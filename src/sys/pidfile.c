@@ -50,6 +50,10 @@ static _Noreturn void die_running(int fd, const char *path)
 
 	if (n > 0)
 		text[strcspn(text, "\n")] = '\0';
+	if (!*text)
+		die("another one is just starting (it holds %s)\n"
+		    "  give this one another place:  --pidfile FILE",
+		    path);
 	die("already running, process %s (it holds %s)\n"
 	    "  stop it:  kill %s  (or give this one another --pidfile)",
 	    text, path, text);
@@ -76,8 +80,15 @@ void pidfile_take(struct pidfile *p, const char *path)
 	}
 	/* We may be elsewhere when it is to be removed. */
 	p->path = realpath(path, NULL);
-	if (ftruncate(p->fd, 0) < 0 || dprintf(p->fd, "%d\n", getpid()) < 0)
+	if (!p->path || ftruncate(p->fd, 0) < 0)
 		die("cannot write the PID file %s: %s", path, strerror(errno));
+}
+
+void pidfile_write(const struct pidfile *p)
+{
+	if (p->fd >= 0 && dprintf(p->fd, "%d\n", getpid()) < 0)
+		log_error("cannot write the PID file %s: %s", p->path,
+			  strerror(errno));
 }
 
 void pidfile_remove(struct pidfile *p)

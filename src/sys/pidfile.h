@@ -12,10 +12,13 @@ struct pidfile {
 };
 
 /*
- * Create or take over a file and write our number to it. path may be NULL: no
- * file. Dies if it cannot, naming the process that holds it.
+ * Create or take over a file, lock and empty it. path may be NULL: no file.
+ * Dies if it cannot, naming the process that holds it.
  */
 void pidfile_take(struct pidfile *p, const char *path);
+
+/* Write our number to it: the daemon is ready. */
+void pidfile_write(const struct pidfile *p);
 
 void pidfile_remove(struct pidfile *p);
 

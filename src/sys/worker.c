@@ -143,16 +143,16 @@ static int open_tun(const char *name)
 
 static void open_tunnel(struct loop *l, const struct plan *p)
 {
-	struct conf iface = {0};
+	char name[IFNAMSIZ];
 	int r;
 
 	if (p->options->tun_fd >= 0) {
 		l->tun = p->options->tun_fd;
-		r = tun_adopt(l->tun, iface.iface);
+		r = tun_adopt(l->tun, name);
 		if (r)
 			die("descriptor %d is no tun device without header: %s",
 			    l->tun, strerror(-r));
-		l->watch->tun = if_nametoindex(iface.iface);
+		l->watch->tun = if_nametoindex(name);
 		return;
 	}
 	l->tun = open_tun(p->conf->iface);
@@ -251,6 +251,5 @@ int worker_main(void *arg, int channel)
 	privs_drop_all(&task->identity, p->options->chroot);
 	announce(l, p);
 	worker_ready(channel);
-	log_leave_terminal();
 	return loop_run(l);
 }

@@ -1,0 +1,397 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* The configuration: files of 1.2.6, what is new, and what is wrong. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdlib.h>
+#include <string.h>
+#include <syslog.h>
+
+#include <cmocka.h>
+
+#include "../../src/sys/conf.h"
+#include "../../src/sys/plan.h"
+#include "../../src/sys/value.h"
+
+static struct conf c;
+static struct report r;
+static struct options o;
+
+/* Read a file of these lines, as miredo. */
+static void read_text(const char *text)
+{
+	FILE *f = tmpfile();
+
+	assert_non_null(f);
+	fputs(text, f);
+	rewind(f);
+	r = (struct report){0};
+	o = (struct options){.program = "miredo", .tun_fd = -1};
+	conf_defaults(&c);
+	conf_read(&c, f, "m.conf", &r);
+	fclose(f);
+}
+
+static void assert_error(const char *text, const char *message)
+{
+	read_text(text);
+	assert_int_equal(r.errors, 1);
+	assert_int_equal(r.n, 1);
+	assert_string_equal(r.v[0].text, message);
+}
+
+static void assert_clean(void)
+{
+	assert_int_equal(r.errors, 0);
+	assert_int_equal(r.warnings, 0);
+}
+
+static void defaults_are_those_of_2004(void **state)
+{
+	(void)state;
+	read_text("");
+	assert_clean();
+	assert_string_equal(c.iface, "teredo");
+	assert_string_equal(c.user, "miredo");
+	assert_string_equal(c.group, "nogroup");
+	assert_int_equal(c.prefix, TEREDO_PREFIX);
+	assert_int_equal(c.mtu, 1280);
+	assert_int_equal(c.facility, LOG_DAEMON);
+	assert_true(c.public_only && c.relay_nonces && c.symmetric_clients);
+	assert_false(c.accept_strangers || c.own_clients_only || c.relay_too);
+	assert_int_equal(plan_role(&c, &o), ROLE_RELAY);
+}
+
+static void packaged_client_file_is_a_client(void **state)
+{
+	(void)state;
+	read_text("# Please refer to the manual for details.\n"
+		  "InterfaceName\tteredo\n"
+		  "\n"
+		  "# Pick a Teredo server:\n"
+		  "#ServerAddress\tteredo.example.net\n"
+		  "ServerAddress\tteredo2.example.net\n"
+		  "\n"
+		  "#BindPort\t3545\n");
+	assert_clean();
+	assert_true(c.names_server);
+	assert_int_equal(c.bind_port, 0);
+	assert_int_equal(plan_role(&c, &o), ROLE_CLIENT);
+	o.names_server_addr = true; /* -s decides */
+	assert_int_equal(plan_role(&c, &o), ROLE_SERVER);
+}
+
+static void packaged_server_file_is_a_server_by_name(void **state)
+{
+	(void)state;
+	read_text("# Server primary IPv4 address.\n"
+		  "ServerBindAddress 192.0.2.221\n");
+	assert_clean();
+	assert_int_equal(c.server, 0xc00002dd);
+	o.as_server = true;
+	assert_int_equal(plan_role(&c, &o), ROLE_SERVER);
+}
+
+static void everything_of_a_1_2_6_relay(void **state)
+{
+	(void)state;
+	read_text("RelayType restricted\nPrefix 2001:0::\n"
+		  "InterfaceMTU 1400\nInterfaceName mire0\n"
+		  "BindAddress 9.0.1.2\nBindPort 3545\n"
+		  "SyslogFacility local7\n");
+	assert_clean();
+	assert_int_equal(c.type, TYPE_RESTRICTED);
+	assert_int_equal(plan_role(&c, &o), ROLE_RELAY);
+	assert_int_equal(c.mtu, 1400);
+	assert_string_equal(c.iface, "mire0");
+	assert_int_equal(c.bind_ip, 0x09000102);
+	assert_int_equal(c.bind_port, 3545);
+	assert_int_equal(c.facility, LOG_LOCAL7);
+}
+
+static void layout_does_not_matter(void **state)
+{
+	(void)state;
+	read_text("  bindport   3545   # why\r\n"
+		  "\tINTERFACENAME \"a#b\" # quoted\n"
+		  "user x");
+	assert_clean();
+	assert_int_equal(c.bind_port, 3545);
+	assert_string_equal(c.iface, "a#b");
+	assert_string_equal(c.user, "x");
+}
+
+static void role_follows_the_rules_in_order(void **state)
+{
+	(void)state;
+	read_text("RelayType cone\nServerAddress x\n");
+	assert_int_equal(plan_role(&c, &o), ROLE_RELAY);
+	o.role = "client";
+	assert_int_equal(plan_role(&c, &o), ROLE_CLIENT);
+	o.role = "server";
+	assert_int_equal(plan_role(&c, &o), ROLE_SERVER);
+	o.role = "auto";
+	assert_int_equal(plan_role(&c, &o), ROLE_CLIENT);
+	o.as_server = true;
+	assert_int_equal(plan_role(&c, &o), ROLE_SERVER);
+
+	read_text("");
+	o.server_name = "teredo.example.net";
+	assert_int_equal(plan_role(&c, &o), ROLE_CLIENT);
+	read_text("RelayType autoclient\n");
+	assert_int_equal(plan_role(&c, &o), ROLE_CLIENT);
+	read_text("RelayType server\n");
+	assert_int_equal(plan_role(&c, &o), ROLE_SERVER);
+	read_text("RelayType host\n");
+	assert_int_equal(plan_role(&c, &o), ROLE_RELAY);
+}
+
+static void bad_values_say_what_is_allowed(void **state)
+{
+	(void)state;
+	assert_error("\nBindPort 65536\n",
+		     "m.conf:2: BindPort: \"65536\" is not allowed: a UDP "
+		     "port, 0 to 65535 (0 = any)");
+	assert_error("bindaddress\n",
+		     "m.conf:1: BindAddress: a value is missing: an IPv4 "
+		     "address of this host");
+	assert_error("Relay perhaps\n",
+		     "m.conf:1: Relay: \"perhaps\" is not allowed: yes or no");
+	assert_error("InterfaceMTU 1279\n",
+		     "m.conf:1: InterfaceMTU: \"1279\" is not allowed: 1280 "
+		     "to 1472");
+}
+
+static void bad_values_of_each_kind(void **state)
+{
+	static const char *const lines[] = {
+		"RelayType teredo",       "ServerBindAddress 9.0.0",
+		"ServerBindAddress2 x",   "InterfaceName sixteen-letters!",
+		"InterfaceName a/b",      "InterfaceMTU 1473",
+		"Prefix 2001:0:1::",      "Prefix 2001::/16",
+		"Prefix fe80::",          "SyslogFacility local8",
+		"SyslogFacility mail",    "Sunset 2030-02-30",
+		"Sunset tomorrow",        "MaxPeers 63",
+		"MaxPeers 16777217",      "MaxPeers 1e6",
+		"NewPeersPerSecond -1",   "ReplyRate 4294967296",
+		"AllowIPv4 10.0.0.1/8",   "AllowIPv4 10.0.0.0/33",
+		"DenyIPv4 ::/0",          "ServePrefix 2a00::1/32",
+		"ServePrefix 10.0.0.0/8", "Secret \"\"",
+		"BindPort 3 4",
+	};
+
+	(void)state;
+	for (unsigned i = 0; i < sizeof(lines) / sizeof(lines[0]); i++) {
+		read_text(lines[i]);
+		if (r.errors != 1)
+			fail_msg("accepted: %s", lines[i]);
+	}
+}
+
+static void all_errors_are_reported(void **state)
+{
+	(void)state;
+	read_text("BindPort x\nUser a\nMaxPeers 1\nMarx 1\nBindPort 1\n");
+	assert_int_equal(r.errors, 2);
+	assert_int_equal(r.warnings, 2);
+	assert_string_equal(r.v[2].text,
+			    "m.conf:4: Marx: unknown directive, did you mean "
+			    "Mark?");
+	assert_string_equal(r.v[3].text, "m.conf:5: BindPort: repeated, the "
+					 "first one counts");
+}
+
+static void more_errors_than_fit_are_counted(void **state)
+{
+	char text[REPORT_MAX * 12] = "";
+
+	(void)state;
+	for (unsigned i = 0; i < REPORT_MAX + 3; i++)
+		strcat(text, "BindX y\n");
+	read_text(text);
+	assert_int_equal(r.warnings, REPORT_MAX + 3);
+	assert_int_equal(r.n, REPORT_MAX);
+	assert_int_equal(r.left_out, 3);
+}
+
+static void zero_byte_is_an_error(void **state)
+{
+	FILE *f = tmpfile();
+
+	(void)state;
+	assert_non_null(f);
+	fwrite("User a\0b\nGroup x\n", 1, 17, f);
+	rewind(f);
+	r = (struct report){0};
+	conf_read(&c, f, "m.conf", &r);
+	fclose(f);
+	assert_int_equal(r.errors, 1);
+	assert_string_equal(c.group, "x");
+}
+
+static void far_misses_are_not_guessed(void **state)
+{
+	(void)state;
+	read_text("Nonsense 1\n");
+	assert_string_equal(r.v[0].text, "m.conf:1: Nonsense: unknown "
+					 "directive, see miredo.conf(5)");
+	read_text("ServerBindAdress 9.0.0.2\n");
+	assert_string_equal(r.v[0].text,
+			    "m.conf:1: ServerBindAdress: unknown directive, "
+			    "did you mean ServerBindAddress?");
+}
+
+static void lists_add_up(void **state)
+{
+	(void)state;
+	read_text("AllowIPv4 10.0.0.0/8\nAllowIPv4 192.0.2.1\n"
+		  "DenyIPv4 11.0.0.0/8\nServePrefix 2a00::/16\n");
+	assert_clean();
+	assert_int_equal(c.n_allow, 2);
+	assert_int_equal(c.allow[0].len, 8);
+	assert_int_equal(c.allow[1].len, 32);
+	assert_int_equal(c.n_deny, 1);
+	assert_int_equal(c.n_serve, 1);
+	assert_int_equal(c.serve[0].len, 16);
+}
+
+static void list_that_is_too_long_is_an_error(void **state)
+{
+	char text[(GATE_MAX_RULES + 1) * 24] = "";
+
+	(void)state;
+	for (unsigned i = 0; i <= GATE_MAX_RULES; i++)
+		strcat(text, "DenyIPv4 11.0.0.0/8\n");
+	read_text(text);
+	assert_int_equal(r.errors, 1);
+	assert_int_equal(c.n_deny, GATE_MAX_RULES);
+}
+
+static void plan_takes_what_was_configured(void **state)
+{
+	static struct plan p;
+
+	(void)state;
+	read_text("RelayType host\nNewPeersPerSecond 401\nMaxPeers 5000\n"
+		  "RelayNonces no\nAcceptStrangers yes\nAllowIPv4 10.0.0.0/8\n"
+		  "PublicOnly no\n");
+	plan_make(&p, &c, &o, 1 << 30);
+	assert_true(p.node.is_relay && !p.node.is_server);
+	assert_true(p.node.relay.host_only && p.node.relay.no_nonces &&
+		    p.node.relay.accept_strangers);
+	assert_int_equal(p.node.relay.strangers.per_second, 401);
+	assert_int_equal(p.node.relay.answers.per_second, 401);
+	assert_int_equal(p.node.relay.per_source.per_second, 101);
+	assert_int_equal(p.node.relay.max_peers, 5000);
+	assert_int_equal(p.gate.n_allow, 1);
+	assert_false(p.gate.public_only);
+}
+
+static void no_limit_stays_no_limit(void **state)
+{
+	static struct plan p;
+
+	(void)state;
+	read_text("NewPeersPerSecond 0\nReplyRate 0\nRelay yes\n"
+		  "ServerBindAddress 9.0.0.2\n");
+	o.role = "server";
+	plan_make(&p, &c, &o, 1 << 30);
+	assert_int_equal(p.node.relay.strangers.per_second, 0);
+	assert_int_equal(p.node.relay.per_source.per_second, 0);
+	assert_int_equal(p.node.server.ra.per_second, 0);
+	assert_true(p.node.server.ra.burst > 0);
+}
+
+static void server_and_relay_share_the_primary_address(void **state)
+{
+	static struct plan p;
+
+	(void)state;
+	read_text("RelayType server\nRelay yes\nServerBindAddress 9.0.0.2\n"
+		  "OwnClientsOnly yes\nSymmetricClients no\n");
+	plan_make(&p, &c, &o, 1 << 30);
+	assert_true(p.node.is_server && p.node.is_relay);
+	assert_int_equal(p.node.server.secondary, 0x09000003);
+	assert_int_equal(p.node.relay.door, DOOR_PRIMARY);
+	assert_int_equal(p.node.relay.server, 0x09000002);
+	assert_true(p.node.server.own_clients_only);
+	assert_true(p.node.server.strict_ports);
+	assert_false(p.node.server.require_secret);
+}
+
+static void file_of_secrets_makes_them_required(void **state)
+{
+	static struct plan p;
+
+	(void)state;
+	read_text("RelayType server\nServerBindAddress 9.0.0.2\nSecret f\n");
+	plan_make(&p, &c, &o, 1 << 30);
+	assert_true(p.node.server.require_secret);
+	read_text("RelayType server\nServerBindAddress 9.0.0.2\nSecret f\n"
+		  "RequireSecret no\n");
+	plan_make(&p, &c, &o, 1 << 30);
+	assert_false(p.node.server.require_secret);
+}
+
+static void peers_fit_the_memory_of_the_host(void **state)
+{
+	static struct plan p;
+	uint32_t last = 0;
+
+	(void)state;
+	read_text("");
+	for (unsigned bits = 20; bits < 40; bits++) {
+		uint64_t memory = UINT64_C(1) << bits;
+
+		plan_make(&p, &c, &o, memory);
+		assert_true(p.node.relay.max_peers >= 4096);
+		assert_true(p.node.relay.max_peers >= last);
+		if (p.node.relay.max_peers > 4096)
+			assert_true(node_memory(&p.node) <= memory / 16);
+		last = p.node.relay.max_peers;
+	}
+	assert_int_equal(last, 1048576);
+}
+
+static void dates_are_in_utc(void **state)
+{
+	time_t t = 0;
+
+	(void)state;
+	setenv("TZ", "America/New_York", 1);
+	assert_true(value_date(&t, "2026-01-01"));
+	assert_int_equal(t, 1767225600);
+	assert_true(value_date(&t, "2026-01-01T00:00:10Z"));
+	assert_int_equal(t, 1767225610);
+	assert_false(value_date(&t, "2026-01-01T00:00:10"));
+	assert_false(value_date(&t, "2026-13-01"));
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(defaults_are_those_of_2004),
+		cmocka_unit_test(packaged_client_file_is_a_client),
+		cmocka_unit_test(packaged_server_file_is_a_server_by_name),
+		cmocka_unit_test(everything_of_a_1_2_6_relay),
+		cmocka_unit_test(layout_does_not_matter),
+		cmocka_unit_test(role_follows_the_rules_in_order),
+		cmocka_unit_test(bad_values_say_what_is_allowed),
+		cmocka_unit_test(bad_values_of_each_kind),
+		cmocka_unit_test(all_errors_are_reported),
+		cmocka_unit_test(more_errors_than_fit_are_counted),
+		cmocka_unit_test(zero_byte_is_an_error),
+		cmocka_unit_test(far_misses_are_not_guessed),
+		cmocka_unit_test(lists_add_up),
+		cmocka_unit_test(list_that_is_too_long_is_an_error),
+		cmocka_unit_test(plan_takes_what_was_configured),
+		cmocka_unit_test(no_limit_stays_no_limit),
+		cmocka_unit_test(server_and_relay_share_the_primary_address),
+		cmocka_unit_test(file_of_secrets_makes_them_required),
+		cmocka_unit_test(peers_fit_the_memory_of_the_host),
+		cmocka_unit_test(dates_are_in_utc),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
