@@ -7,7 +7,6 @@ IPv6 and text for IPv4; tuples are (IPv4 address, port).
 """
 
 import collections
-import hashlib
 import hmac
 import ipaddress
 import socket
