@@ -72,9 +72,7 @@
 	X(UNREACHABLE, "unreachable", "the client does not answer")            \
 	X(QUEUE_PEER, "queue-peer", "held, replaced by a newer packet")        \
 	X(QUEUE_FULL, "queue-full", "held, pushed out by other clients'")      \
-	X(QUEUE_EVICTED, "queue-evicted", "held, and its peer was evicted")    \
-	/* shell */                                                            \
-	X(SEND_FAILED, "send-failed", "the kernel refused to send it")
+	X(QUEUE_EVICTED, "queue-evicted", "held, and its peer was evicted")
 
 enum reason {
 #define X(id, name, text) REASON_##id,

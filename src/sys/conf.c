@@ -278,7 +278,7 @@ void conf_defaults(struct conf *c)
 		.facility = LOG_DAEMON,
 		.user = "miredo",
 		.group = "nogroup",
-		.reply_rate = 100,
+		.reply_rate = 50,
 		.relay_nonces = true,
 		.symmetric_clients = true,
 		.public_only = true,

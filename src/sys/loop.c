@@ -134,8 +134,7 @@ static void run_outbox(struct loop *l)
 		}
 		if (n)
 			refused += send_batch(l, sink, v, n);
-		/* Counted besides the reason that the core gave. */
-		l->node.stats.n[REASON_SEND_FAILED] += refused;
+		l->unsent += refused;
 	}
 	outbox_clear(&l->out);
 }
@@ -212,6 +211,9 @@ static void log_state(const struct loop *l)
 	const uint32_t *n = l->node.relay.peers.n;
 
 	log_counters(&l->node.stats);
+	if (l->unsent)
+		log_info("refused by the kernel when sent: %llu",
+			 (unsigned long long)l->unsent);
 	if (l->node.is_relay)
 		log_info("peers: proven=%u probing=%u failed=%u of %u",
 			 n[ROLL_PROVEN], n[ROLL_PROBING], n[ROLL_FAILED],

@@ -30,6 +30,8 @@ struct loop {
 	uint64_t refreshed;
 	bool done;
 	int status;
+	uint64_t unsent; /* what the kernel did not take, of what the core sent
+			  */
 	struct node node;
 	struct outbox out;
 	struct udp_batch udp;
