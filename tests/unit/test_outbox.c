@@ -1,0 +1,127 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* Actions as values, and the gate that stands before each datagram. */
+#include "outbox.h"
+#include "rig.h"
+
+#include <string.h>
+
+static struct self self;
+static struct gate gate;
+static struct outbox out;
+
+static int fresh(void **state)
+{
+	(void)state;
+	memset(&self, 0, sizeof(self));
+	self.n_ip4 = 1;
+	self.ip4[0].ip = ip4(SERVER);
+	self.ip4[0].len = 24;
+	gate = (struct gate){
+		.self = &self, .prefix = TEREDO_PREFIX, .public_only = true};
+	outbox_init(&out, &gate);
+	return 0;
+}
+
+static void test_datagram(void **state)
+{
+	const uint8_t body[3] = {4, 5, 6};
+
+	(void)state;
+	memcpy(outbox_head(&out), "\1\2\3", 3);
+	assert_int_equal(outbox_udp(&out, DOOR_SECONDARY, client_at, 3, body,
+				    3),
+			 REASON_NONE);
+	assert_int_equal(out.n, 1);
+	assert_int_equal(out.v[0].kind, OUT_UDP);
+	assert_int_equal(out.v[0].door, DOOR_SECONDARY);
+	assert_int_equal(out.v[0].to.ip, client_at.ip);
+	assert_int_equal(out.v[0].to.port, client_at.port);
+	assert_int_equal(out.v[0].head_len, 3);
+	assert_memory_equal(out.v[0].head, "\1\2\3", 3);
+	assert_ptr_equal(out.v[0].body, body);
+	assert_int_equal(out.v[0].body_len, 3);
+}
+
+/* A head is not written over by the next. */
+static void test_heads_stay(void **state)
+{
+	(void)state;
+	for (uint8_t i = 0; i < OUT_PER_CALL; i++) {
+		assert_true(i > 0 || outbox_has_room(&out));
+		memset(outbox_head(&out), i, OUT_HEAD);
+		outbox_ip6(&out, OUT_HEAD, NULL, 0);
+	}
+	assert_int_equal(out.n, OUT_PER_CALL);
+	for (uint8_t i = 0; i < OUT_PER_CALL; i++) {
+		assert_int_equal(out.v[i].kind, OUT_IP6);
+		assert_int_equal(out.v[i].head_len, OUT_HEAD);
+		assert_int_equal(out.v[i].head[0], i);
+		assert_int_equal(out.v[i].head[OUT_HEAD - 1], i);
+	}
+}
+
+/* As long as there is room, the most that one call may add fits. */
+static void test_room(void **state)
+{
+	unsigned calls = 0;
+
+	(void)state;
+	while (outbox_has_room(&out)) {
+		for (int i = 0; i < OUT_PER_CALL; i++) {
+			(void)outbox_head(&out);
+			outbox_ip6(&out, OUT_HEAD, NULL, 0);
+		}
+		calls++;
+	}
+	assert_in_range(calls, 1, 64);
+	assert_in_range(out.n, 1, OUT_MAX);
+	assert_in_range(out.used, 1, OUT_BYTES);
+
+	outbox_clear(&out);
+	assert_int_equal(out.n, 0);
+	assert_true(outbox_has_room(&out));
+	while (outbox_has_room(&out))
+		outbox_ip6(&out, 0, NULL, 0);
+	assert_in_range(out.n, OUT_MAX - OUT_PER_CALL, OUT_MAX);
+}
+
+static void refused(struct tuple t, enum reason want, const char *what)
+{
+	static const enum door doors[] = {DOOR_PRIMARY, DOOR_SECONDARY,
+					  DOOR_SERVICE};
+
+	for (unsigned i = 0; i < ARRAY_SIZE(doors); i++) {
+		if (outbox_udp(&out, doors[i], t, 40, NULL, 0) != want ||
+		    out.n != 0 || out.used != 0)
+			fail_msg("%s leaves by door %u", what, i);
+	}
+}
+
+/* Z1, S32: the gate holds each refused address back, and leaves no trace. */
+static void z1_s32_gate(void **state)
+{
+	(void)state;
+	for (unsigned i = 0; i < BAD_RANGES; i++) {
+		refused(at(bad_ranges[i].first, 4096), REASON_DST_NOT_GLOBAL,
+			bad_ranges[i].name);
+		refused(at(bad_ranges[i].last, 4096), REASON_DST_NOT_GLOBAL,
+			bad_ranges[i].name);
+	}
+	refused(at("11.0.0.5", 0), REASON_DST_NOT_GLOBAL, "port 0");
+	refused(at("9.0.0.255", 4096), REASON_DST_NOT_GLOBAL, "a broadcast");
+	refused(at(SERVER, 3544), REASON_DST_OWN, "an own address");
+	gate.deny[gate.n_deny++] = (struct ip4_prefix){ip4("11.0.0.0"), 24};
+	refused(client_at, REASON_DST_DENIED, "a denied address");
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test_setup(test_datagram, fresh),
+		cmocka_unit_test_setup(test_heads_stay, fresh),
+		cmocka_unit_test_setup(test_room, fresh),
+		cmocka_unit_test_setup(z1_s32_gate, fresh),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
