@@ -15,6 +15,7 @@ import signal
 import time
 
 import teredo as t
+from lab import wait_for
 
 #: A native host that is not there: what is sent to it just vanishes.
 NATIVE = "2001:db8:77::7"
@@ -116,15 +117,18 @@ class Tap:
         assert not wrong, "\n".join(wrong)
 
     def counters(self):
-        """The daemon's counters by name, as it logs them on SIGUSR1."""
+        """The daemon's counters by name, as it logs them on SIGUSR1.
+
+        A relay also tells how many peers are proven, probing, failed.
+        """
         before = len(self.daemon.log)
         self.host.kill(self.daemon.pid, signal.SIGUSR1)
-        time.sleep(0.05)
+        wait_for(lambda: "counters:" in self.daemon.log[before:], "counters")
         self.settle()
         text = self.daemon.log[before:]
         self.quiet_from = len(self.daemon.log)
         return {name: int(count) for name, count in
-                re.findall(r"\b([a-z][a-z0-9-]+): (\d+)", text)}
+                re.findall(r"\b([a-z][a-z0-9-]+)=(\d+)", text)}
 
     def memory(self):
         """Kilobytes of the daemon's own memory in use: all its processes."""
