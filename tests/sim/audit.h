@@ -1,0 +1,57 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * What must hold after every step of a node, whatever it was fed. Simulator
+ * and fuzzers call the node through here. The checks know the rules, not the
+ * code: they keep a book of their own about what was delivered and what left.
+ *
+ *   I1  no datagram leaves for a tuple that is not global, own, or denied
+ *   I2  a relay sends data only to a tuple that sent something as that client
+ *       less than 30 s ago, by its own address or by our last nonce
+ *   I3  an input causes few outputs; a server's at most one
+ *   I4  what is forwarded has a smaller hop limit and is otherwise the same
+ *   I5  an input ends with one counted reason, or is held
+ *   I6  tables are within bounds, and their lists are whole
+ *   I7  packets of strangers do not cost a proven peer its entry
+ *   I9  a deadline that was served does not stay in the past
+ *   R21 two attempts to reach a client are 2 s apart
+ */
+#ifndef SIM_AUDIT_H
+#define SIM_AUDIT_H
+
+#include "node.h"
+
+struct proof;
+
+struct audit {
+	struct node *node;
+	uint64_t inputs;
+	unsigned steps;
+	unsigned walk_every; /* steps between two looks at the tables */
+	bool lost_proven;    /* the share of the proven has been full */
+	uint64_t bubbles;
+	struct proof *book;
+	size_t book_size, book_used;
+	uint32_t last_nonce; /* that left in a bubble */
+	struct ip6 last_client;
+};
+
+/* Provided by the program; says what is wrong and ends the run. */
+_Noreturn void audit_failed(const char *format, ...)
+	__attribute__((format(printf, 1, 2)));
+
+void audit_init(struct audit *a, struct node *n);
+void audit_free(struct audit *a);
+
+void audit_ip4(struct audit *a, const struct datagram *d, uint64_t now,
+	       struct outbox *out);
+void audit_ip6(struct audit *a, const uint8_t *p, uint16_t len, uint64_t now,
+	       struct outbox *out);
+void audit_timeout(struct audit *a, uint64_t now, struct outbox *out);
+
+/* I6, all of it. */
+void audit_walk(const struct audit *a);
+
+/* I1: may a datagram leave for this tuple? */
+bool audit_allows(const struct node *n, struct tuple t);
+
+#endif

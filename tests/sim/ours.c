@@ -1,0 +1,199 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * The real node, with the simulator as its shell. Its host routes IPv6, and
+ * takes a hop off what goes through.
+ */
+#include "sim.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+static struct ours *ours(const struct actor *a)
+{
+	return (struct ours *)((uintptr_t)a - offsetof(struct ours, a));
+}
+
+static struct tuple door_tuple(const struct ours *o, enum door door)
+{
+	switch (door) {
+	case DOOR_PRIMARY:
+		return (struct tuple){o->a.ip[0], TEREDO_PORT};
+	case DOOR_SECONDARY:
+		return (struct tuple){o->a.ip[1], TEREDO_PORT};
+	case DOOR_SERVICE:
+		break;
+	}
+	return (struct tuple){o->a.ip[0], o->port};
+}
+
+/* The same inner packet, but for its hop limit? */
+static bool is_forward(const struct view *in, const struct view *out)
+{
+	return in->ip && out->ip && in->len == out->len &&
+	       memcmp(&in->ip->src, &out->ip->src, in->len - 8) == 0;
+}
+
+static uint32_t trail(const struct ours *o, const struct packet *in,
+		      const uint8_t *p, size_t n)
+{
+	uint32_t bit = UINT32_C(1) << o->a.id;
+	struct view v, w;
+
+	if (!in)
+		return 0;
+	view_read(&v, in->data, in->len);
+	view_read(&w, p, n);
+	if (!is_forward(&v, &w))
+		return 0;
+	if (in->trail & bit)
+		audit_failed("I4: forwarded twice by %s", o->a.name);
+	return in->trail | bit;
+}
+
+/* Out of the tunnel, into the Internet. */
+static void route(struct ours *o, uint8_t *p, size_t n, uint32_t t)
+{
+	struct wire_ip6 *ip = (void *)p;
+
+	if (t) {
+		if (ip->hops <= 1)
+			return;
+		ip->hops--;
+	}
+	sim_send_ip6(&o->a, p, n, t);
+}
+
+static void carry_out(struct ours *o, const struct packet *in)
+{
+	uint8_t p[PKT_MAX];
+
+	for (unsigned i = 0; i < o->out->n; i++) {
+		const struct out *a = &o->out->v[i];
+		size_t n = (size_t)a->head_len + a->body_len;
+		uint32_t t;
+
+		if (a->head_len)
+			memcpy(p, a->head, a->head_len);
+		if (a->body_len)
+			memcpy(p + a->head_len, a->body, a->body_len);
+		t = trail(o, in, p, n);
+		if (a->kind == OUT_UDP)
+			sim_send(&o->a, door_tuple(o, a->door), a->to, p, n, t);
+		else
+			route(o, p, n, t);
+	}
+	outbox_clear(o->out);
+}
+
+static void on_ip4(struct actor *a, const struct packet *p)
+{
+	struct ours *o = ours(a);
+	struct datagram d = {.from = p->from,
+			     .ecn = p->ecn,
+			     .data = p->data,
+			     .len = p->len};
+
+	for (int door = DOOR_PRIMARY; door <= DOOR_SERVICE; door++) {
+		struct tuple t = door_tuple(o, (enum door)door);
+
+		if (door != DOOR_SERVICE && !o->conf.is_server)
+			continue;
+		if (o->down || t.ip != p->to.ip || t.port != p->to.port)
+			continue;
+		d.door = (enum door)door;
+		audit_ip4(&o->audit, &d, a->w->now, o->out);
+		carry_out(o, p);
+		return;
+	}
+}
+
+static void on_ip6(struct actor *a, const struct packet *p)
+{
+	struct wire_ip6 *ip = (void *)(uintptr_t)p->data;
+	struct ours *o = ours(a);
+
+	if (o->down || be32(ip->dst.b) != TEREDO_PREFIX)
+		return;
+	if (ip->hops <= 1)
+		return;
+	ip->hops--;
+	audit_ip6(&o->audit, p->data, p->len, a->w->now, o->out);
+	carry_out(o, p);
+}
+
+static uint64_t next(const struct actor *a)
+{
+	return ours(a)->down ? NEVER : node_next(ours(a)->node);
+}
+
+static void on_timer(struct actor *a)
+{
+	struct ours *o = ours(a);
+
+	while (node_next(o->node) <= a->w->now) {
+		audit_timeout(&o->audit, a->w->now, o->out);
+		carry_out(o, NULL);
+	}
+}
+
+static void set_self(struct ours *o)
+{
+	struct self *s = &o->node->self;
+
+	s->n_ip4 = o->a.n_ip;
+	for (unsigned i = 0; i < o->a.n_ip; i++) {
+		s->ip4[i].ip = o->a.ip[i];
+		s->ip4[i].len = 24;
+	}
+	s->n_ip6 = o->a.n_ip6;
+	memcpy(s->ip6, o->a.ip6, o->a.n_ip6 * sizeof(s->ip6[0]));
+	s->has_source = o->a.n_ip6 > 0;
+	s->source = o->a.ip6[0];
+}
+
+void ours_restart(struct ours *o)
+{
+	size_t n = node_memory(&o->conf);
+	struct node_seed seed;
+
+	sim_fill(o->a.w, &seed, sizeof(seed));
+	free(o->node);
+	free(o->mem);
+	/* Fresh zeros are cheap: most pages are never touched. */
+	o->node = calloc(1, sizeof(*o->node));
+	o->mem = calloc(1, n + 64);
+	if (!o->node || !o->mem)
+		abort();
+	node_init(o->node, &o->conf, &seed,
+		  (void *)(((uintptr_t)o->mem + 63) & ~(uintptr_t)63));
+	o->node->gate.public_only = true;
+	set_self(o);
+	outbox_init(o->out, &o->node->gate);
+	audit_free(&o->audit);
+	audit_init(&o->audit, o->node);
+}
+
+void ours_init(struct ours *o, struct world *w, const char *name,
+	       const struct node_conf *conf)
+{
+	o->a.name = name;
+	o->a.ip4 = on_ip4;
+	o->a.from_ip6 = on_ip6;
+	o->a.timer = on_timer;
+	o->a.next = next;
+	o->conf = *conf;
+	o->port = 3545;
+	o->out = malloc(sizeof(*o->out));
+	if (!o->out)
+		abort();
+	world_add(w, &o->a);
+	ours_restart(o);
+}
+
+void ours_free(struct ours *o)
+{
+	audit_free(&o->audit);
+	free(o->node);
+	free(o->out);
+	free(o->mem);
+}
