@@ -168,17 +168,21 @@ static bool make_room(struct relay *r, uint64_t now)
 	return true;
 }
 
-/* Z22: may this packet make us send a bubble to somebody new? */
+/*
+ * Z22: may this packet make us send a bubble to somebody new? A /64 has two
+ * buckets, for a host that sprays echo replies must not use up the ration that
+ * all answers share, and one that sprays the rest must not lose its answers.
+ */
 static bool admit(struct relay *r, const struct wire_ip6 *ip, uint64_t now)
 {
-	uint64_t h;
+	bool answer = ip6_icmp_type(ip) == ICMP6_ECHO_REPLY;
+	uint64_t h = hash_bytes(&r->peers.key, ip->src.b, 8) + answer;
 
-	if (ip6_icmp_type(ip) == ICMP6_ECHO_REPLY)
-		return bucket_take(&r->answers, &r->conf.answers, now);
-	h = hash_bytes(&r->peers.key, ip->src.b, 8);
-	return bucket_take(&r->sources[h % RELAY_SOURCES], &r->conf.per_source,
-			   now) &&
-	       bucket_take(&r->strangers, &r->conf.strangers, now);
+	if (!bucket_take(&r->sources[h % RELAY_SOURCES], &r->conf.per_source,
+			 now))
+		return false;
+	return answer ? bucket_take(&r->answers, &r->conf.answers, now)
+		      : bucket_take(&r->strangers, &r->conf.strangers, now);
 }
 
 /* The peer that a packet is for gets an entry, or a new procedure. */

@@ -12,7 +12,7 @@
  *
  * New destinations are rationed, since each costs a bubble to a server that a
  * stranger named: per second in all, and per /64 of the packet's source. Echo
- * replies have a ration of their own, for a client that is testing the path to
+ * replies have rations of their own, for a client that is testing the path to
  * a native host (4380 §5.2.9) shows itself by one: so it gets in while somebody
  * sprays other packets over the prefix.
  *
@@ -45,7 +45,7 @@ struct relay_conf {
 	uint32_t max_peers;
 	uint32_t max_held;      /* packets kept in all */
 	struct rate strangers;  /* new destinations */
-	struct rate per_source; /* of these, from one /64 */
+	struct rate per_source; /* of these and of answers, from one /64 */
 	struct rate answers;    /* new destinations of echo replies */
 	struct rate again;      /* bubbles to destinations that are known */
 	struct rate errors;     /* ICMPv6 errors (4443 §2.4 f) */
