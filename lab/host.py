@@ -130,6 +130,10 @@ class Process:
         if self.poll() is None:
             self.host.kill(self.pid, sig)
 
+    def kill(self):
+        """Kill the process."""
+        self.stop(signal.SIGKILL)
+
     def stop(self, sig=signal.SIGTERM, timeout=5.0):
         """Signal the process and wait for its end; return its status."""
         self.send_signal(sig)
@@ -154,7 +158,8 @@ class Daemon:
 
     def __init__(self, host, argv, process, since):
         self.host, self.argv, self.process = host, argv, process
-        self.pid = None
+        #: Process and session number inside the host.
+        self.pid = self.session = None
         self._since = since
 
     def alive(self):
@@ -178,14 +183,26 @@ class Daemon:
     def stop(self, sig=signal.SIGTERM, timeout=5.0):
         """Signal the daemon, wait until it is gone; return its exit status.
 
-        Does nothing to a daemon that is gone already.
+        Gone is also whatever else runs in its session.  Does nothing to a
+        daemon that is gone already.
         """
         try:
             self.host.kill(self.pid, sig)
         except ProcessLookupError:
             pass
         wait_for(lambda: not self.alive(), f"{self} to end", timeout)
+        wait_for(lambda: not self._session("pgrep"),
+                 f"all processes of {self} to end", timeout)
         return self.host.exit_status(self.pid)
+
+    def kill(self):
+        """Kill all of it, as the kernel does when memory is short."""
+        self._session("pkill", "-KILL")
+        wait_for(lambda: not self._session("pgrep"), f"{self} to be killed")
+
+    def _session(self, command, *arguments):
+        return self.host.run([command, *arguments, "-s", str(self.session)],
+                             check=False).stdout
 
     def __str__(self):
         return f"`{' '.join(self.argv)}` on {self.host.name}"
@@ -304,6 +321,8 @@ class Host:
         except (LabError, TimeoutError) as problem:
             raise LabError(f"{process} did not come up: {problem}\n"
                            f"{daemon.log}") from None
+        daemon.session = int(self.run(
+            ["ps", "-o", "sid=", "-p", str(daemon.pid)]).stdout)
         self.running.append(daemon)
         return daemon
 
@@ -315,7 +334,7 @@ class Host:
             try:
                 thing.stop()
             except TimeoutError:
-                thing.stop(signal.SIGKILL)
+                thing.kill()
         self.running = [thing for thing in self.running if thing in but]
 
     def _living(self, pidfile):
