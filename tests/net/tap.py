@@ -207,6 +207,11 @@ class Relay(Tap):
         self._start()
         self.settle()
 
+    @property
+    def source_text(self):
+        """The source of its bubbles, as text."""
+        return t.text6(self.source)
+
     def address(self, at, flags=0, server=None):
         """The address of a client."""
         return t.address(server or self.SERVER, at, flags)

@@ -1,0 +1,289 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""Relays with other settings than the usual; each case its own daemon."""
+
+import time
+
+import pytest
+
+import tap
+import teredo as t
+from lab import LabError, wait_for
+from tap import less
+
+ROUTES = ["ip", "-6", "route", "show", "2001::/32"]
+
+
+def test_route_comes_and_goes(lab):
+    """R2: withdrawn at the end, even after kill -9 of everything."""
+    assert not lab.relay.run(ROUTES).stdout
+    with tap.relay(lab) as relay:
+        assert "dev teredo" in lab.relay.run(ROUTES).stdout
+    assert not lab.relay.run(ROUTES).stdout
+    for whom in "monitor", "worker":
+        with lab.tidy():
+            relay = tap.Relay(lab, tap.start(lab.relay))
+            pids = relay.processes()
+            assert relay.daemon.pid in pids
+            victim = relay.daemon.pid if whom == "monitor" else max(pids)
+            lab.relay.kill(victim, 9)
+            wait_for(lambda: not lab.relay.run(ROUTES).stdout,
+                     "the route to go", 3)
+            wait_for(lambda: not relay.processes(), "processes to end", 3)
+
+
+@pytest.mark.parametrize("date, runs", [("2020-01-01", False),
+                                        ("2999-12-31", True)])
+def test_sunset(lab, date, runs):
+    """R33: after that date, no relay and no route."""
+    with lab.tidy():
+        if runs:
+            tap.Relay(lab, tap.start(lab.relay, (), f"Sunset {date}\n"))
+            return
+        with pytest.raises(LabError, match=r"(?i)sunset|2020-01-01"):
+            tap.start(lab.relay, (), f"Sunset {date}\n")
+    assert not lab.relay.run(ROUTES).stdout
+
+
+def test_sunset_comes(lab):
+    """R33: it stops by itself and withdraws its route."""
+    soon = lab.relay.run(["date", "-u", "-d", "+2 seconds",
+                          "+%Y-%m-%dT%H:%M:%SZ"]).stdout.strip()
+    with lab.tidy():
+        daemon = tap.start(lab.relay, (), f"Sunset {soon}\n")
+        assert lab.relay.run(ROUTES).stdout
+        wait_for(lambda: not daemon.alive(), "the end at sunset", 6)
+    assert not lab.relay.run(ROUTES).stdout
+
+
+def test_literal_rules(lab):
+    """R32, R7: without nonces the bubble has 40 bytes, and ports count."""
+    with tap.relay(lab, "RelayNonces no\n") as relay:
+        at = relay.client()
+        packet, bubble = relay.hello(at)
+        assert bubble.payload == t.bubble(relay.source, relay.address(at))
+        for trailers in b"", t.nonce_trailer(bytes(4)):
+            relay.nothing({"other port": relay.say(
+                (at[0], at[1] + 1), t.bubble(
+                    relay.address(at), relay.source, trailers=trailers))})
+        got = relay.ask(relay.say(at, t.bubble(relay.address(at),
+                                               relay.source)))
+        assert [p.payload for p in got] == [less(packet)]
+
+
+def test_relay_behind_a_nat(lab):
+    """R14: a direct bubble as well, with an equal inner header."""
+    with tap.relay(lab, "RelayType restricted\n") as relay:
+        at = relay.client()
+        client = relay.address(at)
+        packet = t.udp6(relay.native(), client, data=b"hello")
+        direct, indirect = sorted(relay.ask(packet),
+                                  key=lambda p: p.dst != at)
+        assert direct.dst == at and indirect.dst == (relay.SERVER, t.PORT)
+        assert direct.inner.raw == indirect.inner.raw \
+            == t.bubble(relay.source, client)
+        assert direct.src == indirect.src == relay.at
+        got = relay.ask(relay.say(at, t.bubble(client, relay.source)))
+        assert [p.payload for p in got] == [less(packet)]
+
+
+def test_accepts_strangers(lab):
+    """R17: as an option; the other checks remain."""
+    with tap.relay(lab, "AcceptStrangers yes\n") as relay:
+        at = relay.client()
+        packet = t.udp6(relay.address(at), relay.native(), data=b"hi")
+        out, = relay.ask(relay.say(at, packet))
+        assert out.raw == less(packet)
+        relay.nothing({
+            "port": relay.say((at[0], at[1] + 1), packet),
+            "native": relay.say(at, t.udp6("2001:db8:5::1", relay.native())),
+            "to a client": relay.say(at, t.udp6(
+                relay.address(at), relay.address(relay.client()))),
+        })
+        # It was not asked, so it is not known.
+        relay.hello(at)
+
+
+SERVED = "2001:db8:77::/52"     # what Relay.native() takes its hosts from
+OUTSIDE = "2001:db8:77:1000::1", "2001:db8:76:ffff::1", "2a00::1"
+
+
+def test_served_prefixes(lab):
+    """R19, R31, Z30: others get nothing, in either direction, silently."""
+    config = f"ServePrefix {SERVED}\nServePrefix 2001:db8:99::1/128\n"
+    with tap.relay(lab, config) as relay:
+        at = relay.befriend()
+        me = relay.address(at)
+        for to in relay.native(), "2001:db8:77:fff::1", "2001:db8:99::1":
+            packet = t.udp6(me, to)
+            assert [p.raw for p in relay.ask(relay.say(at, packet))] \
+                == [less(packet)]
+            packet = t.udp6(to, me)
+            assert [p.payload for p in relay.ask(packet)] == [less(packet)]
+        for outside in OUTSIDE + ("2001:db8:99::2", "2001:db8:1::9"):
+            relay.nothing({
+                f"to {outside}": relay.say(at, t.udp6(me, outside)),
+                f"from {outside}": t.udp6(outside, me),
+                f"stranger of {outside}": t.udp6(outside, relay.address(
+                    relay.client()))})
+        # The answer to a bubble must get in, although not in the list (R29).
+        assert relay.host.ip6 not in SERVED
+        echo = t.echo(me, relay.host.ip6)
+        out, = relay.ask(relay.say(at, echo))
+        assert (out.dst, out.inner.kind) == (at, t.ECHO_REPLY)
+
+
+def test_denied_addresses(lab):
+    """Z42: listed tunnel routers are never peers nor servers."""
+    config = "DenyIPv4 11.66.0.0/16\nDenyIPv4 12.66.6.6\n"
+    with tap.relay(lab, config) as relay:
+        relay.nothing({
+            "client": t.udp6(relay.native(), relay.address(("11.66.7.8", 9))),
+            "server": t.udp6(relay.native(), relay.address(
+                relay.client(), server="12.66.6.6")),
+            "client 32": t.udp6(relay.native(), relay.address(
+                ("12.66.6.6", 9))),
+        })
+        relay.hello(("11.65.255.255", 9))
+        relay.hello(relay.client(), server="12.66.6.7")
+
+
+def test_fixed_port(lab):
+    """R1: BindPort; else the port cannot be foretold."""
+    ports = set()
+    for _ in range(3):
+        with tap.relay(lab) as relay:
+            ports.add(relay.at[1])
+    assert len(ports) == 3
+    with tap.relay(lab, "BindPort 3545\nBindAddress 9.0.1.2\n") as relay:
+        assert relay.at == ("9.0.1.2", 3545)
+
+
+def test_other_mtu(lab):
+    """R23: InterfaceMTU is what Packet Too Big says."""
+    with tap.relay(lab, "InterfaceMTU 1400\nInterfaceName other\n") as relay:
+        at = relay.befriend()
+        packet = t.sized(relay.native(), relay.address(at), 1400)
+        assert relay.ask(packet)[0].payload == less(packet)
+        error, = relay.ask(t.sized(relay.native(), relay.address(at), 1401))
+        assert error.payload[4:8] == (1400).to_bytes(4, "big")
+
+
+def test_bubble_source_comes_and_goes(lab):
+    """R29: without a native address no bubbles; with one again, bubbles."""
+    with tap.relay(lab) as relay:
+        other = "2001:db8:1::77"
+        at = relay.befriend()
+        lab.relay.ip(f"address add {other}/64 dev eth0",
+                     f"address del {relay.source_text}/64 dev eth0")
+        try:
+            # The one that is left, at once or soon.
+            wait_for(lambda: relay.hello(relay.client())[1].inner.src
+                     == t.ip6(other), "bubbles from the other address", 3)
+            lab.relay.ip(f"address del {other}/64 dev eth0")
+            wait_for(lambda: not relay.ask(t.udp6(
+                relay.native(), relay.address(relay.client()))),
+                "bubbles to stop", 3)
+            relay.nothing({f"stranger {n}": t.udp6(
+                relay.native(), relay.address(relay.client()))
+                for n in range(5)})
+            assert relay.known(at)      # who is known is served on
+        finally:
+            lab.relay.ip(
+                f"address add {relay.source_text}/64 dev eth0",
+                "route replace default via 2001:db8:1::1")
+        wait_for(lambda: relay.ask(t.udp6(relay.native(), relay.address(
+            relay.client()))), "bubbles to come back", 3)
+        _, bubble = relay.hello(relay.client())
+        assert bubble.inner.src == relay.source
+        relay.quiet_from = len(relay.daemon.log)    # it may tell of this
+
+
+def test_no_native_address_at_start(lab):
+    """R29: without any, it does not start, and says what is missing."""
+    lab.relay.ip("address del 2001:db8:1::2/64 dev eth0")
+    try:
+        with lab.tidy(), pytest.raises(LabError, match="(?i)ipv6"):
+            tap.start(lab.relay)
+    finally:
+        lab.relay.ip("address add 2001:db8:1::2/64 dev eth0",
+                     "route replace default via 2001:db8:1::1")
+
+
+def test_address_added_at_run_time(lab):
+    """Z2, Z8: a new address and its broadcasts count at once."""
+    with tap.relay(lab) as relay:
+        names = "11.9.8.255", "11.9.8.0", "11.9.8.1"
+        ports = iter(range(2000, 60000))    # each a client nobody knows
+
+        def goes(ip):
+            return relay.ask(t.udp6(relay.native(), relay.address(
+                (ip, next(ports)))))
+
+        for ip in names:                # fine as long as they are not ours
+            relay.hello((ip, 999))
+        lab.relay.ip("address add 11.9.8.1/24 dev eth0")
+        try:
+            wait_for(lambda: not goes("11.9.8.255"), "the event", 2)
+            relay.nothing({f"{what} {ip}": t.udp6(relay.native(), t.address(
+                *((relay.SERVER, (ip, 1001)) if what == "client"
+                  else (ip, relay.client()))))
+                for ip in names for what in ("client", "server")})
+            relay.nothing({f"from {ip}": relay.say((ip, 999), t.bubble(
+                relay.address((ip, 999)), relay.source)) for ip in names})
+            relay.hello(("11.9.8.7", 1001))
+        finally:
+            lab.relay.ip("address del 11.9.8.1/24 dev eth0")
+        wait_for(lambda: goes("11.9.8.1"), "it to be gone", 2)
+
+
+def test_server_address_added_at_run_time(lab):
+    """Z2, Z8: the same at a server."""
+    with tap.server(lab) as server:
+        a = server.client()
+
+        def goes(ip):
+            return server.answers(a, t.bubble(
+                server.address(a), server.address((ip, 999))))
+
+        assert all(goes(f"11.9.8.{n}") for n in (0, 1, 255))
+        lab.server.ip("address add 11.9.8.1/24 dev eth0")
+        try:
+            wait_for(lambda: not goes("11.9.8.1"), "the event", 2)
+            assert not goes("11.9.8.0") and not goes("11.9.8.255")
+            server.nothing({f"from {ip}": server.say(
+                (ip, 5), t.solicitation(t.link_local((ip, 5))))
+                for ip in ("11.9.8.1", "11.9.8.0", "11.9.8.255")})
+            assert goes("11.9.9.0")
+        finally:
+            lab.server.ip("address del 11.9.8.1/24 dev eth0")
+        wait_for(lambda: goes("11.9.8.1"), "it to be gone", 2)
+
+
+def test_small_table(lab):
+    """R22, Z22: MaxPeers 64; who is proven stays, strangers displace."""
+    with tap.relay(lab, "MaxPeers 64\nNewPeersPerSecond 0\n") as relay:
+        friends = [relay.befriend() for _ in range(30)]
+        for _ in range(3):
+            packets = [t.udp6(relay.native(), relay.address(relay.client()))
+                       for _ in range(300)]
+            assert len(relay.ask(*packets)) <= 300
+            for at in friends:
+                assert relay.known(at)
+        # A bubble less than 2 s old holds its place; then there is room.
+        wait_for(lambda: relay.ask(t.udp6(relay.native(), relay.address(
+            relay.client()))), "room for a newcomer", 4)
+
+
+def test_rate_of_new_peers(lab):
+    """R22, Z5, Z22: NewPeersPerSecond is a limit on bubbles."""
+    with tap.relay(lab, "NewPeersPerSecond 50\n") as relay:
+        start = time.monotonic()
+        got = []
+        for _ in range(10):
+            got += relay.ask(*(t.udp6(relay.native(), relay.address(
+                relay.client())) for _ in range(200)))
+        spent = time.monotonic() - start
+        assert all(p.inner.is_bubble for p in got)
+        # The burst is twice the rate; repeats only after 2 s.
+        assert 50 <= len(got) <= 50 * (spent + 2) + 10
+        assert spent < 2
