@@ -167,8 +167,15 @@ static void put_no_address(struct nlmsghdr *h)
 	mnl_attr_nest_end(h, spec);
 }
 
-static int change_link(struct netlink *nl, unsigned ifindex, unsigned flags,
-		       unsigned change, uint32_t mtu)
+/* What to change of a link; 0 = leave it. */
+struct link_change {
+	unsigned flags, mask;
+	uint32_t mtu, queue;
+	bool no_address;
+};
+
+static int change_link(struct netlink *nl, unsigned ifindex,
+		       const struct link_change *c)
 {
 	char buf[512];
 	struct nlmsghdr *h = mnl_nlmsg_put_header(buf);
@@ -179,25 +186,38 @@ static int change_link(struct netlink *nl, unsigned ifindex, unsigned flags,
 	m = mnl_nlmsg_put_extra_header(h, sizeof(*m));
 	m->ifi_family = AF_UNSPEC;
 	m->ifi_index = (int)ifindex;
-	m->ifi_flags = flags;
-	m->ifi_change = change;
-	if (mtu) {
-		mnl_attr_put_u32(h, IFLA_MTU, mtu);
-		mnl_attr_put_u32(h, IFLA_TXQLEN, QUEUE_PACKETS);
+	m->ifi_flags = c->flags;
+	m->ifi_change = c->mask;
+	if (c->mtu)
+		mnl_attr_put_u32(h, IFLA_MTU, c->mtu);
+	if (c->queue)
+		mnl_attr_put_u32(h, IFLA_TXQLEN, c->queue);
+	if (c->no_address)
 		put_no_address(h);
-	}
 	return request(nl, h, NULL, NULL);
 }
 
+/*
+ * The order matters. On a router the kernel has made the new device a member
+ * of the all-routers groups, and would report that into the tunnel as soon as
+ * the device is up. An MTU too small for IPv6 takes IPv6 off the device; when
+ * it comes back, the device knows no multicast, and joins nothing. Without a
+ * link-local address there are no Router Solicitations either.
+ */
 int netlink_link_up(struct netlink *nl, unsigned ifindex, uint32_t mtu)
 {
-	/* Without multicast the kernel sends no MLD reports into it, and with
-	 * no link-local address no Router Solicitations. First all that, then
-	 * up, so that nothing gets out between. */
-	int r = change_link(nl, ifindex, IFF_NOARP, IFF_NOARP | IFF_MULTICAST,
-			    mtu);
+	const struct link_change steps[] = {
+		{.flags = IFF_NOARP, .mask = IFF_NOARP | IFF_MULTICAST},
+		{.mtu = TEREDO_MTU - 1},
+		{.mtu = mtu, .queue = QUEUE_PACKETS},
+		{.no_address = true},
+		{.flags = IFF_UP, .mask = IFF_UP},
+	};
+	int r = 0;
 
-	return r ? r : change_link(nl, ifindex, IFF_UP, IFF_UP, 0);
+	for (unsigned i = 0; i < sizeof(steps) / sizeof(steps[0]) && !r; i++)
+		r = change_link(nl, ifindex, &steps[i]);
+	return r;
 }
 
 int netlink_route(struct netlink *nl, unsigned ifindex, uint32_t prefix)

@@ -136,6 +136,9 @@ static int open_tun(const char *name)
 		    "  get it:  modprobe tun  (in a container: --device "
 		    "/dev/net/tun)\n"
 		    "  or:  mkdir -p /dev/net; mknod /dev/net/tun c 10 200");
+	if (fd == -EACCES)
+		die("this user may not open /dev/net/tun\n"
+		    "  start as root, or:  chmod 666 /dev/net/tun");
 	if (fd < 0)
 		die("cannot create the interface %s: %s", name, strerror(-fd));
 	return fd;

@@ -1,0 +1,355 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""Bad input, and the files of 1.2.6: one clear message each, a true status
+also when detaching, nothing left behind."""
+
+import pytest
+
+from lab.host import wait_for
+from test_daemon import has_interface, is_clean, pids, sockets
+
+
+def refused(host, argv, message, status=1, **options):
+    """Run a command that must fail with this message; detached and not."""
+    for more in [], ["-f"]:
+        done = host.run([argv[0], *more, *argv[1:]], check=False,
+                        **options)
+        assert done.returncode == status, done.stderr
+        assert message in done.stderr
+        assert done.stderr.count("miredo") <= message.count("miredo") + 2
+        assert is_clean(host)
+
+
+def configured(host, text, *argv):
+    """A command with a file of this text."""
+    host.write("/etc/test.conf", text)
+    return ["miredo", "-c", "/etc/test.conf", *argv]
+
+
+# -- the server's addresses ---------------------------------------------
+
+
+def test_second_address_is_missing(net):
+    """The line that adds it, with the right device."""
+    net.server.ip("address add 9.0.5.2/24 dev lo")
+    try:
+        refused(net.server, ["miredo", "-s", "9.0.5.2"],
+                "miredo: 9.0.5.3 is not an address of this host\n"
+                "  add it:  ip address add 9.0.5.3/32 dev lo\n")
+        refused(net.server, ["miredo", "-s", "9.0.5.1"],
+                "ip address add 9.0.5.1/32 dev lo\n")
+    finally:
+        net.server.ip("address del 9.0.5.2/24 dev lo")
+
+
+@pytest.mark.parametrize("address, message", [
+    ("10.0.0.1", "is not a global address"),
+    ("192.168.1.1", "AllowIPv4 192.168.1.1/32"),
+    ("203.0.113.1", "AllowIPv4 203.0.113.1/32"),
+    ("224.0.0.1", "cannot be the address of a server"),
+    ("127.0.0.1", "cannot be the address of a server"),
+    ("0.0.0.1", "cannot be the address of a server"),
+    ("255.255.255.255", "cannot be the address of a server"),
+    ("9.0.0", "is not allowed: an IPv4 address"),
+    ("9.0.0.256", "is not allowed: an IPv4 address"),
+    ("eth0", "--server: ServerBindAddress: \"eth0\" is not allowed"),
+])
+def test_unusable_server_address(net, address, message):
+    refused(net.server, ["miredo", "-s", address], message)
+
+
+def test_addresses_must_differ(net):
+    refused(net.server, ["miredo", "-s", "9.0.0.2", "--server2", "9.0.0.2"],
+            "two different addresses, not 9.0.0.2 twice")
+
+
+def test_last_address_has_none_after_it(net):
+    refused(net.server, ["miredo", "-s", "223.255.255.255"],
+            "224.0.0.0 cannot be the address of a server")
+
+
+def test_own_address_denied(net):
+    refused(net.server, configured(net.server, "DenyIPv4 9.0.0.0/24\n",
+                                   "-s", "9.0.0.2"),
+            "DenyIPv4 covers 9.0.0.2")
+
+
+def test_private_addresses_can_be_allowed(net):
+    """... for a laboratory, loudly."""
+    net.server.ip("address add 10.9.9.2/24 dev lo",
+                  "address add 10.9.9.3/24 dev lo")
+    try:
+        server = net.server.daemon(
+            configured(net.server, "AllowIPv4 10.9.0.0/16\n",
+                       "-s", "10.9.9.2"))
+        server.wait_log("AllowIPv4 10.9.0.0/16: the RFC forbids")
+        assert ("10.9.9.2", 3544) in sockets(net.server)
+        server.stop()
+    finally:
+        net.server.ip("address flush dev lo to 10.9.9.0/24")
+
+
+def test_server_without_an_address(net):
+    net.server.write("/etc/miredo/miredo-server.conf", "")
+    done = net.server.run(["miredo-server"], check=False)
+    assert done.returncode == 1
+    assert "a server needs its IPv4 address" in done.stderr
+    assert is_clean(net.server)
+
+
+@pytest.mark.parametrize("address", ["0.0.0.0", "9.0.0.3"])
+def test_port_is_taken(net, address):
+    """By whom."""
+    thief = net.server.popen(
+        ["python3", "-c", "import signal, socket\n"
+         "s = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)\n"
+         f"s.bind(('{address}', 3544))\n"
+         "signal.pause()"])
+    wait_for(lambda: sockets(net.server), "the port to be taken")
+    for more in [], ["-f"]:
+        done = net.server.run(["miredo", "-s", "9.0.0.2", *more], check=False)
+        assert done.returncode == 1
+        assert f"is taken by python3 (process {thief.pid})" in done.stderr
+        assert not pids(net.server)
+
+
+# -- what a relay needs -------------------------------------------------
+
+
+def test_no_tun_device(net):
+    for more in [], ["-f"]:
+        done = net.relay.run(
+            ["unshare", "-m", "sh", "-c", "mount -t tmpfs none /dev/net && "
+             "exec miredo " + " ".join(more)], check=False)
+        assert done.returncode == 1
+        assert "there is no /dev/net/tun\n  get it:  modprobe tun" \
+            in done.stderr
+        assert is_clean(net.relay)
+
+
+def test_no_native_ipv6(net):
+    """R29: it does not start; an unusable address is none."""
+    bare = net.add_host("bare")
+    refused(bare, ["miredo"], "a relay needs a native IPv6 address of this "
+            "host, and there is none that is global and usable\n  add yours")
+    bare.ip("address add 2001:0:900:2::1/128 dev lo",
+            "address add fd00::1/128 dev lo")
+    refused(bare, ["miredo"], "a relay needs a native IPv6 address")
+
+
+def test_interface_name_is_taken(net):
+    net.relay.ip("link add mire9 type veth peer name other")
+    try:
+        refused(net.relay, ["miredo", "-i", "mire9"],
+                'there is already an interface "mire9"\n'
+                "  remove it:  ip link delete mire9")
+        assert has_interface(net.relay, "mire9")
+        net.relay.daemon(["miredo", "-i", "mire8"])
+        assert has_interface(net.relay, "mire8")
+    finally:
+        net.relay.ip("link delete mire9")
+
+
+def test_foreign_bind_address(net):
+    refused(net.relay, ["miredo", "-b", "9.9.9.9"],
+            "9.9.9.9 is not an address of this host\n  correct BindAddress")
+
+
+def test_forwarding_off_is_said(net):
+    """Never switched on silently."""
+    net.relay.sysctl(ipv6__conf__all__forwarding=0)
+    try:
+        relay = net.relay.daemon(["miredo"])
+        relay.wait_log("this relay serves only this host")
+        assert net.relay.read("/proc/sys/net/ipv6/conf/all/forwarding") \
+            == "0\n"
+        relay.stop()
+        relay = net.relay.daemon(
+            configured(net.relay, "RelayType host\n"))
+        relay.wait_log("host-specific relay on")
+        assert "sysctl" not in relay.log
+        relay.stop()
+    finally:
+        net.relay.sysctl(ipv6__conf__all__forwarding=1)
+
+
+# -- options ------------------------------------------------------------
+
+
+@pytest.mark.parametrize("argv", [
+    ["--foo"], ["-x"], ["-s"], ["--role", "router"], ["one", "two"],
+    ["--tun-fd", "x"], ["--port"],
+])
+def test_usage_errors(net, argv):
+    """Status 2, and where to look."""
+    refused(net.relay, ["miredo", *argv], "see:  miredo --help", 2)
+
+
+def test_bad_value_of_an_option(net):
+    refused(net.relay, ["miredo", "--port", "70000"],
+            'miredo: --port: BindPort: "70000" is not allowed')
+    refused(net.relay, ["miredo", "-P", "fe80::"], '--prefix: Prefix: "fe80::"')
+
+
+@pytest.mark.parametrize("program", ["miredo", "miredo-server",
+                                     "miredo-checkconf"])
+def test_help_and_version(net, program):
+    for option, word in ("-h", "Usage: " + program), ("-V", program + " 2."):
+        done = net.relay.run([program, option])
+        assert done.stdout.startswith(word)
+        assert not done.stderr
+    assert is_clean(net.relay)
+
+
+@pytest.mark.parametrize("argv, cause", [
+    (["teredo.example.net"], "the name of a server"),
+    (["--role", "client"], "--role"), (["--role", "auto"], "--role"),
+    (["-c", "/etc/client.conf"], "ServerAddress in the configuration"),
+    (["-c", "/etc/auto.conf"], "RelayType in the configuration"),
+])
+def test_client_is_not_in_this_version(net, argv, cause):
+    net.relay.write("/etc/client.conf", "ServerAddress x.example.net\n")
+    net.relay.write("/etc/auto.conf", "RelayType autoclient\n")
+    refused(net.relay, ["miredo", *argv],
+            f"miredo: {cause} asks for a client, which is not in this version")
+
+
+def test_pid_file_that_cannot_be(net):
+    done = net.relay.run(["miredo", "-p", "/nowhere/x.pid"], check=False)
+    assert done.returncode == 1
+    assert "cannot write the PID file /nowhere/x.pid" in done.stderr
+    assert is_clean(net.relay)
+
+
+# -- files --------------------------------------------------------------
+
+
+def test_default_file_may_be_missing(net):
+    net.relay.run(["rm", "-rf", "/etc/miredo", "/etc/miredo.conf"])
+    net.relay.daemon(["miredo"])
+
+
+def test_named_file_must_be_there(net):
+    refused(net.relay, ["miredo", "-c", "/etc/nothing.conf"],
+            "cannot read the configuration file /etc/nothing.conf: No such")
+    refused(net.relay, ["miredo", "-c", "nothing.conf"], "No such", cwd="/run")
+
+
+def test_relative_file(net):
+    net.relay.write("/run/here.conf", "BindPort 3599\n")
+    net.relay.daemon(["miredo", "-c", "here.conf"], cwd="/run")
+    assert sockets(net.relay) == {("0.0.0.0", 3599)}
+
+
+def test_errors_are_all_told(net):
+    done = net.relay.run(configured(
+        net.relay, "# bad\nBindPort x\nNonsense\nMaxPeers 1\n"), check=False)
+    assert done.returncode == 1
+    where = "miredo: /etc/test.conf"
+    assert [line[:len(where) + 2] for line in done.stderr.splitlines()] == \
+        [f"{where}:{n}" for n in (2, 3, 4)]
+    assert is_clean(net.relay)
+
+
+def test_unknown_directives_do_not_stop_it(net):
+    """1.2.6 went on, so do we; the terminal and the log tell."""
+    relay = net.relay.daemon(configured(
+        net.relay, "BindPrt 1\nBindPort 3545\nBindPort 3546\n"
+        "DefaultRoute no\n"))
+    assert sockets(net.relay) == {("0.0.0.0", 3545)}
+    err = relay.process.err
+    assert "test.conf:1: BindPrt: unknown directive, did you mean BindPort?" \
+        in err
+    assert "test.conf:3: BindPort: repeated" in err
+    assert "test.conf:4: DefaultRoute: concerns the client, ignored" in err
+
+
+def test_options_override_the_file(net):
+    net.relay.daemon(configured(
+        net.relay, "BindPort 1\nInterfaceName a\nPrefix 3ffe:831f::\n",
+        "--port", "3547", "-i", "mire7", "-P", "2001::/32", "-b",
+        net.relay.ip4))
+    assert sockets(net.relay) == {(net.relay.ip4, 3547)}
+    assert has_interface(net.relay, "mire7")
+
+
+def test_packaged_relay_file_of_1_2_6(net):
+    """The packaged file, its server commented out: a relay."""
+    net.relay.daemon(configured(
+        net.relay, "# Please refer to the miredo.conf(5) man page.\n"
+        "InterfaceName\tteredo\n\n#ServerAddress\tteredo.example.net\n"
+        "RelayType cone\nBindPort\t3545\n"))
+    assert sockets(net.relay) == {("0.0.0.0", 3545)}
+    assert has_interface(net.relay)
+
+
+@pytest.mark.parametrize("file", ["/etc/miredo/miredo-server.conf",
+                                  "/etc/miredo-server.conf"])
+def test_packaged_server_file_of_1_2_6(net, file):
+    """At its place, and at Debian's."""
+    net.server.run(["rm", "-rf", "/etc/miredo", "/etc/miredo-server.conf"])
+    net.server.write(file, "# Server primary IPv4 address.\n"
+                     "ServerBindAddress 9.0.0.2\n")
+    net.server.daemon(["miredo-server"])
+    assert ("9.0.0.3", 3544) in sockets(net.server)
+
+
+def test_sunset_in_the_past(net):
+    """S42, R33: it does not start."""
+    refused(net.relay, configured(net.relay, "Sunset 2021-10-25\n"),
+            "the service ended on 2021-10-25 00:00 UTC\n")
+
+
+def test_file_of_secrets(net):
+    """Refused if others may read it, or if it is wrong."""
+    argv = configured(net.server, "Secret /etc/keys\n", "-s", "9.0.0.2")
+    refused(net.server, argv, "/etc/keys: No such file")
+    net.server.write("/etc/keys", "a hmac-sha1 k\na hmac-sha1 k\n")
+    net.server.run(["chmod", "644", "/etc/keys"])
+    refused(net.server, argv, "chmod o= /etc/keys")
+    net.server.run(["chmod", "600", "/etc/keys"])
+    refused(net.server, argv, '/etc/keys: identifier "a" occurs twice')
+    net.server.write("/etc/keys", "a hmac-sha1 k\n")
+    server = net.server.daemon(argv)
+    server.wait_log("port 3544, secrets required")
+    server.stop()
+    refused(net.server, configured(net.server, "RequireSecret yes\n",
+                                   "-s", "9.0.0.2"),
+            "RequireSecret without a file of secrets")
+
+
+def test_check_needs_nothing(net):
+    """--check: no root, no user, no address; 0 or 1."""
+    for text, status in ("BindPort 1\n", 0), ("BindPort x\n", 1):
+        argv = configured(net.relay, text, "--check")
+        done = net.relay.run(["setpriv", "--reuid", "1000", "--clear-groups",
+                              *argv], check=False)
+        assert done.returncode == status
+        assert bool(done.stderr) == bool(status)
+    assert is_clean(net.relay)
+
+
+@pytest.mark.parametrize("text, status, message", [
+    ("InterfaceName teredo\nServerAddress x.example.net\n", 0, ""),
+    ("ServerBindAddress 192.0.2.221\n", 0, ""),
+    ("", 0, ""),
+    ("RelayType nothing\n", 255, '/etc/test.conf:1: RelayType: "nothing" is '
+     "not allowed"),
+    ("\nUnknown x\n", 255, "/etc/test.conf:2: Unknown: unknown directive"),
+    ("Relay no\nRelay no\n", 255, "/etc/test.conf:2: Relay: repeated"),
+])
+def test_checkconf(net, text, status, message):
+    """0 or 255, as ever; -f is taken and means nothing."""
+    net.relay.write("/etc/test.conf", text)
+    for more in [], ["-f"]:
+        done = net.relay.run(["miredo-checkconf", *more, "/etc/test.conf"],
+                             check=False)
+        assert done.returncode == status
+        assert message in done.stderr
+        assert bool(done.stderr) == bool(message)
+
+
+def test_checkconf_of_no_file(net):
+    done = net.relay.run(["miredo-checkconf", "/etc/nothing.conf"],
+                         check=False)
+    assert done.returncode == 255
+    assert "/etc/nothing.conf: No such file" in done.stderr
