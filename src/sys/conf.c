@@ -12,6 +12,7 @@
  * 1.2.6 only logged them and old files must go on working; miredo-checkconf
  * fails on both, as it always did. All are reported, not the first.
  */
+#include <assert.h>
 #include <ctype.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -376,7 +377,10 @@ static void apply(struct conf *c, const char *where, const struct directive *d,
 void conf_set(struct conf *c, const char *where, const char *directive,
 	      const char *value, struct report *r)
 {
-	apply(c, where, find(directive), value, r);
+	const struct directive *d = find(directive);
+
+	assert(d); /* options.c names only what is in the table */
+	apply(c, where, d, value, r);
 }
 
 /*

@@ -75,7 +75,7 @@ def test_must_be_started_by_root(net):
 
 def test_expects_user_and_group(net):
     """It expects to find a system user "miredo" and a group "nogroup"."""
-    relay = net.relay.daemon(["miredo"])
+    relay = net.relay.daemon(["setpriv", "--groups", "4,27", "miredo"])
     worker = status(net.relay, worker_of(net.relay, relay.pid))
     assert set(worker["Uid"]) == {str(MIREDO_UID)}
     assert set(worker["Gid"]) == {str(NOGROUP_GID)}
