@@ -3,7 +3,9 @@
 
 A function measures one contender once: it gets the plant, the contender and
 the options of its row, and returns numbers by name.  A row says which of them
-are shown, and how.  A figure with a goal says what it is compared with:
+are shown, and how.  `runs` are the full and the quick number of runs; rows
+that take minutes and do not scatter have fewer.  A figure with a goal says what
+it is compared with:
 
     ("ratio", "debian", ">=", 1)    median of the ratios, round by round
     ("value", "<=", 96)             our median
@@ -22,8 +24,8 @@ from lab import foreign, teredo, wait_for
 Figure = collections.namedtuple("Figure", "key label unit digits goal",
                                 defaults=(None,))
 Row = collections.namedtuple(
-    "Row", "name title measure contenders options quick figures",
-    defaults=((),))
+    "Row", "name title measure contenders options quick figures runs",
+    defaults=((5, 3),))
 
 MEGA = 1 << 20
 BOTH = (Ours, Debian)
@@ -37,10 +39,11 @@ def start_flow(plant, contender, up, window, peers, **options):
     """Start sender and sink of a flow; returns (sender, sink)."""
     net = plant.net
     common = {**window.options, "peers": peers}
+    counting = {"sink": 1, "steps": options.get("steps", 0)}
     if not contender.tunnels:
         ends = (net.tester, net.v6) if up else (net.v6, net.tester)
         to = FAR if up else net.tester.ip6
-        sink = plant.gen(ends[1], "native", **common, sink=1)
+        sink = plant.gen(ends[1], "native", **common, **counting)
         return plant.gen(ends[0], "native", **common, send=1, native=to,
                          **options), sink
     there = {"server": FAKE_SERVER}
@@ -50,11 +53,11 @@ def start_flow(plant, contender, up, window, peers, **options):
         client = plant.gen(net.tester, "clients", **at_client, send=1,
                            **options)
         # A packet for each client every 100 ms keeps the relay interested.
-        native = plant.gen(net.v6, "native", **common, **there, sink=1,
-                           send=1, rate=10 * peers)
+        native = plant.gen(net.v6, "native", **common, **there, **counting,
+                           send=1, rate=10 * peers, rate2=10 * peers)
         return client, native
     client = plant.gen(net.tester, "clients", **at_client,
-                       **{k: v for k, v in options.items() if k == "steps"})
+                       steps=counting["steps"])
     return plant.gen(net.v6, "native", **common, **there, send=1,
                      **options), client
 
@@ -245,7 +248,7 @@ def tcp(plant, contender, up, flows, seconds):
         way = "via 2001:db8:3::1 mtu 1280"
     net.tester.run(["ip", "-6", "route", "replace", "2001:db8:22::/64",
                     *way.split()])
-    serving = net.v6.popen(["iperf3", "-s", "-1", "-B", FAR])
+    serving = net.v6.popen(["iperf3", "-s", "-1", "-B", FAR, "--forceflush"])
     wait_for(lambda: "listening" in serving.out, "iperf3")
     cpu = Window(seconds, 0.3)
     asking = net.tester.popen(["iperf3", "-c", FAR, "-J", "-t", seconds + 1,
@@ -330,17 +333,17 @@ ROWS = (
          Figure("offered", "asked", "/s", 0))),
     Row("sources", "server, one solicitation from each of 10 million "
         "addresses", many_sources, BOTH,
-        {"sources": 10000000, "rate": 150000},
+        {"sources": 10000000, "rate": 80000},
         {"sources": 1000000},
         (Figure("grown", "own memory grown by", "kB", 0, ("most", "<=", 0)),
          Figure("grown_rss", "all memory grown by", "kB", 0),
          Figure("rss", "memory", "MiB", 1),
-         Figure("answered", "answered in all", "", 0))),
+         Figure("answered", "answered in all", "", 0)), (2, 1)),
     Row("fill-proven", "relay, 1,048,576 peers, 7 of 8 answer", fill, BOTH,
         {"proven": MEGA // 8 * 7, "silent": MEGA // 8, "rate": 25000},
-        {}, (*FILL, Figure("proven", "peers that answered", "", 0))),
+        {}, (*FILL, Figure("proven", "peers that answered", "", 0)), (3, 1)),
     Row("fill-silent", "relay, 1,048,576 peers, all silent", fill, BOTH,
-        {"proven": 0, "silent": MEGA, "rate": 0}, {}, FILL),
+        {"proven": 0, "silent": MEGA, "rate": 0}, {}, FILL, (3, 1)),
     Row("flood", "relay, a million new destinations at 30,000/s", flood, BOTH,
         {"count": 1000000, "rate": 30000, "before": 4, "after": 5},
         {"count": 300000, "after": 2}, FLOOD),
