@@ -4,6 +4,7 @@
  * which. Reads what is wanted, then starts the processes of monitor.h.
  */
 #include <errno.h>
+#include <fcntl.h>
 #include <getopt.h>
 #include <stdlib.h>
 #include <string.h>
@@ -115,6 +116,14 @@ static void configure(struct plan *p, struct conf *c, const struct options *o)
 		log_warning("\"%s\" is ignored: only a client asks a server",
 			    o->server_name);
 	plan_make(p, c, o, host_memory());
+	if (!p->node.is_server && c->server)
+		log_warning("ServerBindAddress is ignored: this is a relay\n"
+			    "  for a server:  -s %s",
+			    ip4_text(c->server));
+	if (p->node.is_server && (c->bind_ip || c->bind_port))
+		log_warning("BindAddress and BindPort are ignored: a server is "
+			    "at port %u of its own addresses",
+			    TEREDO_PORT);
 }
 
 static const char *pidfile(const struct plan *p)
@@ -187,8 +196,21 @@ static int checkconf(int argc, char **argv)
 	return r.errors || r.warnings ? STATUS_BAD_FILE : STATUS_OK;
 }
 
+/* Lest a socket become number 2, and be written our messages to. */
+static void fill_standard_descriptors(void)
+{
+	int fd;
+
+	do
+		fd = open("/dev/null", O_RDWR);
+	while (fd >= 0 && fd <= STDERR_FILENO);
+	if (fd >= 0)
+		close(fd);
+}
+
 int main(int argc, char **argv)
 {
+	fill_standard_descriptors();
 	log_open(program_invocation_short_name, false);
 	if (strcmp(program_invocation_short_name, "miredo-checkconf") == 0)
 		return checkconf(argc, argv);

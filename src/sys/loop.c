@@ -81,7 +81,7 @@ void loop_open(struct loop *l, time_t sunset)
 	l->sunset = sunset ? open_sunset(sunset) : -1;
 	if (l->epoll < 0 || l->signals < 0 || (sunset && l->sunset < 0))
 		die("cannot start: %s", strerror(errno));
-	l->refresh_at = UINT64_MAX;
+	l->refresh_at = 0; /* things may have changed since they were opened */
 	outbox_init(&l->out, &l->node.gate);
 	udp_batch_init(&l->udp);
 	for (uint32_t i = 0; i < DOORS; i++)
@@ -163,15 +163,22 @@ static void finish(struct loop *l, int status)
 	l->status = status;
 }
 
+/* A relay without its route is none, and we may not set it any more. */
+static void lose_tunnel(struct loop *l)
+{
+	if (!l->done)
+		log_error("the tunnel interface is gone or was taken down, and "
+			  "its route with it\n"
+			  "  start again to get them back");
+	finish(l, STATUS_FAILED);
+}
+
 static void on_tun(struct loop *l, uint64_t now)
 {
 	int n = tun_receive(l->tun, &l->packets);
 
-	if (n == -EBADFD || n == -EIO) {
-		log_error("the tunnel interface is gone or down: somebody "
-			  "removed it\n"
-			  "  start again to get it back");
-		finish(l, STATUS_FAILED);
+	if (n < 0) {
+		lose_tunnel(l);
 		return;
 	}
 	for (int i = 0; i < n; i++) {
@@ -274,6 +281,16 @@ static void on_addresses(struct loop *l, uint64_t now)
 		l->refresh_at = now > soonest ? now : soonest;
 }
 
+static void check_tunnel(struct loop *l)
+{
+	bool up = l->tun >= 0 &&
+		  tun_is_up(l->watch->tun, l->door[l->node.relay.conf.door]);
+
+	if (l->was_up && !up)
+		lose_tunnel(l);
+	l->was_up = up;
+}
+
 static void refresh(struct loop *l, uint64_t now)
 {
 	struct self *s = &l->node.self;
@@ -281,6 +298,7 @@ static void refresh(struct loop *l, uint64_t now)
 	struct ip6 old = s->source;
 	int r = self_refresh(l->watch, s);
 
+	check_tunnel(l);
 	l->refreshed = now;
 	l->refresh_at = UINT64_MAX;
 	if (r) {

@@ -28,6 +28,7 @@ struct loop {
 	struct self_watch *watch;
 	uint64_t refresh_at; /* look at our addresses again; ns */
 	uint64_t refreshed;
+	bool was_up; /* the tunnel interface */
 	bool done;
 	int status;
 	uint64_t unsent; /* what the kernel did not take, of what the core sent

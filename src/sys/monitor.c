@@ -59,6 +59,7 @@ int daemon_detach(void)
 	pid_t child;
 	char c;
 
+	signal(SIGCHLD, SIG_DFL);
 	if (pipe2(fd, O_CLOEXEC) < 0)
 		die("cannot go into the background: %s", strerror(errno));
 	child = fork();
@@ -170,6 +171,10 @@ static int open_signals(void)
 {
 	sigset_t set;
 
+	/* Who started us may have ignored it, and so would we. */
+	signal(SIGCHLD, SIG_DFL);
+	/* With -f the reader of our log may go away; we go on. */
+	signal(SIGPIPE, SIG_IGN);
 	sigemptyset(&set);
 	sigaddset(&set, SIGCHLD);
 	sigaddset(&set, SIGTERM);

@@ -42,6 +42,14 @@ int tun_adopt(int fd, char name[static IFNAMSIZ])
 	return 0;
 }
 
+bool tun_is_up(unsigned ifindex, int socket)
+{
+	struct ifreq ifr = {0};
+
+	return if_indextoname(ifindex, ifr.ifr_name) &&
+	       ioctl(socket, SIOCGIFFLAGS, &ifr) == 0 && ifr.ifr_flags & IFF_UP;
+}
+
 int tun_receive(int fd, struct tun_batch *b)
 {
 	int n = 0;

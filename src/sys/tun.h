@@ -21,6 +21,9 @@ int tun_open(const char *name);
 /* The name of a device that was passed to us. 0 or -errno. */
 int tun_adopt(int fd, char name[static IFNAMSIZ]);
 
+/* Is the interface up? socket: any. */
+bool tun_is_up(unsigned ifindex, int socket);
+
 /* Up to BATCH packets; how many, 0 if there are none, or -errno. */
 int tun_receive(int fd, struct tun_batch *b);
 

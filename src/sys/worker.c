@@ -162,15 +162,19 @@ static void open_tunnel(struct loop *l, const struct plan *p)
 	l->watch->tun = if_nametoindex(p->conf->iface);
 	r = netlink_link_up(&l->watch->requests, l->watch->tun, p->conf->mtu);
 	if (r)
-		die("cannot set up the interface %s: %s", p->conf->iface,
-		    strerror(-r));
+		die("cannot set up the interface %s: %s\n"
+		    "  is IPv6 off for new interfaces?  sysctl "
+		    "net.ipv6.conf.default.disable_ipv6",
+		    p->conf->iface, strerror(-r));
 	r = netlink_route(&l->watch->requests, l->watch->tun, p->conf->prefix);
 	if (r == -EEXIST)
 		die("there is already a route to the Teredo prefix\n"
 		    "  see it:  ip -6 route show 2001::/32");
 	if (r)
-		die("cannot set a route to %s: %s", p->conf->iface,
-		    strerror(-r));
+		die("cannot set a route to %s: %s\n"
+		    "  is IPv6 off for new interfaces?  sysctl "
+		    "net.ipv6.conf.default.disable_ipv6",
+		    p->conf->iface, strerror(-r));
 }
 
 static void open_relay(struct loop *l, const struct plan *p)

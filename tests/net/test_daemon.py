@@ -3,6 +3,7 @@
 signals, privileges, and what is left when it ends, however it ends."""
 
 import json
+import re
 import signal
 
 import pytest
@@ -389,13 +390,16 @@ def test_addresses_are_followed(net):
     relay.wait_log(f"native IPv6 address is {net.relay.ip6}")
 
 
-def test_interface_taken_away(net):
-    """Somebody deletes it: a clear end instead of a spinning loop."""
+@pytest.mark.parametrize("line", ["link delete teredo",
+                                  "link set teredo down"])
+def test_interface_taken_away(net, line):
+    """A clear end instead of a spinning loop, or a relay without a route."""
     relay = net.relay.daemon(["miredo"])
-    net.relay.ip("link delete teredo")
+    net.relay.ip(line)
     wait_for(lambda: not relay.alive(), "its end")
     assert net.relay.exit_status(relay.pid) == 1
-    relay.wait_log("the tunnel interface is gone")
+    assert len(re.findall("the tunnel interface is gone or was taken down",
+                          relay.log)) == 1
     assert is_clean(net.relay)
 
 
