@@ -208,7 +208,7 @@ static enum reason begin(struct relay *r, uint32_t *i,
 }
 
 /* R4, R8, Z8, Z40, Z42: both IPv4 addresses inside, before any state. */
-static enum reason check_target(const struct relay *r, const struct ip6 *dst)
+enum reason relay_check_target(const struct relay *r, const struct ip6 *dst)
 {
 	struct tuple via = {0, TEREDO_PORT};
 	struct teredo t;
@@ -229,7 +229,7 @@ enum reason relay_reach(struct relay *r, uint32_t i, const uint8_t *p,
 			uint16_t len, uint64_t now, struct outbox *out)
 {
 	const struct wire_ip6 *ip = (const void *)p;
-	enum reason why = check_target(r, &ip->dst);
+	enum reason why = relay_check_target(r, &ip->dst);
 	const struct peer *e;
 
 	if (why != REASON_NONE)

@@ -17,6 +17,12 @@
 #include "relay.h"
 
 /*
+ * May anything be sent because of this destination? REASON_NONE, or why its
+ * IPv4 addresses are refused (R4, R8, Z8, Z40, Z42).
+ */
+enum reason relay_check_target(const struct relay *r, const struct ip6 *dst);
+
+/*
  * A packet for a client that is not known to listen; i is its entry or
  * PEER_NONE. REASON_HELD, or how the packet ended (R7-R13).
  */

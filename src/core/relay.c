@@ -91,6 +91,10 @@ enum reason relay_from_ip6(struct relay *r, const uint8_t *p, uint16_t len,
 	if (why != REASON_NONE)
 		return why;
 	if (len > r->conf.mtu) {
+		/* About what R4 refuses there is silence, whatever its size. */
+		why = relay_check_target(r, &ip->dst);
+		if (why != REASON_NONE)
+			return why;
 		relay_complain(r, ICMP6_PACKET_TOO_BIG, 0, p, len, now, out);
 		return REASON_TOO_BIG; /* R23 */
 	}
