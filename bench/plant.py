@@ -39,7 +39,8 @@ class Plant:
         net.tester.ip(*(f"route add local {block} dev lo"
                         for block in CLIENT_NETS))
         # Plain forwarding takes the way over the relay host, there and back.
-        net.v6.ip(f"address add {FAR}/128 dev eth0 preferred_lft 0",
+        net.v6.ip(f"address add {FAR}/128 dev eth0 preferred_lft 0 "
+                  "nodad",
                   f"route add 2001:db8:3::/64 via 2001:db8:2::1 src {FAR}")
         net.core.ip(
             "route add 2001:db8:22::/64 via 2001:db8:2::2",

@@ -47,6 +47,7 @@ def judge(goal, cells, share):
         words += " each time"
     if value is None:
         return None, words
+    value = round(value, 2)     # as it is shown
     return (value >= limit if relation == ">=" else value <= limit), words
 
 

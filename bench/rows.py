@@ -35,61 +35,59 @@ ALL = (Ours, Debian, Plain)
 # -- relay, small packets ----------------------------------------------
 
 
-def start_flow(plant, contender, up, window, peers, **options):
-    """Start sender and sink of a flow; returns (sender, sink)."""
+def start_flow(plant, contender, way, window, peers, **pace):
+    """Start both ends of flows; returns pairs of (sender, sink)."""
     net = plant.net
-    common = {**window.options, "peers": peers}
-    counting = {"sink": 1, "steps": options.get("steps", 0)}
+    up, down = way in ("up", "both"), way in ("down", "both")
+    common = {**window.options, "peers": peers, "steps": 0, **pace}
     if not contender.tunnels:
-        ends = (net.tester, net.v6) if up else (net.v6, net.tester)
-        to = FAR if up else net.tester.ip6
-        sink = plant.gen(ends[1], "native", **common, **counting)
-        return plant.gen(ends[0], "native", **common, send=1, native=to,
-                         **options), sink
-    there = {"server": FAKE_SERVER}
-    at_client = {**common, **there, "native": net.v6.ip6,
-                 "relay": net.relay.ip4, "relay_port": RELAY_PORT}
-    if up:
-        client = plant.gen(net.tester, "clients", **at_client, send=1,
-                           **options)
-        # A packet for each client every 100 ms keeps the relay interested.
-        native = plant.gen(net.v6, "native", **common, **there, **counting,
-                           send=1, rate=10 * peers, rate2=10 * peers)
-        return client, native
-    client = plant.gen(net.tester, "clients", **at_client,
-                       steps=counting["steps"])
-    return plant.gen(net.v6, "native", **common, **there, send=1,
-                     **options), client
+        client = plant.gen(net.tester, "native", **common, send=int(up),
+                           sink=int(down), native=FAR)
+        native = plant.gen(net.v6, "native", **common, send=int(down),
+                           sink=int(up), native=net.tester.ip6)
+    else:
+        common["server"] = FAKE_SERVER
+        client = plant.gen(net.tester, "clients", **common, send=int(up),
+                           native=net.v6.ip6, relay=net.relay.ip4,
+                           relay_port=RELAY_PORT)
+        if not down:
+            # A packet for each client every 100 ms opens the relay to it.
+            common["rate"] = common["rate2"] = 10 * peers
+        native = plant.gen(net.v6, "native", **common, send=1, sink=int(up))
+    return [(client, native)] * up + [(native, client)] * down
 
 
-def flow(plant, contender, up, peers, seconds):
+def flow(plant, contender, way, peers, seconds):
     """Packets of 64 bytes as fast as one generator can."""
     net = plant.net
     contender.relay(net, contender.fill)
     window = Window(seconds)
-    sender, sink = start_flow(plant, contender, up, window, peers)
+    pairs = start_flow(plant, contender, way, window, peers)
     cpu = window.cpu(net.relay)
-    sent, got = plant.result(sender), plant.result(sink)
-    found = {"offered": sent["offered"] / seconds,
-             "delivered": got["counted"] / seconds, "late": got["late"]}
+    got = sum(plant.result(sink)["counted"] for _, sink in pairs)
+    found = {"delivered": got / seconds,
+             "offered": sum(plant.result(sender)["offered"]
+                            for sender, _ in pairs) / seconds}
     if contender.tunnels:
-        found["cpu"] = cpu * 1e6 / max(got["counted"], 1)
+        found["cpu"] = cpu * 1e6 / max(got, 1)
         found["busy"] = cpu * 100 / seconds
     return found
 
 
-def ramp(plant, contender, up, peers, seconds, low, high, steps):
-    """The highest of some rates at which at most 1 % is lost."""
-    net = plant.net
-    contender.relay(net, contender.fill)
+def ramp(plant, contender, way, peers, seconds, low, high, steps):
+    """The highest of some rates at which at most 1 % is lost each way."""
+    contender.relay(plant.net, contender.fill)
     window = Window(seconds)
-    sender, sink = start_flow(plant, contender, up, window, peers,
-                              rate=low, rate2=high, steps=steps)
-    sent, got = plant.result(sender), plant.result(sink)
+    pairs = start_flow(plant, contender, way, window, peers,
+                       rate=low, rate2=high, steps=steps)
+    ways = [(plant.result(sender)["sent_by_step"],
+             plant.result(sink)["received_by_step"])
+            for sender, sink in pairs]
     clean = 0
-    for out, back in zip(sent["sent_by_step"], got["received_by_step"]):
-        if out and back >= 0.99 * out:
-            clean = max(clean, out / (seconds / steps))
+    for step in range(steps):
+        if all(back[step] >= 0.99 * sent[step] > 0 for sent, back in ways):
+            total = sum(sent[step] for sent, _ in ways)
+            clean = max(clean, total / (seconds / steps))
     return {"clean": clean}
 
 
@@ -294,22 +292,26 @@ TCP = (Figure("rate", "received", "Mbit/s", 0, NOT_BELOW),
        Figure("busy", "processor of the relay", "%", 0))
 
 
+WAYS = {"up": "client to native", "down": "native to client",
+        "both": "both ways at once"}
+
+
 def _flows():
-    for up, arrow in ((True, "client to native"), (False, "native to client")):
+    for way, words in WAYS.items():
         for peers in (1, 64):
-            way = "up" if up else "down"
             clients = "one client" if peers == 1 else f"{peers} clients"
-            yield Row(f"{way}-{peers}", f"relay, {arrow}, {clients}", flow,
-                      ALL, {"up": up, "peers": peers, "seconds": 4},
+            yield Row(f"{way}-{peers}", f"relay, {words}, {clients}", flow,
+                      ALL, {"way": way, "peers": peers, "seconds": 4},
                       {"seconds": 1.5}, FLOW)
 
 
 def _ramps():
-    for up, arrow in ((True, "client to native"), (False, "native to client")):
-        yield Row(f"clean-{'up' if up else 'down'}",
-                  f"relay, {arrow}, without loss", ramp, ALL,
-                  {"up": up, "peers": 16, "seconds": 7.5, "low": 20000,
-                   "high": 300000, "steps": 29}, {"seconds": 4.35}, CLEAN)
+    for way, words in WAYS.items():
+        half = 2 if way == "both" else 1
+        yield Row(f"clean-{way}", f"relay, {words}, without loss", ramp, ALL,
+                  {"way": way, "peers": 16, "seconds": 7.5,
+                   "low": 20000 // half, "high": 300000 // half, "steps": 29},
+                  {"seconds": 4.35}, CLEAN)
 
 
 def _tcp():
