@@ -329,3 +329,56 @@ NEIGHBOURS = [
     "198.51.99.255", "198.51.101.0", "203.0.112.255", "203.0.114.0",
     "223.255.255.255",
 ]
+
+
+# -- malice -----------------------------------------------------------------
+
+def routing(kind, payload, next_header=UDP, left=1, words=2):
+    """A payload behind a Routing header; the protocol is then 43."""
+    return bytes([next_header, words, kind, left]) + bytes(4 + 8 * words) \
+        + payload
+
+
+def fragments(packet, size=1480):
+    """An IPv4 packet in pieces; the size of a piece is a multiple of 8."""
+    head, body = packet[:20], packet[20:]
+    pieces = []
+    for at in range(0, len(body), size):
+        piece = body[at:at + size]
+        more = 0x2000 if at + size < len(body) else 0
+        new = head[:2] + struct.pack("!HHH", 20 + len(piece), 0x1234,
+                                     more | at // 8) + head[8:10] \
+            + bytes(2) + head[12:20]
+        pieces.append(new[:10] + struct.pack("!H", checksum(new)) + new[12:]
+                      + piece)
+    return pieces
+
+
+def port_unreachable(packet, src, code=3):
+    """An ICMP error of somebody about an IPv4 packet."""
+    body = struct.pack("!BBHI", 3, code, 0, 0) + packet[:28]
+    body = body[:2] + struct.pack("!H", checksum(body)) + body[4:]
+    head = struct.pack("!BBHHHBBH", 0x45, 0, 20 + len(body), 9, 0, 64, ICMP,
+                       0) + ip4(src) + packet[12:16]
+    return head[:10] + struct.pack("!H", checksum(head)) + head[12:] + body
+
+
+def mutate(rng, data):
+    """Something like this data, but probably wrong."""
+    data = bytearray(data)
+    for _ in range(rng.choice((1, 1, 1, 2, 4, 8))):
+        what = rng.randrange(6)
+        at = rng.randrange(len(data)) if data else 0
+        if what == 0 and data:
+            data[at] ^= 1 << rng.randrange(8)
+        elif what == 1 and data:
+            data[at] = rng.choice((0, 1, 0x7f, 0x80, 0xff, 0x60))
+        elif what == 2:
+            del data[at:]
+        elif what == 3:
+            data += rng.randbytes(rng.randrange(200))
+        elif what == 4:
+            data[at:at] = rng.randbytes(rng.randrange(20))
+        else:
+            del data[at:at + rng.randrange(1, 20)]
+    return bytes(data)

@@ -103,6 +103,19 @@ def test_accepts_strangers(lab):
         relay.hello(at)
 
 
+def test_spoofed_sources_of_strangers(lab):
+    """S5, Z1, Z7, Z9: an open relay still refuses what cannot be."""
+    with tap.relay(lab, "AcceptStrangers yes\n") as open_:
+        bad = {}
+        for ip in t.REFUSED + ["9.0.1.0", "9.0.1.255", "9.0.1.2"]:
+            me = (ip, 4000)
+            bad[f"data of {ip}"] = open_.say(me, t.udp6(
+                open_.address(me), open_.native()))
+        bad["port 0"] = open_.say(("11.88.0.9", 0), t.udp6(
+            open_.address(("11.88.0.9", 0)), open_.native()))
+        open_.nothing(bad)
+
+
 SERVED = "2001:db8:77::/52"     # what Relay.native() takes its hosts from
 OUTSIDE = "2001:db8:77:1000::1", "2001:db8:76:ffff::1", "2a00::1"
 
