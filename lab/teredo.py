@@ -41,9 +41,18 @@ def address_of(host, device="teredo"):
 
 
 def wait_address(host, timeout=15.0):
-    """Wait until a client is qualified; return its Teredo address."""
-    return wait_for(lambda: address_of(host),
-                    f"a Teredo address on {host.name}", timeout)
+    """Wait until a client is qualified; return its Teredo address.
+
+    The route is set after the address, by another program; wait for both.
+    """
+    def ready():
+        address = address_of(host)
+        route = host.run(["ip", "-6", "route", "get", host.lab.v6.ip6],
+                         check=False).stdout
+        return address if " dev teredo " in route else None
+
+    return wait_for(ready, f"a Teredo address and route on {host.name}",
+                    timeout)
 
 
 def explain(address):

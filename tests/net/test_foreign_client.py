@@ -45,8 +45,9 @@ def kind(request, net):
 
 def ping(host, address, count=3):
     """Every request is answered, the first one too."""
-    shown = host.run(["ping", "-6", "-n", "-i", ".2", "-W", "5",
-                      "-c", str(count), address], check=False).stdout
+    done = host.run(["ping", "-6", "-n", "-i", ".2", "-W", "5",
+                     "-c", str(count), address], check=False)
+    shown = done.stdout + done.stderr
     assert f" {count} received" in shown and "DUP!" not in shown, shown
 
 
