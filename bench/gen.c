@@ -58,6 +58,8 @@ static const struct {
 	{"relay", IP4, &given.relay},
 	{"relay_port", NUMBER, &given.relay_port},
 	{"native", IP6, &given.native},
+	{"source", IP6, &given.source},
+	{"echo", NUMBER, &given.echo},
 };
 
 static bool set(const char *word)

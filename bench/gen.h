@@ -60,7 +60,8 @@ struct args {
 	struct in_addr server;
 	struct in_addr relay;
 	uint32_t relay_port;
-	struct in6_addr native;
+	struct in6_addr native, source;
+	uint32_t echo; /* send echo replies, not UDP */
 };
 
 extern const struct args *args;

@@ -2,7 +2,8 @@
 /*
  * A native IPv6 host: sends counted packets to Teredo clients in turn, to one
  * of them (a flow), to a few (many flows), or to millions (a spray, which
- * names each once); or, told no server, to a native address. Counts what
+ * names each once); or, told no server, to a native address. Told to, it sends
+ * echo replies nobody asked for, from an address of choice. Counts what
  * arrives.
  */
 #include "gen.h"
@@ -11,7 +12,7 @@
 #include <stdio.h>
 #include <string.h>
 
-static int fd;
+static int fd, out;
 static struct tally tally;
 static atomic_bool over;
 
@@ -45,20 +46,47 @@ static void destination(struct in6_addr *to, uint64_t seq)
 	memcpy(to, &a, sizeof(a));
 }
 
+/* The kernel puts the checksum into an echo reply. */
+static void add_packet(struct sendbatch *b, uint64_t seq, uint32_t step)
+{
+	const struct wire_icmp6 reply = {.type = ICMP6_ECHO_REPLY};
+	struct in6_addr to;
+	uint8_t *p;
+
+	destination(&to, seq);
+	if (args->echo) {
+		p = batch_ip6(b, &to, 0, sizeof(reply) + PAYLOAD);
+		memcpy(p, &reply, sizeof(reply));
+		p += sizeof(reply);
+	} else {
+		p = batch_ip6(b, &to, SINK_PORT, PAYLOAD);
+	}
+	mark_put((void *)p, (uint32_t)seq, step);
+}
+
+/* Where packets leave: the sink, or what may send echo replies. */
+static int open_out(void)
+{
+	struct sockaddr_in6 a = {.sin6_family = AF_INET6,
+				 .sin6_addr = args->source};
+	int s = fd;
+
+	if (args->echo)
+		s = socket(AF_INET6, SOCK_RAW | SOCK_CLOEXEC, IPPROTO_ICMPV6);
+	if (s < 0 || (args->echo && bind(s, (void *)&a, sizeof(a))))
+		fail("raw socket");
+	return s;
+}
+
 static void send_all(struct pace *p)
 {
 	static struct sendbatch b;
 	unsigned n;
 
 	while ((n = pace_next(p)) > 0) {
-		for (unsigned i = 0; i < n; i++) {
-			struct in6_addr to;
-
-			destination(&to, p->sent + i);
-			mark_put((void *)batch_ip6(&b, &to, SINK_PORT, PAYLOAD),
-				 (uint32_t)(p->sent + i), p->step);
-		}
-		batch_send(&b, fd);
+		for (unsigned i = 0; i < n; i++)
+			add_packet(&b, p->sent + i, p->step);
+		batch_send(&b, out);
 		pace_sent(p, n);
 	}
 }
@@ -71,6 +99,7 @@ int job_native(void)
 	fd = udp6_socket(SINK_PORT);
 	if (args->sink && pthread_create(&sink, NULL, count, NULL))
 		fail("thread");
+	out = open_out();
 	if (args->send)
 		send_all(&pace);
 	if (args->sink) {

@@ -131,11 +131,11 @@ def many_sources(plant, contender, sources, rate):
 # -- relay, many peers -------------------------------------------------
 
 
-def spray(plant, window, count, rate, first=0, flags=2):
+def spray(plant, window, count, rate, first=0, flags=2, **more):
     """Start sending a packet to each of many Teredo addresses."""
     return plant.gen(plant.net.v6, "native", **window.options, send=1,
                      server=FAKE_SERVER, flags=flags, peers=count,
-                     count=count, first=first, rate=rate)
+                     count=count, first=first, rate=rate, **more)
 
 
 def fill(plant, contender, proven, silent, rate):
@@ -161,7 +161,7 @@ def fill(plant, contender, proven, silent, rate):
     return found
 
 
-def flood(plant, contender, count, rate, before, after):
+def flood(plant, contender, count, rate, before, after, **how):
     """New destinations by the million: what others notice."""
     net = plant.net
     contender.relay(net)
@@ -174,7 +174,7 @@ def flood(plant, contender, count, rate, before, after):
                         server=net.server.ip4, rate=50, every=0.5,
                         rate2=after)
     window.sleep(window.start)
-    spraying = spray(plant, window, count, rate)
+    spraying = spray(plant, window, count, rate, **how)
     cpu = window.cpu(net.relay)
     sprayed = plant.result(spraying)
     seen, ping = plant.result(clients), plant.result(pinging)
@@ -353,6 +353,12 @@ ROWS = (
         flood, BOTH,
         {"count": 3000000, "rate": 100000, "before": 4, "after": 20},
         {"count": 1500000, "after": 5}, FLOOD),
+    Row("flood-echo", "relay, a million at 30,000/s, unasked echo replies of another "
+        "network",
+        flood, BOTH,
+        {"count": 1000000, "rate": 30000, "before": 4, "after": 5, "echo": 1,
+         "source": FAR},
+        {"count": 300000, "after": 2}, FLOOD),
     Row("start-relay", "relay, from exec to the first bubble", start, BOTH,
         {"role": "relay"}, {}, (Figure("ready", "ready after", "ms", 1),)),
     Row("start-server", "server, from exec to the first answer", start, BOTH,
