@@ -157,7 +157,7 @@ def fill(plant, contender, proven, silent, rate):
     found.update(start=before["rss"] / 1024, proven=met,
                  full=max(half["rss"], after["rss"]) / 1024,
                  peak=after["peak"] / 1024,
-                 grown=after["rss"] / 1024 - before["rss"] / 1024)
+                 grown=after["own"] - before["own"])
     return found
 
 
@@ -273,7 +273,7 @@ CLEAN = (Figure("clean", "with at most 1 % lost", "packets/s", 0, NOT_BELOW),)
 FILL = (Figure("start", "memory after the start", "MiB", 1),
         Figure("full", "memory with the table full", "MiB", 1,
                ("most", "<=", 96)),
-        Figure("grown", "growth", "MiB", 2, ("most", "<=", 0.5)))
+        Figure("grown", "own memory grown by", "kB", 0, ("most", "<=", 64)))
 FLOOD = (Figure("rate", "new destinations", "/s", 0),
          Figure("lost", "pings lost, of 50/s", "", 0, ("most", "<=", 0)),
          Figure("rtt", "ping, median", "ms", 2),
