@@ -277,8 +277,8 @@ static void check_server(const struct audit *a, const struct out *o,
 		WANT(same_tuple(o->to, d->from), "S27: advertised elsewhere");
 		WANT(v->has_origin && same_tuple(v->origin, d->from),
 		     "S31: wrong origin");
-		WANT(!in->nonce || (v->nonce &&
-				    memcmp(in->nonce, v->nonce, 8) == 0),
+		WANT(!in->nonce ||
+			     (v->nonce && memcmp(in->nonce, v->nonce, 8) == 0),
 		     "S33: wrong nonce");
 		return;
 	}
@@ -292,8 +292,8 @@ static void check_server(const struct audit *a, const struct out *o,
 	WANT(same_tuple(o->to, mapped(&in->ip->dst)), "S18: wrong tuple");
 	WANT(!v->has_origin || same_tuple(v->origin, d->from),
 	     "S19: wrong origin");
-	WANT(v->has_origin == (be32(in->ip->dst.b + 4) ==
-			       a->node->server.conf.primary),
+	WANT(v->has_origin ==
+		     (be32(in->ip->dst.b + 4) == a->node->server.conf.primary),
 	     "S19: origin for another server's client, or none for an own");
 	WANT(view_is_bubble(v) || type == ICMP6_ECHO_REQUEST ||
 		     type == ICMP6_ECHO_REPLY,
@@ -444,13 +444,22 @@ static void check_sizes(const struct audit *a)
 	WANT(h->n <= h->capacity, "I6: too many held");
 }
 
+static unsigned n_peers(const struct audit *a)
+{
+	const uint32_t *n = a->node->relay.peers.n;
+
+	return n[ROLL_PROBING] + n[ROLL_FAILED] + n[ROLL_PROVEN];
+}
+
 static void after(struct audit *a, const struct before *b, uint64_t inputs)
 {
 	a->inputs += inputs;
 	check_count(a, b, inputs);
 	check_sizes(a);
-	if (++a->steps % a->walk_every == 0)
+	if (++a->steps >= a->next_walk) {
 		audit_walk(a);
+		a->next_walk = a->steps + a->walk_every + 8 * n_peers(a);
+	}
 }
 
 static unsigned count_kind(const struct outbox *out, unsigned from,
@@ -463,7 +472,8 @@ static unsigned count_kind(const struct outbox *out, unsigned from,
 	return n;
 }
 
-/* Does this datagram show where its client is? Noted before the node sees it. */
+/* Does this datagram show where its client is? Noted before the node sees it.
+ */
 static void note_proof(struct audit *a, const struct datagram *d,
 		       const struct view *v, uint64_t now)
 {
@@ -514,7 +524,8 @@ void audit_ip4(struct audit *a, const struct datagram *d, uint64_t now,
 	udp = count_kind(out, b.outs, OUT_UDP);
 	ip6 = count_kind(out, b.outs, OUT_IP6);
 	k = b.held - (a->node->is_relay ? a->node->relay.held.n : 0);
-	WANT(k <= RELAY_HELD_PER_PEER || b.n[ROLL_PROVEN], "I3: %u released", k);
+	WANT(k <= RELAY_HELD_PER_PEER || b.n[ROLL_PROVEN], "I3: %u released",
+	     k);
 	WANT(udp + ip6 <= k + 1 && udp + ip6 <= RELAY_HELD_PER_PEER + 1,
 	     "I3: %u outputs, %u released", udp + ip6, k);
 	for (unsigned i = b.outs; i < out->n; i++) {
@@ -534,7 +545,8 @@ static void check_proven_ip6(const struct audit *a, const struct before *b,
 	const struct peers *p = &a->node->relay.peers;
 	const struct peer *e;
 
-	WANT(p->n[ROLL_PROVEN] + 1 >= b->n[ROLL_PROVEN], "I7: proven peers gone");
+	WANT(p->n[ROLL_PROVEN] + 1 >= b->n[ROLL_PROVEN],
+	     "I7: proven peers gone");
 	if (p->n[ROLL_PROVEN] < b->n[ROLL_PROVEN]) {
 		uint32_t i = dst ? peers_find(p, dst) : PEER_NONE;
 

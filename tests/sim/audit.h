@@ -25,8 +25,8 @@ struct proof;
 struct audit {
 	struct node *node;
 	uint64_t inputs;
-	unsigned steps;
-	unsigned walk_every; /* steps between two looks at the tables */
+	unsigned steps, next_walk;
+	unsigned walk_every; /* steps between two looks at empty tables */
 	bool lost_proven;    /* the share of the proven has been full */
 	uint64_t bubbles;
 	struct proof *book;

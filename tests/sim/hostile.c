@@ -84,11 +84,18 @@ static struct villain *villain(const struct actor *a)
 /* An IPv4 address that may be anybody's, our own or nobody's. */
 static uint32_t some_ip(struct villain *v)
 {
-	static const uint32_t bad[] = {
-		0, IP(127, 0, 0, 1), IP(10, 0, 0, 1), IP(192, 168, 1, 5),
-		IP(224, 0, 0, 253), IP(255, 255, 255, 255), IP(9, 0, 0, 255),
-		IP(169, 254, 1, 1), IP(192, 88, 99, 1), IP(203, 0, 113, 1),
-		IP(172, 16, 0, 1), IP(9, 0, 0, 0)};
+	static const uint32_t bad[] = {0,
+				       IP(127, 0, 0, 1),
+				       IP(10, 0, 0, 1),
+				       IP(192, 168, 1, 5),
+				       IP(224, 0, 0, 253),
+				       IP(255, 255, 255, 255),
+				       IP(9, 0, 0, 255),
+				       IP(169, 254, 1, 1),
+				       IP(192, 88, 99, 1),
+				       IP(203, 0, 113, 1),
+				       IP(172, 16, 0, 1),
+				       IP(9, 0, 0, 0)};
 	struct world *w = v->a.w;
 
 	switch (sim_below(w, 4)) {
@@ -172,8 +179,8 @@ static size_t some_packet(struct villain *v, uint8_t *p)
 		n = pkt_app(p, &src, &dst, APP_REQUEST, 1);
 		break;
 	case 2:
-		n = pkt_echo(p, &src, &dst,
-			     types[sim_below(w, sizeof(types))], data);
+		n = pkt_echo(p, &src, &dst, types[sim_below(w, sizeof(types))],
+			     data);
 		break;
 	default:
 		n = pkt_bubble(p, &src, &dst,

@@ -65,7 +65,8 @@ static struct nat_mapping *oldest(struct nat *n)
 static bool was_sent_to(const struct nat_mapping *m, struct tuple t, bool port)
 {
 	for (unsigned i = 0; i < m->n_sent && i < NAT_FILTERS; i++) {
-		if (m->sent[i].ip == t.ip && (!port || m->sent[i].port == t.port))
+		if (m->sent[i].ip == t.ip &&
+		    (!port || m->sent[i].port == t.port))
 			return true;
 	}
 	return false;

@@ -10,8 +10,11 @@
 void flow_start(struct flow *f, const struct ip6 *src, const struct ip6 *dst,
 		uint64_t at, uint64_t period)
 {
-	*f = (struct flow){
-		.on = true, .src = *src, .dst = *dst, .next = at, .period = period};
+	*f = (struct flow){.on = true,
+			   .src = *src,
+			   .dst = *dst,
+			   .next = at,
+			   .period = period};
 }
 
 size_t flow_request(struct flow *f, uint8_t *p, uint64_t now)
@@ -99,6 +102,7 @@ void native_init(struct native *n, struct world *w, const char *name,
 	n->a.next = next;
 	n->a.timer = on_timer;
 	n->a.n_ip6 = 1;
-	n->a.ip6[0] = (struct ip6){{0x2a, 0, 0, 1, 0, (uint8_t)number, [15] = 1}};
+	n->a.ip6[0] =
+		(struct ip6){{0x2a, 0, 0, 1, 0, (uint8_t)number, [15] = 1}};
 	world_add(w, &n->a);
 }

@@ -88,10 +88,8 @@ static void carry_out(struct ours *o, const struct packet *in)
 static void on_ip4(struct actor *a, const struct packet *p)
 {
 	struct ours *o = ours(a);
-	struct datagram d = {.from = p->from,
-			     .ecn = p->ecn,
-			     .data = p->data,
-			     .len = p->len};
+	struct datagram d = {
+		.from = p->from, .ecn = p->ecn, .data = p->data, .len = p->len};
 
 	for (int door = DOOR_PRIMARY; door <= DOOR_SERVICE; door++) {
 		struct tuple t = door_tuple(o, (enum door)door);

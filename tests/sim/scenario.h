@@ -19,12 +19,14 @@ struct stage {
 	struct villain villain;
 	struct ours *started[3];
 	unsigned n_started;
+	bool big; /* a table that holds a flood */
 };
 
 struct scenario {
 	const char *name;
 	void (*run)(struct stage *s, int arg);
 	int arg;
+	bool costly; /* a tenth of the seeds must do */
 };
 
 extern const struct scenario scenarios[];

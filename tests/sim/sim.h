@@ -21,8 +21,8 @@ enum {
 };
 
 #define NEVER UINT64_MAX
-#define MS(n) ((uint64_t)(n) * NS_PER_MS)
-#define S(n)  ((uint64_t)(n) * NS_PER_S)
+#define MS(n) ((uint64_t)(n)*NS_PER_MS)
+#define S(n)  ((uint64_t)(n)*NS_PER_S)
 #define IP(a, b, c, d)                                                         \
 	((uint32_t)(a) << 24 | (uint32_t)(b) << 16 | (uint32_t)(c) << 8 |      \
 	 (uint32_t)(d))
@@ -34,7 +34,7 @@ struct packet {
 	bool ip6;
 	uint8_t ecn;
 	uint16_t len;
-	uint32_t trail;	       /* who has forwarded it, a bit each (I4) */
+	uint32_t trail;        /* who has forwarded it, a bit each (I4) */
 	struct tuple from, to; /* outer, of a datagram */
 	uint8_t data[];
 };
@@ -77,7 +77,7 @@ struct actor {
 	uint32_t ip[MAX_ADDRESSES];
 	struct ip6 ip6[MAX_ADDRESSES];
 	struct actor *via; /* next hop to Teredo addresses */
-	uint64_t armed;	   /* deadline that the queue knows */
+	uint64_t armed;    /* deadline that the queue knows */
 	void (*ip4)(struct actor *a, const struct packet *p);
 	void (*from_ip6)(struct actor *a, const struct packet *p);
 	void (*timer)(struct actor *a);
@@ -94,7 +94,7 @@ struct world {
 	uint64_t now, number, rng;
 	bool trace;
 	unsigned loss, duplicates; /* per 1000 */
-	uint64_t delay, jitter;	   /* jitter reorders */
+	uint64_t delay, jitter;    /* jitter reorders */
 	unsigned n_actors;
 	struct actor *actors[MAX_ACTORS];
 	struct event *heap;

@@ -267,8 +267,9 @@ static struct actor *arrive(struct world *w, struct packet *p)
 
 		if (a->nat) {
 			if (a->nat->ip == p->to.ip)
-				return nat_in(a->nat, w, p->from, &p->to) ? a
-									  : NULL;
+				return nat_in(a->nat, w, p->from, &p->to)
+					       ? a
+					       : NULL;
 			continue;
 		}
 		for (unsigned k = 0; k < a->n_ip; k++) {
