@@ -82,6 +82,27 @@ static uint32_t new_nonce(struct rng *rng)
 }
 
 /*
+ * The last eight bytes are a cookie for this peer and its last nonce; see
+ * reach.h. Clients answer to it, and nothing else ever does: bubbles are
+ * consumed here (R20), so the address is not seen outside of tunnels.
+ */
+void relay_bubble_source(const struct relay *r, const struct peer *e,
+			 struct ip6 *a)
+{
+	struct {
+		struct peer_key key;
+		uint32_t nonce;
+	} in = {e->key, e->nonce};
+	uint64_t cookie;
+
+	*a = r->gate->self->source;
+	if (e->nonce == 0)
+		return;
+	cookie = hash_bytes(&r->rng.key, &in, sizeof(in));
+	memcpy(a->b + 8, &cookie, sizeof(cookie));
+}
+
+/*
  * One bubble to a peer. Through its server, it carries the nonce (R32) and
  * where that server is this process, what the server would have put in front
  * of it; else it is bare (X12). The gate may refuse: an address may have
@@ -91,8 +112,9 @@ static void send_bubble(struct relay *r, const struct peer *e, struct tuple to,
 			bool origin, bool nonce, struct outbox *out)
 {
 	uint8_t *head = outbox_head(out), *p = head;
-	struct ip6 client;
+	struct ip6 source, client;
 
+	relay_bubble_source(r, e, &source);
 	peer_address(e, r->gate->prefix, &client);
 	if (origin) {
 		struct tuple own = {r->conf.server, TEREDO_PORT};
@@ -100,8 +122,7 @@ static void send_bubble(struct relay *r, const struct peer *e, struct tuple to,
 		wire_put_origin((void *)p, own);
 		p += ORIGIN_LEN;
 	}
-	wire_put_ip6((void *)p, 0, NEXT_NONE, BUBBLE_HOPS,
-		     &r->gate->self->source, &client);
+	wire_put_ip6((void *)p, 0, NEXT_NONE, BUBBLE_HOPS, &source, &client);
 	p += IP6_LEN;
 	if (nonce) {
 		p[0] = TRAILER_NONCE;

@@ -33,6 +33,16 @@ enum reason relay_reach(struct relay *r, uint32_t i, const uint8_t *p,
 void relay_prove(struct relay *r, uint32_t i, struct tuple from, uint64_t now,
 		 struct outbox *out);
 
+/*
+ * Where bubbles to a peer come from: a native address of this relay (R29), or
+ * with nonces, one in the same /64 that only who got our last bubble can know.
+ * A client behind a symmetric NAT answers from a port that its address does not
+ * tell; the answer proves by its trailer that it is one, if the client knows
+ * RFC 6081, and by the address it goes to if it does not, as Miredo 1.2.6.
+ */
+void relay_bubble_source(const struct relay *r, const struct peer *e,
+			 struct ip6 *a);
+
 /* An ICMPv6 error to the sender of a packet, if one may be sent (R25). */
 void relay_complain(struct relay *r, uint8_t type, uint8_t code,
 		    const void *packet, uint16_t len, uint64_t now,

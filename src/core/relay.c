@@ -107,16 +107,32 @@ enum reason relay_from_ip6(struct relay *r, const uint8_t *p, uint16_t len,
 	return why == REASON_NONE ? REASON_TO_IPV4 : why;
 }
 
+/* Does this bubble show that its sender has got our last one? */
+static bool is_answer(const struct relay *r, const struct frame *f,
+		      const struct peer *e)
+{
+	struct ip6 asked_from;
+	uint32_t nonce;
+
+	if (e->nonce == 0 || !ip6_is_bubble(f->ip) ||
+	    trailer_nonce(f->tail, f->tail_len, &nonce) != REASON_NONE)
+		return false;
+	if (nonce == e->nonce)
+		return true;
+	relay_bubble_source(r, e, &asked_from);
+	return ip6_equal(&f->ip->dst, &asked_from);
+}
+
 /*
  * R16: the outer source is the tuple inside the inner one; or the tuple that
  * this peer has proven before; or, for a client behind a symmetric NAT, another
- * port of the same address and the nonce of our last bubble (R32, A14).
+ * port of the same address, and the nonce of our last bubble or the address
+ * that this bubble came from (R32, A14).
  */
 static enum reason check_tuple(const struct relay *r, const struct frame *f,
 			       const struct peer *e, struct tuple from)
 {
 	struct teredo t;
-	uint32_t nonce;
 
 	teredo_unpack(&t, &f->ip->src);
 	if (t.client.ip != from.ip)
@@ -127,10 +143,7 @@ static enum reason check_tuple(const struct relay *r, const struct frame *f,
 		return REASON_MISMATCH;
 	if (e->roll == ROLL_PROVEN && e->port == from.port)
 		return REASON_NONE;
-	if (!ip6_is_bubble(f->ip) ||
-	    trailer_nonce(f->tail, f->tail_len, &nonce) != REASON_NONE)
-		return REASON_MISMATCH;
-	return nonce != 0 && nonce == e->nonce ? REASON_NONE : REASON_MISMATCH;
+	return is_answer(r, f, e) ? REASON_NONE : REASON_MISMATCH;
 }
 
 /*

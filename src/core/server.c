@@ -263,7 +263,8 @@ static enum reason forward_ip4(const struct server *s, const struct query *q,
 	}
 	fwd = (void *)p;
 	*fwd = *ip;
-	fwd->hops--;
+	if (fwd->hops)
+		fwd->hops--;
 	p += sizeof(*fwd);
 	r = outbox_udp(out, DOOR_PRIMARY, t.client, (size_t)(p - head),
 		       ip6_payload(ip), ip6_payload_len(ip) + q->f.tail_len);
@@ -287,6 +288,17 @@ static enum reason forward_ip6(const struct server *s, const struct query *q,
 	return REASON_TO_IPV6;
 }
 
+/*
+ * S22, A32. A bubble for a client of this server goes out whatever its hop
+ * limit, for those of Miredo 1.2.6 have none left. It can not come round:
+ * the origin indication in front makes every server refuse it (S20).
+ */
+static bool is_worn_out(const struct server *s, const struct query *q)
+{
+	return q->f.ip->hops <= 1 &&
+	       !(q->bubble && is_own_client(s, &q->f.ip->dst));
+}
+
 static enum reason forward(const struct server *s, const struct query *q,
 			   struct outbox *out)
 {
@@ -299,7 +311,7 @@ static enum reason forward(const struct server *s, const struct query *q,
 		return answer_echo(s, q, out);
 	if (!ip6_is_global(dst))
 		return REASON_SCOPE;
-	if (q->f.ip->hops <= 1)
+	if (is_worn_out(s, q))
 		return REASON_HOPS;
 	if (ip6_is_teredo(dst, s->gate->prefix))
 		return forward_ip4(s, q, out);
