@@ -20,7 +20,7 @@ from lab import wait_for
 #: A native host that is not there: what is sent to it just vanishes.
 NATIVE = "2001:db8:77::7"
 PROBE6 = "2001:db8:77::ffff"
-PATIENCE = 3.0
+PATIENCE = 5.0
 
 
 class Other:
@@ -60,6 +60,8 @@ class Tap:
         #: Where the log begins that strangers are to blame for.
         self.quiet_from = 0
         self._clients = 0
+        #: When a client was first sent a bubble: (to, client) -> time.
+        self._called = {}
 
     def client(self):
         """A tuple that nobody has used before."""
@@ -104,6 +106,23 @@ class Tap:
             else:
                 others.append(packet)
         return found, others
+
+    def is_late(self, packet):
+        """Is it a repeat, or the end, of a procedure of an earlier test?
+
+        R9 and R24 have it send more, 2 s and more after the first bubble, for
+        clients that were called and did not answer.
+        """
+        if isinstance(packet, t.Datagram) and packet.inner.is_bubble:
+            first = self._called.setdefault((packet.dst, packet.inner.dst),
+                                            time.monotonic())
+            return 1.9 < time.monotonic() - first < 12
+        return isinstance(packet, t.Packet6) and packet.src \
+            == t.ip6(self.host.ip6) \
+            and packet.payload[:2] == bytes([t.UNREACHABLE, 3]) \
+            and any(client == packet.payload[32:48]
+                    and 7 < time.monotonic() - first < 12
+                    for (_, client), first in self._called.items())
 
     def nothing(self, stimuli):
         """None of the stimuli, name -> packet(s), makes the daemon send."""
@@ -192,6 +211,35 @@ class Server(Tap):
         return got[0]
 
 
+class Combined(Server):
+    """Server and relay in one process: there is a third way in."""
+
+    anchor = ("12.0.0.1", 40001)
+    _known = False
+
+    def settle(self):
+        """See there; then a packet from the tunnel interface as well."""
+        before = super().settle()
+        client = self.address(self.anchor)
+        token = b"probe" + self._probes.to_bytes(4, "big")
+        ready = t.echo(client, PROBE6, 1, 1, token)
+        call = t.udp6(PROBE6, client, data=token)
+        self.send(self.say(self.anchor, ready))
+        before += self.collect([
+            lambda p: isinstance(p, t.Packet6) and p.src == client])[1]
+        self.send(call)
+        if not self._known:
+            self._known = True
+            before += self.collect([
+                lambda p: isinstance(p, t.Datagram)
+                and p.dst == self.anchor and p.inner.is_bubble])[1]
+            self.send(self.say(self.anchor, ready))
+        before += self.collect([
+            lambda p: isinstance(p, t.Datagram) and p.dst == self.anchor
+            and p.inner.payload.endswith(token)])[1]
+        return [p for p in before if not self.is_late(p)]
+
+
 class Relay(Tap):
     """A relay under test, with one client that keeps it answering."""
 
@@ -203,8 +251,6 @@ class Relay(Tap):
         self.probe6 = t.ip6(probe6)
         self._probes = 0
         self._natives = 0
-        #: When a client was first sent a bubble: (to, client) -> time.
-        self._called = {}
         self.anchor = ("12.0.0.1", 40001)
         self._start()
         self.settle()
@@ -253,23 +299,7 @@ class Relay(Tap):
         _, after = self.collect([
             lambda p: isinstance(p, t.Datagram) and p.dst == self.anchor
             and p.inner.payload.endswith(token)])
-        return [p for p in before + after if not self._is_late(p)]
-
-    def _is_late(self, packet):
-        """Is it a repeat, or the end, of a procedure of an earlier test?
-
-        R9 and R24 have it send more, 2 s and more after the first bubble, for
-        clients that were called and did not answer.
-        """
-        if isinstance(packet, t.Datagram) and packet.inner.is_bubble:
-            first = self._called.setdefault((packet.dst, packet.inner.dst),
-                                            time.monotonic())
-            return 1.9 < time.monotonic() - first < 12
-        return isinstance(packet, t.Packet6) and packet.src == self.source \
-            and packet.payload[:2] == bytes([t.UNREACHABLE, 3]) \
-            and any(client == packet.payload[32:48]
-                    and 7 < time.monotonic() - first < 12
-                    for (_, client), first in self._called.items())
+        return [p for p in before + after if not self.is_late(p)]
 
     def say(self, at, payload, to=None, **outer):
         """A datagram from that tuple to the relay."""
@@ -334,9 +364,9 @@ def running(lab, make, argv, config="", host=None, **options):
         assert daemon.stop() == 0, daemon.log
 
 
-def server(lab, config="", argv=("-s", "9.0.0.2")):
+def server(lab, config="", make=Server):
     """A server of 9.0.0.2 and 9.0.0.3 under test."""
-    return running(lab, Server, list(argv), config)
+    return running(lab, make, ["-s", "9.0.0.2"], config)
 
 
 def relay(lab, config="", **options):

@@ -45,6 +45,9 @@ def test_attracts_the_prefix(relay):
                for line in shown.stdout.splitlines()), shown.stdout
     link = relay.host.run(["ip", "link", "show", "dev", "teredo"]).stdout
     assert "mtu 1280" in link and "UP" in link
+    # No address of its own, so the kernel has nothing to say there.
+    shown = relay.host.run(["ip", "-6", "address", "show", "dev", "teredo"])
+    assert "inet6" not in shown.stdout
 
 
 def test_only_teredo_destinations(lab, relay):
@@ -254,6 +257,19 @@ def test_strangers_are_dropped(relay):
     })
     _, bubble = relay.hello(at)         # and did not become known by it
     assert bubble.inner.is_bubble
+
+
+def test_scope_of_destinations(relay):
+    """R19, S15: a client's packet goes to a global address or nowhere."""
+    at = relay.befriend()
+    me = relay.address(at)
+    relay.nothing({f"{name} to {to}": relay.say(at, packet)
+                   for to in ("ff02::1", "ff02::2", "ff05::2", "ff0e::1",
+                              "fe80::1", "fec0::1", "fd00::1", "fc00::1",
+                              "::1", "::", "::ffff:9.9.9.9", "::9.9.9.9",
+                              "64:ff9b::909:909", "4000::1")
+                   for name, packet in (("data", t.udp6(me, to)),
+                                        ("echo", t.echo(me, to)))})
 
 
 def test_bubbles_end_here(relay):

@@ -41,7 +41,7 @@ class HostRelay(tap.Relay):
             lambda p: isinstance(p, t.Datagram) and p.dst == self.anchor
             and p.inner.kind == t.ECHO_REPLY
             and p.inner.payload[4:6] == n.to_bytes(2, "big")])
-        return [p for p in others if not self._is_late(p)]
+        return [p for p in others if not self.is_late(p)]
 
     def told(self, at, **options):
         """What is sent because a program talks to a client."""

@@ -200,6 +200,7 @@ def test_bubble_source_comes_and_goes(lab):
                 relay.native(), relay.address(relay.client()))
                 for n in range(5)})
             assert relay.known(at)      # who is known is served on
+            relay.daemon.wait_log("(?i)no native ipv6 address")
         finally:
             lab.relay.ip(
                 f"address add {relay.source_text}/64 dev eth0",
@@ -300,3 +301,51 @@ def test_rate_of_new_peers(lab):
         # The burst is twice the rate; repeats only after 2 s.
         assert 50 <= len(got) <= 50 * (spent + 2) + 10
         assert spent < 2
+
+
+def test_host_firewall(lab):
+    """Z29: packets pass an interface where rules apply."""
+    with tap.relay(lab) as relay:
+        at = relay.befriend()
+        me, native = relay.address(at), relay.native()
+        lab.relay.nft("""
+            table ip6 guard {
+                chain forward {
+                    type filter hook forward priority 0
+                    iifname "teredo" udp dport 666 drop
+                    oifname "teredo" udp dport 667 drop
+                }
+            }
+            """)
+        try:
+            relay.nothing({"in": relay.say(at, t.udp6(me, native, 1, 666)),
+                           "out": t.udp6(native, me, 1, 667)})
+        finally:
+            lab.relay.nft("delete table ip6 guard\n")
+        assert relay.ask(relay.say(at, t.udp6(me, native, 1, 666)))
+
+
+def test_refusals_of_the_kernel(lab):
+    """R5, R11: what cannot be sent costs only itself, and makes no line."""
+    with tap.relay(lab) as relay:
+        lab.relay.ip("route add unreachable 12.66.0.0/16",
+                     "route add prohibit 12.67.0.0/16",
+                     "route add unreachable 2001:db8:66::/48")
+        try:
+            at = relay.befriend()
+            packets, good = [], []
+            for n in range(40):
+                packets.append(t.udp6(relay.native(), relay.address(
+                    relay.client(), server=f"12.{66 + n % 2}.1.1")))
+                good.append(t.udp6(relay.native(), relay.address(at),
+                                   data=b"%d" % n))
+                packets.append(good[-1])
+            got = relay.ask(*packets)
+            assert [p.payload for p in got] == [less(p) for p in good]
+            for out in relay.ask(relay.say(at, t.udp6(
+                    relay.address(at), "2001:db8:66::1"))):
+                assert out.dst == at and out.inner.kind == t.UNREACHABLE
+        finally:
+            lab.relay.ip("route del unreachable 12.66.0.0/16",
+                         "route del prohibit 12.67.0.0/16",
+                         "route del unreachable 2001:db8:66::/48")

@@ -137,6 +137,45 @@ def test_denied_addresses(lab):
                 server.address(a), server.address((ip, 9)))).dst == (ip, 9)
 
 
+def test_refusals_of_the_kernel(lab):
+    """S18, S16: what cannot be sent costs only itself, and makes no line."""
+    with tap.server(lab) as server:
+        lab.server.ip("route add unreachable 12.66.0.0/16",
+                      "route add unreachable 2001:db8:66::/48")
+        try:
+            a, b = server.client(), server.client()
+            me, good = server.address(a), []
+            for n in range(40):
+                good += [t.bubble(me, server.address((f"12.66.1.{n + 1}", 9))),
+                         t.bubble(me, server.address(b), n + 2),
+                         t.echo(me, "2001:db8:66::1"),
+                         t.echo(me, NATIVE, n)]
+            got = server.ask(*(server.say(a, packet) for packet in good))
+            assert [p.payload for p in got if isinstance(p, t.Datagram)] \
+                == [t.origin(a) + less(p) for p in good[1::4]]
+            assert [p.raw for p in got if isinstance(p, t.Packet6)] \
+                == [less(p) for p in good[3::4]]
+        finally:
+            lab.server.ip("route del unreachable 12.66.0.0/16",
+                          "route del unreachable 2001:db8:66::/48")
+
+
+def test_broadcasts(lab):
+    """S1, Z4: it is asked at its two addresses and no other."""
+    with tap.server(lab) as server:
+        lab.server.ip("address add 9.0.0.4/24 dev eth0")
+        try:
+            at = server.client()
+            server.nothing({f"{ip} port {port}": server.say(
+                at, rs(at), (ip, port)) for ip, port in [
+                    ("9.0.0.255", t.PORT), ("255.255.255.255", t.PORT),
+                    ("224.0.0.253", t.PORT)]})
+            for out in server.answers(at, rs(at), ("9.0.0.4", t.PORT)):
+                assert isinstance(out, tap.Other)       # port unreachable
+        finally:
+            lab.server.ip("address del 9.0.0.4/24 dev eth0")
+
+
 def test_two_servers(lab):
     """Z34, L3: a client of one whose tuple is the other."""
     lab.relay.ip("address replace 9.0.1.3/24 dev eth0")
@@ -161,7 +200,7 @@ def test_two_servers(lab):
 def both(make_lab):
     lab = make_lab()
     lab.server.sysctl(ipv6__conf__all__forwarding=1)
-    with tap.server(lab, "Relay yes\n") as tapped:
+    with tap.server(lab, "Relay yes\n", tap.Combined) as tapped:
         yield tapped
 
 
@@ -268,3 +307,46 @@ def test_combined_does_not_talk_to_itself(both):
     bad["client to client"] = both.say(at, t.udp6(client, client))
     bad["Teredo from the IPv6 side"] = t.udp6(client, both.address(at, 1))
     both.nothing(bad)
+
+
+def test_combined_symmetric_client(both):
+    """S41, R32, A14: a nonce from another port reaches the relay half."""
+    at = both.client()
+    packet, client, (bubble,) = call(both, at)
+    nonce, seen = bubble.inner.tail, (at[0], at[1] ^ 1)
+    answer = t.bubble(client, bubble.inner.src)
+    both.nothing({
+        "no nonce": both.say(seen, answer),
+        "wrong nonce": both.say(seen, answer + t.nonce_trailer(b"wron"))})
+    got = both.answers(seen, answer + nonce)
+    assert [(p.dst, p.payload) for p in got] == [(seen, less(packet))]
+    up = t.udp6(client, NATIVE, data=b"up")
+    assert both.one(seen, up).raw == less(up)
+
+
+def test_combined_host_answers_by_the_tunnel(both):
+    """S41, A40: a client pings the very host; the reply is relayed."""
+    at, client = trusted(both)
+    ping = t.echo(client, both.host.ip6, 1, 2, b"self")
+    reply = both.one(at, ping)
+    assert (reply.src, reply.dst) == (both.at, at)
+    assert reply.inner.kind == t.ECHO_REPLY
+    assert reply.inner.payload[4:] == ping[44:]
+
+
+def test_combined_outer_headers(both):
+    """S38, R27: data of the relay half too leaves by 3544, DF clear."""
+    at, client = trusted(both)
+    for traffic in 0, 1, 2, 3, 0xff:
+        out, = both.ask(t.udp6(NATIVE, client, traffic=traffic))
+        assert out.src == both.at and out.good and out.sum
+        assert (out.df, out.tos, out.ttl) == (False, 0, 64)
+
+
+def test_combined_routing_headers(both):
+    """S41, Z25: what the server would not pass, the relay does not either."""
+    at, client = trusted(both)
+    for kind in 0, 2, 4:
+        both.nothing({f"type {kind}": both.say(at, t.ipv6(
+            client, NATIVE, 43, t.routing(kind, t.udp6(
+                client, NATIVE)[40:])))})
