@@ -335,10 +335,13 @@ uint32_t rig_sent_bubble(struct rig *r, struct tuple via, struct ip6 to,
 			 const char *file, int line)
 {
 	const struct sent *s = rig_next_sent(r, file, line);
+	struct ip6 from = r->node.self.source;
 	struct packet want;
 	uint32_t nonce;
 
-	bubble(&want, r->node.self.source, to);
+	/* The cookie behind its /64. */
+	memcpy(from.b + 8, s->p.b + 16, 8);
+	bubble(&want, from, to);
 	add_tail(&want, "0104");
 	memcpy(want.b + want.n, s->p.b + want.n, 4);
 	want.n += 4;

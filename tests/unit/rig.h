@@ -109,7 +109,7 @@ uint64_t counted(const struct rig *r, enum reason why);
 
 /*
  * A bubble of our relay to a client by way of a server: checked but for its
- * nonce, which is returned.
+ * nonce, which is returned, and the second half of its source.
  */
 #define sent_bubble(r, via, to) rig_sent_bubble(r, via, to, __FILE__, __LINE__)
 

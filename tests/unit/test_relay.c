@@ -510,6 +510,17 @@ static void z23_ten_seconds(void **state)
 	assert_int_equal(counted(&r, REASON_UNREACHABLE), 49);
 }
 
+/* A direct bubble is bare (X12), and has the header of the indirect one. */
+static void sent_pair(void)
+{
+	const struct sent *direct = &r.log[r.first];
+
+	want = direct[1].p;
+	want.n = 40;
+	sent_udp(&r, DOOR_SERVICE, far_client_at, &want);
+	sent_bubble(&r, via_other, far_client);
+}
+
 /* R14: a direct bubble too, with the same header; one attempt. */
 static void r14_direct_bubble(void **state)
 {
@@ -519,15 +530,11 @@ static void r14_direct_bubble(void **state)
 	start(&r);
 	goes_in(far_client);
 	ended(&r, REASON_HELD);
-	bubble(&want, home, far_client);
-	sent_udp(&r, DOOR_SERVICE, far_client_at, &want);
-	sent_bubble(&r, via_other, far_client);
+	sent_pair();
 	sent_nothing(&r);
 	pass(&r, SECONDS(8));
-	for (int i = 0; i < 3; i++) {
-		sent_udp(&r, DOOR_SERVICE, far_client_at, &want);
-		sent_bubble(&r, via_other, far_client);
-	}
+	for (int i = 0; i < 3; i++)
+		sent_pair();
 	sent_nothing(&r);
 	pass(&r, SECONDS(2));
 	next_sent(&r);
@@ -1305,6 +1312,65 @@ static void r32_last_nonce_only(void **state)
 	next_sent(&r);
 }
 
+/* The source of the next bubble sent. */
+static struct ip6 cookie_of_next(void)
+{
+	struct ip6 a;
+
+	memcpy(a.b, r.log[r.first].p.b + 8, 16);
+	return a;
+}
+
+/*
+ * R32, for clients that know no trailers: a bubble to where ours came from
+ * proves as much; one to anywhere else, to the source of an older bubble or of
+ * another client's does not.
+ */
+static void r32_cookie(void **state)
+{
+	struct ip6 other_client = ta(OTHER, 1, 8192, "11.0.0.6");
+	struct tuple other = at("11.0.0.6", 9999);
+	struct ip6 older, last, others;
+
+	(void)state;
+	goes_in(far_client);
+	older = cookie_of_next();
+	next_sent(&r);
+	goes_in(other_client);
+	others = cookie_of_next();
+	next_sent(&r);
+	goes_in(far_client);
+	pass(&r, SECONDS(2.3));
+	while (memcmp(r.log[r.first].p.b + 24, far_client.b, 16) != 0)
+		r.first++;
+	last = cookie_of_next();
+	r.first = r.n;
+	assert_memory_equal(last.b, home.b, 8);
+	assert_memory_not_equal(last.b, older.b, 16);
+	assert_memory_not_equal(last.b, others.b, 16);
+
+	bubble(&q, far_client, home);
+	comes_back(other);
+	dropped(&r, REASON_MISMATCH);
+	bubble(&q, far_client, older);
+	comes_back(other);
+	dropped(&r, REASON_MISMATCH);
+	bubble(&q, far_client, others);
+	comes_back(other);
+	dropped(&r, REASON_MISMATCH);
+	bubble(&q, far_client, last);
+	comes_back(at("11.0.0.7", 9999)); /* another address: never */
+	dropped(&r, REASON_MISMATCH);
+	data(&q, far_client, last); /* only a bubble can prove that */
+	comes_back(other);
+	dropped(&r, REASON_MISMATCH);
+	bubble(&q, far_client, last);
+	comes_back(other);
+	ended(&r, REASON_BUBBLE);
+	r.first = r.n;
+	flows_to(far_client, other);
+}
+
 /* R32 off: dropped even with what would be the nonce. */
 static void r32_off(void **state)
 {
@@ -1807,6 +1873,7 @@ int main(void)
 		TEST(r30_no_trailers),
 		TEST(r32_symmetric_client),
 		TEST(r32_last_nonce_only),
+		TEST(r32_cookie),
 		cmocka_unit_test(r32_off),
 		TEST(r32_a19_zero),
 		TEST(a39_ecn),

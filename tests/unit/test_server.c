@@ -965,13 +965,20 @@ static void s22_z41_hop_limit(void **state)
 		bubble(&p, native, client);
 		set_hops(&p, (uint8_t)hops);
 		arrives(other_relay_at);
+		/* Those of 1.2.6 have none; they must not be dropped. */
+		want = p;
+		set_hops(&want, (uint8_t)(hops ? hops - 1 : 0));
+		add_origin(&want, other_relay_at);
+		sent_udp(&r, DOOR_PRIMARY, client_at, &want);
+		bubble(&p, client, far_client);
+		set_hops(&p, (uint8_t)hops);
+		arrives(client_at);
 		if (hops <= 1) {
 			dropped(&r, REASON_HOPS);
 		} else {
 			want = p;
 			set_hops(&want, (uint8_t)(hops - 1));
-			add_origin(&want, other_relay_at);
-			sent_udp(&r, DOOR_PRIMARY, client_at, &want);
+			sent_udp(&r, DOOR_PRIMARY, far_client_at, &want);
 		}
 		echo_request(&p, client, native);
 		set_hops(&p, (uint8_t)hops);
