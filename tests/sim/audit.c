@@ -25,6 +25,7 @@ struct proof {
 	struct tuple t; /* {0, 0}: what we sent */
 	bool used;
 	uint32_t nonce;
+	struct ip6 source; /* of a bubble with a nonce: as good as that */
 	uint64_t when;
 };
 
@@ -218,6 +219,7 @@ static void check_bubble(struct audit *a, const struct out *o,
 	p->when = now;
 	if (!direct || own || view_trailer(v)) {
 		p->nonce = view_trailer(v);
+		p->source = v->ip->src;
 		a->last_nonce = p->nonce;
 		a->last_client = *client;
 	}
@@ -256,9 +258,13 @@ static bool is_from_relay(const struct audit *a, const struct view *v,
 /* I4: the same packet with one hop less. */
 static void check_forward(const struct view *out, const struct view *in)
 {
-	WANT(in->ip->hops > 1, "I4: forwarded at hop limit %d", in->ip->hops);
-	WANT(out->ip->hops == in->ip->hops - 1, "I4: hop limit %d became %d",
-	     in->ip->hops, out->ip->hops);
+	/* Behind an origin block no server passes it on again (S20). */
+	bool last = view_is_bubble(in) && out->has_origin;
+
+	WANT(last || in->ip->hops > 1, "I4: forwarded at hop limit %d",
+	     in->ip->hops);
+	WANT(out->ip->hops == in->ip->hops - (in->ip->hops > 0),
+	     "I4: hop limit %d became %d", in->ip->hops, out->ip->hops);
 	WANT(out->len == in->len && memcmp(out->ip, in->ip, 7) == 0 &&
 		     memcmp(&out->ip->src, &in->ip->src, in->len - 8) == 0,
 	     "I4: changed on the way");
@@ -491,7 +497,8 @@ static void note_proof(struct audit *a, const struct datagram *d,
 	sent = book_find(a, c, (struct tuple){0, 0});
 	shown = t.port == d->from.port || book_find(a, c, d->from) ||
 		(view_is_bubble(v) && sent && sent->nonce != 0 &&
-		 view_trailer(v) == sent->nonce);
+		 (view_trailer(v) == sent->nonce ||
+		  memcmp(&v->ip->dst, &sent->source, 16) == 0));
 	if (shown)
 		book_row(a, c, d->from)->when = now;
 }
