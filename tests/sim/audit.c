@@ -255,16 +255,18 @@ static bool is_from_relay(const struct audit *a, const struct view *v,
 	return v->ip->next != NEXT_ICMPV6 || !v->has_origin;
 }
 
-/* I4: the same packet with one hop less. */
+/*
+ * I4: the same packet with one hop less. A bubble may arrive without any; it is
+ * passed on behind an origin block, with which no server takes it again.
+ */
 static void check_forward(const struct view *out, const struct view *in)
 {
-	/* Behind an origin block no server passes it on again (S20). */
-	bool last = view_is_bubble(in) && out->has_origin;
+	int hops = in->ip->hops;
 
-	WANT(last || in->ip->hops > 1, "I4: forwarded at hop limit %d",
-	     in->ip->hops);
-	WANT(out->ip->hops == in->ip->hops - (in->ip->hops > 0),
-	     "I4: hop limit %d became %d", in->ip->hops, out->ip->hops);
+	WANT(hops > 1 || (view_is_bubble(in) && out->has_origin),
+	     "I4: forwarded at hop limit %d", hops);
+	WANT(out->ip->hops == (hops ? hops - 1 : 0),
+	     "I4: hop limit %d became %d", hops, out->ip->hops);
 	WANT(out->len == in->len && memcmp(out->ip, in->ip, 7) == 0 &&
 		     memcmp(&out->ip->src, &in->ip->src, in->len - 8) == 0,
 	     "I4: changed on the way");
@@ -478,6 +480,18 @@ static unsigned count_kind(const struct outbox *out, unsigned from,
 	return n;
 }
 
+/* Does this bubble show that its sender has got our last one (R32)? */
+static bool is_answer(const struct audit *a, const struct view *v)
+{
+	const struct proof *sent =
+		book_find(a, &v->ip->src, (struct tuple){0, 0});
+
+	if (!sent || !view_is_bubble(v) || a->node->relay.conf.no_nonces)
+		return false;
+	return (sent->nonce && view_trailer(v) == sent->nonce) ||
+	       ip6_equal(&v->ip->dst, &sent->source);
+}
+
 /* Does this datagram show where its client is? Noted before the node sees it.
  */
 static void note_proof(struct audit *a, const struct datagram *d,
@@ -485,7 +499,6 @@ static void note_proof(struct audit *a, const struct datagram *d,
 {
 	const struct ip6 *c;
 	struct tuple t;
-	const struct proof *sent;
 	bool shown;
 
 	if (!v->ip || v->nonce || v->has_origin || !is_teredo(a, &v->ip->src))
@@ -494,11 +507,8 @@ static void note_proof(struct audit *a, const struct datagram *d,
 	t = mapped(c);
 	if (t.ip != d->from.ip)
 		return;
-	sent = book_find(a, c, (struct tuple){0, 0});
 	shown = t.port == d->from.port || book_find(a, c, d->from) ||
-		(view_is_bubble(v) && sent && sent->nonce != 0 &&
-		 (view_trailer(v) == sent->nonce ||
-		  memcmp(&v->ip->dst, &sent->source, 16) == 0));
+		is_answer(a, v);
 	if (shown)
 		book_row(a, c, d->from)->when = now;
 }

@@ -31,8 +31,8 @@ struct audit {
 	uint64_t bubbles;
 	struct proof *book;
 	size_t book_size, book_used;
-	uint32_t last_nonce; /* that left in a bubble */
-	struct ip6 last_client;
+	uint32_t last_nonce; /* of the last bubble, and so on */
+	struct ip6 last_source, last_client;
 };
 
 /* Provided by the program; says what is wrong and ends the run. */
