@@ -116,7 +116,7 @@ def test_server_as_peer(relay):
 
 def test_own_outer_source(relay):
     """Z9: raw packets in the name of the relay."""
-    packet = t.bubble(relay.source, relay.source)
+    packet = t.bubble(relay.host.ip6, relay.source)
     bad = {}
     for at in own_tuples(relay):
         me = relay.address(at)
@@ -134,6 +134,7 @@ def test_own_inner_source(relay):
                    for name, packet in {
                        "bubble": t.bubble(relay.source, relay.address(at)),
                        "data": t.udp6(relay.source, relay.native()),
+                       "as host": t.udp6(relay.host.ip6, relay.native()),
                        "link-local": t.udp6("fe80::1", relay.native())
                    }.items()})
 

@@ -121,7 +121,9 @@ def test_procedure_begins_with_one_bubble(relay, flags):
     assert bubble.payload[0] == 0x60 and bubble.auth is bubble.origin is None
     inner = bubble.inner
     assert inner.dst == relay.address(at, flags)
-    assert inner.src == t.ip6(relay.host.ip6)
+    # In the relay's /64; the rest is a cookie for this client (R32).
+    assert inner.src[:8] == t.ip6(relay.host.ip6)[:8]
+    assert inner.src != relay.source
     assert (inner.next, inner.length, inner.hops) == (t.NONE, 0, 64)
     assert (inner.traffic, inner.flow) == (0, 0)
     assert inner.tail[:2] == b"\1\4" and len(inner.tail) == 6
@@ -129,9 +131,10 @@ def test_procedure_begins_with_one_bubble(relay, flags):
 
 
 def test_nonces_differ(relay):
-    """R32, Z14: a new one in each bubble."""
-    nonces = {relay.hello(relay.client())[1].inner.tail for _ in range(50)}
-    assert len(nonces) == 50
+    """R32, Z14: a new one in each bubble, and another source address."""
+    bubbles = [relay.hello(relay.client())[1].inner for _ in range(50)]
+    assert len({inner.tail for inner in bubbles}) == 50
+    assert len({inner.src for inner in bubbles}) == 50
 
 
 def test_more_packets_cause_no_more_bubbles(relay):
@@ -432,6 +435,33 @@ def test_nonce_of_a_symmetric_nat(relay):
     up = t.udp6(me, relay.native(), data=b"up")
     assert [p.raw for p in relay.ask(relay.say(seen, up))] == [less(up)]
     relay.nothing({"third port": relay.say((at[0], 61002), up)})
+
+
+def test_cookie_of_a_symmetric_nat(relay):
+    """R32, A14, Z14: 1.2.6 knows no nonce, but answers to the address the
+    bubble came from; that is a cookie for one client."""
+    at, other = relay.client(), relay.client()
+    packet, bubble = relay.hello(at)
+    me, cookie = relay.address(at), bubble.inner.src
+    foreign = relay.hello(other)[1].inner.src
+    seen = (at[0], 61003)
+    relay.nothing({name: relay.say(where, t.bubble(me, to, trailers=tail))
+                   for name, where, to, tail in [
+        ("plain address", seen, relay.host.ip6, b""),
+        ("another's", seen, foreign, b""),
+        ("last bit", seen, cookie[:15] + bytes([cookie[15] ^ 1]), b""),
+        ("first bit", seen, cookie[:8] + bytes([cookie[8] ^ 128])
+         + cookie[9:], b""),
+        ("other prefix", seen, cookie[:7] + b"\xff" + cookie[8:], b""),
+        ("other address", ("11.99.8.7", 61003), cookie, b""),
+        ("must drop", seen, cookie, t.trailer(0x41, b""))]})
+    relay.nothing({
+        "data": relay.say(seen, t.udp6(me, cookie)),
+        "echo": relay.say(seen, t.echo(me, cookie)),
+        "of another": relay.say((other[0], 61003), t.bubble(
+            relay.address(other), cookie))})
+    got = relay.ask(relay.say(seen, t.bubble(me, cookie)))
+    assert [(p.dst, p.payload) for p in got] == [(seen, less(packet))]
 
 
 def test_icmp_errors_reach_clients(relay):

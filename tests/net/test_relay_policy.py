@@ -60,11 +60,13 @@ def test_literal_rules(lab):
     with tap.relay(lab, "RelayNonces no\n") as relay:
         at = relay.client()
         packet, bubble = relay.hello(at)
+        assert relay.source == t.ip6(relay.host.ip6)
         assert bubble.payload == t.bubble(relay.source, relay.address(at))
         for trailers in b"", t.nonce_trailer(bytes(4)):
-            relay.nothing({"other port": relay.say(
-                (at[0], at[1] + 1), t.bubble(
-                    relay.address(at), relay.source, trailers=trailers))})
+            for to in relay.source, relay.native():
+                relay.nothing({"other port": relay.say(
+                    (at[0], at[1] + 1), t.bubble(
+                        relay.address(at), to, trailers=trailers))})
         got = relay.ask(relay.say(at, t.bubble(relay.address(at),
                                                relay.source)))
         assert [p.payload for p in got] == [less(packet)]
@@ -80,7 +82,7 @@ def test_relay_behind_a_nat(lab):
                                   key=lambda p: p.dst != at)
         assert direct.dst == at and indirect.dst == (relay.SERVER, t.PORT)
         assert direct.inner.raw == indirect.inner.raw \
-            == t.bubble(relay.source, client)
+            == t.bubble(direct.inner.src, client)
         assert direct.src == indirect.src == relay.at
         got = relay.ask(relay.say(at, t.bubble(client, relay.source)))
         assert [p.payload for p in got] == [less(packet)]
@@ -183,7 +185,7 @@ def test_other_mtu(lab):
 
 def test_bubble_source_comes_and_goes(lab):
     """R29: without a native address no bubbles; with one again, bubbles."""
-    with tap.relay(lab) as relay:
+    with tap.relay(lab, "RelayNonces no\n") as relay:
         other = "2001:db8:1::77"
         at = relay.befriend()
         lab.relay.ip(f"address add {other}/64 dev eth0",

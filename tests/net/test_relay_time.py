@@ -178,6 +178,7 @@ def test_each_retry_has_its_own_nonce(play):
     """R32, Z14: and goes to the server, from one tuple."""
     sent = [p for _, p in play.silent.seen if isinstance(p, t.Datagram)]
     assert len({p.inner.tail for p in sent}) == len(sent) >= 4
+    assert len({p.inner.src for p in sent}) == len(sent)
     assert {p.dst for p in sent} == {(play.relay.SERVER, t.PORT)}
     assert {p.src for p in sent} == {play.relay.at}
 

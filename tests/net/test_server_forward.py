@@ -402,12 +402,29 @@ def test_hop_limits(server, a, b):
     server.nothing({
         f"{name}, hop limit {hops}": server.say(a, packet)
         for hops in (0, 1) for name, packet in {
-            "bubble": t.bubble(server.address(a), server.address(b), hops),
             "foreign": t.bubble(server.address(a), t.address(FOREIGN, b),
                                 hops),
-            "relay": t.bubble(RELAY6, server.address(b), hops),
             "echo": t.echo(server.address(a), server.address(b), hops=hops),
+            "foreign echo": t.echo(server.address(a), t.address(FOREIGN, b),
+                                   hops=hops),
+            "relay's echo": t.echo(RELAY6, server.address(b), hops=hops),
+            "itself": t.bubble(RELAY6, server.address(server.at), hops),
         }.items()})
+
+
+def test_worn_out_bubbles(server, a, b):
+    """S22: those of 1.2.6 have hop limit 0, and reach an own client.
+
+    They cannot come round: what leaves has an origin block and hop limit 0,
+    and no server takes it.
+    """
+    for hops in 0, 1:
+        for source in server.address(a), t.ip6(RELAY6), t.ip6("fe80::1"):
+            packet = t.bubble(source, server.address(b), hops)
+            out = server.one(a, packet)
+            assert (out.dst, out.origin, out.inner.hops) == (b, a, 0)
+            server.nothing({"again": server.say(a, out.payload),
+                            "by the client": server.say(b, out.payload)})
 
 
 def test_spent_hop_limit_towards_native(server, a):

@@ -310,11 +310,11 @@ def test_combined_does_not_talk_to_itself(both):
 
 
 def test_combined_symmetric_client(both):
-    """S41, R32, A14: a nonce from another port reaches the relay half."""
+    """S41, R32, A14: nonce or cookie, from another port."""
     at = both.client()
     packet, client, (bubble,) = call(both, at)
     nonce, seen = bubble.inner.tail, (at[0], at[1] ^ 1)
-    answer = t.bubble(client, bubble.inner.src)
+    answer = t.bubble(client, both.host.ip6)
     both.nothing({
         "no nonce": both.say(seen, answer),
         "wrong nonce": both.say(seen, answer + t.nonce_trailer(b"wron"))})
@@ -322,6 +322,11 @@ def test_combined_symmetric_client(both):
     assert [(p.dst, p.payload) for p in got] == [(seen, less(packet))]
     up = t.udp6(client, NATIVE, data=b"up")
     assert both.one(seen, up).raw == less(up)
+    at = both.client()
+    packet, client, (bubble,) = call(both, at)
+    seen = (at[0], at[1] ^ 1)
+    got = both.answers(seen, t.bubble(client, bubble.inner.src))
+    assert [(p.dst, p.payload) for p in got] == [(seen, less(packet))]
 
 
 def test_combined_host_answers_by_the_tunnel(both):
