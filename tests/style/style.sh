@@ -1,6 +1,6 @@
 #!/bin/sh
 # SPDX-License-Identifier: GPL-2.0-or-later
-# Checks of the tree itself: style.sh format|manuals|licence
+# Checks of the tree itself: style.sh format|manuals|complete|licence
 set -u
 
 files() {
@@ -14,6 +14,28 @@ format)
 manuals)
 	files 'doc/*.[1-8]' | xargs mandoc -T lint -W warning
 	;;
+complete)
+	# Manual pages name each directive, option and counter that there is.
+	missing=0
+	named() { # PAGE WORD...
+		page=$1
+		shift
+		for word; do
+			grep -qw -e "$word" "$page" && continue
+			echo "$page does not tell of $word"
+			missing=1
+		done
+	}
+	# shellcheck disable=SC2046 # words
+	named doc/miredo.conf.5 $(grep -vE 'CLIENT}|LATER}|GONE}' src/sys/conf.c |
+		sed -nE 's/^\t\{"([A-Z][A-Za-z0-9]+)".*/\1/p')
+	named doc/miredo.8 $(
+		sed -nE 's/^\t\{.*, "([a-z][a-z0-9-]+)",.*/\1/p' src/sys/options.c
+		sed -nE 's/^\tX\([A-Z0-9_]+, "([a-z0-9-]+)".*/\1/p' src/core/reason.h |
+			grep -vE '^(none|held)$'
+	)
+	exit $missing
+	;;
 licence)
 	found=$(files | grep -vE '^(COPYING|fuzz/corpus/|.*\.(json|svg)$)' |
 		xargs grep -L 'SPDX-License-Identifier: GPL-2.0-or-later')
@@ -23,7 +45,7 @@ licence)
 	exit 1
 	;;
 *)
-	echo "style.sh: format, manuals or licence" >&2
+	echo "style.sh: format, manuals, complete or licence" >&2
 	exit 2
 	;;
 esac
