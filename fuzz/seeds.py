@@ -1,0 +1,124 @@
+#!/usr/bin/python3
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""Write first inputs for the fuzz targets: seeds.py DIRECTORY.
+
+Packets for the parsers, and scripts (machine.c) in which packets meet: a
+client is called, answers, talks, falls silent. What libFuzzer makes of them is
+merged into corpus/ (see meson.build).
+"""
+import pathlib
+import random
+import struct
+import sys
+
+RAW4, RAW6, CLIENT, STRANGER, SOLICIT, TUNNEL, FLOOD, NONCE, AGAIN, TIME, HOST = range(11)
+DATA, PING, PONG, ICMP, LONG, EXT, HOPS, BUBBLE = range(8)
+SERVICE = 0x40
+
+
+def call(c, n=0, kind=DATA):
+    return bytes([TUNNEL, kind, c, n])
+
+
+def answer(c, n=0, kind=BUBBLE, how=SERVICE):
+    return bytes([CLIENT, kind, how, c, n])
+
+
+def wait(step):
+    return bytes([TIME, step])
+
+
+def stories():
+    yield call(1) + answer(1) + call(1) + answer(1, kind=DATA)
+    yield call(1) * 12 + answer(1) + wait(10) + call(1)
+    yield call(1) + (wait(7) + call(1)) * 5 + wait(10) + call(1)
+    yield call(1) + bytes([NONCE, 1]) + call(1) + bytes([NONCE, 0x41])
+    yield call(1, kind=PONG) + answer(1, kind=DATA) + wait(13) + wait(14)
+    yield b''.join(call(c) + answer(c) for c in range(32)) + wait(10) + call(3)
+    yield b''.join(call(c) + answer(c) for c in range(32)) + \
+        b''.join(call(c | 0x40) + answer(c | 0x40) for c in range(32))
+    yield bytes([FLOOD, 80, 0, 0]) + (wait(7) + bytes([FLOOD, 80, 1, 0])) * 4 + call(1)
+    yield call(1) + answer(1) + bytes([FLOOD, 99, 0, 0]) * 3 + call(1)
+    yield call(1) + bytes([HOST, 0x09]) + answer(1) + call(1) + bytes([HOST, 2]) + call(1)
+    yield call(1) + bytes([HOST, 0]) + wait(6) + wait(6) + bytes([HOST, 0]) + wait(6)
+    yield b''.join(call(0x38 | c) for c in range(8))
+    yield b''.join(call(1, n << 4) for n in range(8))
+    yield call(1, kind=LONG) + b'\5\0' + call(1, kind=EXT) + b'\0\x2b\1' + answer(1)
+    yield bytes([SOLICIT, 0, 0, 1, SOLICIT, 2, 0, 0x81, SOLICIT, 0x80, 0, 1,
+                 SOLICIT, 0x81, 0, 2, SOLICIT, 0xc0, 0, 3])
+    yield bytes([STRANGER, BUBBLE, 0, 1, 0, STRANGER, BUBBLE, 4, 1, 0, 4, 1, 2, 3, 4,
+                 STRANGER, PING, 0, 1, 0, STRANGER, BUBBLE, 8, 1, 0x30])
+    yield answer(1, 0, PING, 0) + answer(1, 0x60, PING, 0) + answer(1, 1, PONG, 0) + \
+        bytes([CLIENT, BUBBLE, 0x80, 1, 2, CLIENT, PING, 0x80, 1, 0x42])
+    yield bytes([CLIENT, HOPS, 0, 1, 0, 1, 3, AGAIN, 0, AGAIN, 0x81, 5, 1])
+    yield call(2) + answer(2, 0, PING, 0) + call(2) + answer(2, 0, DATA, 0)
+
+
+def machines(directory):
+    rng = random.Random(1)
+    for i, story in enumerate(stories()):
+        for k, conf in enumerate([(0, 0, 4), (8, 16, 4), (12, 0x36, 0),
+                                  tuple(rng.randbytes(3))]):
+            (directory / f'story-{i}-{k}').write_bytes(bytes(conf) + story)
+
+
+def header(length, following, hops=64):
+    src = bytes.fromhex('20010000090000020000f05ff3fffffe')
+    dst = bytes.fromhex('2a000001000000000000000000000001')
+    return struct.pack('>IHBB', 6 << 28, length, following, hops) + src + dst
+
+
+def frames(directory):
+    auth = bytes.fromhex('00010514616c696365') + bytes(20 + 9)
+    plain_auth = bytes.fromhex('000100000102030405060708') + b'\0'
+    origin = bytes.fromhex('0000efff3ffffdfe')
+    nonce = bytes.fromhex('0104a1b2c3d4')
+    others = bytes.fromhex('030e0000c0a80105c3500a000007c3500502c34f')
+    bubble = header(0, 59)
+    ping = header(16, 58) + bytes([128, 0]) + bytes(14)
+    chain = header(40, 0) + bytes([60, 0]) + bytes(6) + bytes([44, 0]) + bytes(6) + \
+        bytes([43, 0]) + bytes(6) + bytes([58, 0]) + bytes(6) + bytes([1]) + bytes(7)
+    inner = [bubble, bubble + nonce, bubble + others, bubble + b'\x55\1\0' + nonce,
+             bubble + b'\x41\0', ping, chain, header(8, 43) + bytes(8)]
+    blocks = [b'', origin, plain_auth, auth, auth + origin, origin + auth]
+    for i, b in enumerate(blocks):
+        for k, p in enumerate(inner):
+            (directory / f'frame-{i}-{k}').write_bytes(b + p)
+
+
+def tables(directory):
+    rng = random.Random(2)
+    for i in range(12):
+        (directory / f'table-{i}').write_bytes(rng.randbytes(40 << i % 4))
+
+
+CONFS = [
+    b'RelayType relay\nInterfaceName teredo\nSyslogFacility user\n',
+    b'# server\nServerBindAddress 9.0.0.2\nServerBindAddress2 9.0.0.3\nPrefix 2001:0::\n',
+    b'RelayType cone\nBindPort 3545\nBindAddress 9.0.0.20\nInterfaceMTU 1280\n',
+    b'DenyIPv4 10.0.0.0/8\nAllowIPv4 192.168.0.0/16\nServe 2a00::/16\nPublicOnly no\n',
+]
+SECRETS = [
+    b'# id algorithm secret\nalice hmac-sha256 hex:6f2c9a\nbob hmac-sha1 word renew\n',
+    b'alice hmac-sha1 a\nalice hmac-sha1 b\n', b'carol md5 x\n', b'x hmac-sha1 hex:0\n',
+]
+
+
+def texts(values):
+    def write(directory):
+        for i, value in enumerate(values):
+            (directory / f'text-{i}').write_bytes(value)
+    return write
+
+
+def main():
+    root = pathlib.Path(sys.argv[1])
+    for name, write in {'frame': frames, 'server': machines, 'relay': machines,
+                        'node': machines, 'peers': tables, 'held': tables,
+                        'conf': texts(CONFS), 'secrets': texts(SECRETS)}.items():
+        directory = root / name
+        directory.mkdir(parents=True, exist_ok=True)
+        write(directory)
+
+
+main()
