@@ -16,6 +16,7 @@ import time
 
 import teredo as t
 from lab import wait_for
+from lab.capture import OUTGOING, packet_socket
 
 #: A native host that is not there: what is sent to it just vanishes.
 NATIVE = "2001:db8:77::7"
@@ -55,6 +56,10 @@ class Tap:
     def __init__(self, net, host, daemon):
         self.net, self.host, self.daemon = net, host, daemon
         self.wire = net.wire(host)
+        # What the daemon sends to its own host does not come to the cable.
+        self.loopback = packet_socket(host, "lo")
+        self.loopback.setblocking(False)
+        self.tunnel = None
         #: All that was ever asked and answered: (what went in, what came).
         self.history = []
         #: Where the log begins that strangers are to blame for.
@@ -62,6 +67,12 @@ class Tap:
         self._clients = 0
         #: When a client was first sent a bubble: (to, client) -> time.
         self._called = {}
+
+    def close(self):
+        """Let go of the sockets in the host."""
+        self.loopback.close()
+        if self.tunnel:
+            self.tunnel.close()
 
     def client(self):
         """A tuple that nobody has used before."""
@@ -79,9 +90,20 @@ class Tap:
         """What the daemon sends because of these packets."""
         self.wire.drain()
         self.send(*packets)
-        got = self.settle()
+        got = self.settle() + self.to_itself()
         self.history.append((packets, got))
         return got
+
+    def to_itself(self):
+        """What the host has sent to itself so far."""
+        found = []
+        while True:
+            try:
+                frame, origin = self.loopback.recvfrom(70000)
+            except BlockingIOError:
+                return found
+            if origin[2] == OUTGOING:
+                found.append(Other(frame[14:], "to its own host"))
 
     def collect(self, wanted, timeout=PATIENCE):
         """Read until each of the functions wanted was true for one packet.
@@ -130,10 +152,15 @@ class Tap:
         for name, packets in dict(stimuli).items():
             if isinstance(packets, bytes):
                 packets = [packets]
-            got = self.ask(*packets)
+            self.delivered()
+            got = self.ask(*packets) + self.delivered()
             if got:
                 wrong.append(f"{name}: {got}")
         assert not wrong, "\n".join(wrong)
+
+    def delivered(self):
+        """What came out of the tunnel interface since last asked."""
+        return []
 
     def counters(self):
         """The daemon's counters by name, as it logs them on SIGUSR1.
@@ -246,12 +273,16 @@ class Relay(Tap):
     #: Server of the clients of this test; nobody is there.
     SERVER = "12.9.9.9"
 
-    def __init__(self, net, daemon, host=None, probe6=PROBE6):
+    def __init__(self, net, daemon, host=None, probe6=PROBE6,
+                 device="teredo"):
         super().__init__(net, host or net.relay, daemon)
         self.probe6 = t.ip6(probe6)
         self._probes = 0
         self._natives = 0
         self.anchor = ("12.0.0.1", 40001)
+        # The kernel forwards not all that comes out of the tunnel.
+        self.tunnel = packet_socket(self.host, device)
+        self.tunnel.setblocking(False)
         self._start()
         self.settle()
 
@@ -300,6 +331,18 @@ class Relay(Tap):
             lambda p: isinstance(p, t.Datagram) and p.dst == self.anchor
             and p.inner.payload.endswith(token)])
         return [p for p in before + after if not self.is_late(p)]
+
+    def delivered(self):
+        """What came out of the tunnel interface, but for the probes."""
+        found = []
+        while True:
+            try:
+                data, origin = self.tunnel.recvfrom(70000)
+            except BlockingIOError:
+                return found
+            if origin[2] != OUTGOING \
+                    and data[8:24] != self.address(self.anchor):
+                found.append(Other(data, "out of the tunnel"))
 
     def say(self, at, payload, to=None, **outer):
         """A datagram from that tuple to the relay."""
@@ -353,9 +396,10 @@ def running(lab, make, argv, config="", host=None, **options):
     about, least of all about what strangers sent it.
     """
     host = host or (lab.server if "-s" in argv else lab.relay)
-    with lab.tidy():
+    with lab.tidy(), contextlib.ExitStack() as stack:
         daemon = start(host, argv, config)
         tap = make(lab, daemon, **options)
+        stack.callback(tap.close)
         tap.quiet_from = len(daemon.log)
         yield tap
         said = daemon.log[tap.quiet_from:]

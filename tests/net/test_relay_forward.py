@@ -23,6 +23,12 @@ def many(relay, name, ips, server=None, port=5000):
         data=b"x") for ip in ips}
 
 
+def peers(relay):
+    """How many entries its table has."""
+    counted = relay.counters()
+    return sum(counted[roll] for roll in ("proven", "probing", "failed"))
+
+
 def test_one_tuple_for_all(relay):
     """R1: a hundred clients see the same sender, and so do their servers."""
     sources = set()
@@ -70,18 +76,22 @@ def test_refused_clients(relay):
     192.88.99.0/24 and directed broadcasts were let pass by 1.2.6.
     """
     refused = t.REFUSED + ["9.0.1.0", "9.0.1.255"]
+    before = peers(relay)
     relay.nothing(many(relay, "client", refused))
     relay.nothing({"port 0": t.udp6(relay.native(), relay.address(
         ("11.70.0.1", 0)))})
     relay.nothing({f"icmp for {ip}": t.echo(
         relay.native(), relay.address((ip, 9))) for ip in refused})
+    assert peers(relay) <= before
 
 
 def test_refused_servers(relay):
     """R8, Z1, Z30: the server field of each range, 0 and our own."""
+    before = peers(relay)
     relay.nothing({
         f"server {ip}": t.udp6(relay.native(), t.address(ip, relay.client()))
         for ip in t.REFUSED + ["9.0.1.0", "9.0.1.255", relay.host.ip4]})
+    assert peers(relay) <= before
 
 
 def test_neighbours_of_the_ranges(relay):
@@ -394,8 +404,10 @@ def test_tails_are_cut(relay):
     for tail in (t.nonce_trailer(b"abcd"), b"\0", b"\1\4", bytes(200),
                  t.trailer(0x55, b"x" * 9)):
         packet = t.udp6(relay.address(at), relay.native(), data=b"data")
+        relay.delivered()
         out, = relay.ask(relay.say(at, packet + tail))
         assert out.raw == less(packet) and not out.tail
+        assert [p.data for p in relay.delivered()] == [packet]
 
 
 def test_nonce_of_a_symmetric_nat(relay):

@@ -175,7 +175,8 @@ def test_fixed_port(lab):
 
 def test_other_mtu(lab):
     """R23: InterfaceMTU is what Packet Too Big says."""
-    with tap.relay(lab, "InterfaceMTU 1400\nInterfaceName other\n") as relay:
+    with tap.relay(lab, "InterfaceMTU 1400\nInterfaceName other\n",
+                   device="other") as relay:
         at = relay.befriend()
         packet = t.sized(relay.native(), relay.address(at), 1400)
         assert relay.ask(packet)[0].payload == less(packet)
@@ -320,8 +321,9 @@ def test_host_firewall(lab):
             }
             """)
         try:
-            relay.nothing({"in": relay.say(at, t.udp6(me, native, 1, 666)),
-                           "out": t.udp6(native, me, 1, 667)})
+            assert not relay.ask(relay.say(at, t.udp6(me, native, 1, 666)),
+                                 t.udp6(native, me, 1, 667))
+            assert len(relay.delivered()) == 1
         finally:
             lab.relay.nft("delete table ip6 guard\n")
         assert relay.ask(relay.say(at, t.udp6(me, native, 1, 666)))
