@@ -126,6 +126,32 @@ static void z11_strict_length(void **state)
 	}
 }
 
+/*
+ * Z11: nor is a value whose missing last byte happens to be the next on the
+ * wire.
+ */
+static void z11_truncated_value(void **state)
+{
+	struct secret s = secret("alice", PHRASE, HMAC_SHA1);
+	char nonce[17];
+
+	(void)state;
+	for (unsigned i = 0; i < 100000; i++) {
+		snprintf(nonce, sizeof(nonce), "%08x00000000", i << 16);
+		hex(&p, RS_VECTOR);
+		add_auth(&p, "alice", PHRASE, nonce, 0, 20);
+		if (p.b[28] != p.b[29])
+			continue;
+		assert_true(verifies(&s));
+		p.b[3] = 19;
+		memmove(p.b + 28, p.b + 29, p.n - 29);
+		cut(&p, 1);
+		assert_false(verifies(&s));
+		return;
+	}
+	fail_msg("no such nonce");
+}
+
 /* Z11: who is not known is never right, not even with an empty secret. */
 static void z11_unknown_identifier(void **state)
 {
@@ -207,6 +233,7 @@ int main(void)
 		cmocka_unit_test(test_builder_agrees),
 		cmocka_unit_test(z11_every_bit_counts),
 		cmocka_unit_test(z11_strict_length),
+		cmocka_unit_test(z11_truncated_value),
 		cmocka_unit_test(z11_unknown_identifier),
 		cmocka_unit_test(s34_algorithms_differ),
 		cmocka_unit_test(s34_origin_is_covered),

@@ -92,6 +92,28 @@ static void test_every_byte_counts(void **state)
 	assert_int_not_equal(peers_find(&peers, &a), PEER_NONE);
 }
 
+/* Also where many lie in one chain. */
+static void test_every_byte_counts_in_a_chain(void **state)
+{
+	struct ip6 a;
+
+	(void)state;
+	for (unsigned k = 4; k < 16; k++) {
+		free(mem);
+		make(SIZE);
+		a = number(1);
+		for (unsigned v = 0; v < PROVEN; v++) {
+			a.b[k] = (uint8_t)v;
+			peers_add(&peers, &a, ROLL_PROVEN);
+		}
+		for (unsigned v = 0; v < 256; v++) {
+			a.b[k] = (uint8_t)v;
+			assert_int_equal(peers_find(&peers, &a) != PEER_NONE,
+					 v < PROVEN);
+		}
+	}
+}
+
 /* R22, Z22: strangers have an eighth and push out only each other. */
 static void r22_z22_unproven_share(void **state)
 {
@@ -241,6 +263,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		TEST(test_find),
 		TEST(test_every_byte_counts),
+		TEST(test_every_byte_counts_in_a_chain),
 		TEST(r22_z22_unproven_share),
 		TEST(r22_failed_go_first),
 		TEST(r22_proven_in_order),

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* The relay, sentence by sentence; ids are those of doc/conformance.md. */
+#include "reach.h"
 #include "rig.h"
 
 #include <string.h>
@@ -975,6 +976,25 @@ static void z22_echo_replies_are_limited(void **state)
 	rig_end(&r);
 }
 
+/* R22, Z22: repeats are rationed, too; a try without a token is used up. */
+static void r22_z22_repeats_are_limited(void **state)
+{
+	(void)state;
+	prepare_relay(&r);
+	r.conf.relay.max_peers = 1 << 16;
+	r.conf.relay.again = (struct rate){10, 20};
+	start(&r);
+	r.count_only = true;
+	for (uint32_t i = 0; i < 400; i++)
+		goes_in(ta_of(OTHER, (struct tuple){0x0c000000 + i, 1}));
+	assert_int_equal(r.n_udp, 400);
+	pass(&r, SECONDS(10));
+	assert_in_range(r.n_udp, 400 + 20, 400 + 20 + 100);
+	assert_int_equal(r.node.relay.held.n, 0);
+	r.count_only = false;
+	rig_end(&r);
+}
+
 /* Z22: a host that sprays the rest does not lose its own echo replies. */
 static void z22_sprayer_keeps_its_answers(void **state)
 {
@@ -1369,6 +1389,25 @@ static void r32_cookie(void **state)
 	ended(&r, REASON_BUBBLE);
 	r.first = r.n;
 	flows_to(far_client, other);
+}
+
+/* R32: no two clients share a cookie, even with one nonce. */
+static void r32_cookie_is_of_one_client(void **state)
+{
+	struct peer one = {.key = {{1}}, .nonce = 7};
+	struct peer two = {.key = {{2}}, .nonce = 7};
+	struct ip6 a, b;
+
+	(void)state;
+	relay_bubble_source(&r.node.relay, &one, &a);
+	relay_bubble_source(&r.node.relay, &two, &b);
+	assert_memory_not_equal(a.b, b.b, 16);
+	two.key = one.key;
+	relay_bubble_source(&r.node.relay, &two, &b);
+	assert_memory_equal(a.b, b.b, 16);
+	one.nonce = 0; /* none: the plain address */
+	relay_bubble_source(&r.node.relay, &one, &a);
+	assert_memory_equal(a.b, home.b, 16);
 }
 
 /* R32 off: dropped even with what would be the nonce. */
@@ -1858,6 +1897,7 @@ int main(void)
 		cmocka_unit_test(z22_flood_from_one_source),
 		cmocka_unit_test(z22_echo_replies_have_their_own_ration),
 		cmocka_unit_test(z22_echo_replies_are_limited),
+		cmocka_unit_test(r22_z22_repeats_are_limited),
 		cmocka_unit_test(z22_sprayer_keeps_its_answers),
 		cmocka_unit_test(r22_share),
 		cmocka_unit_test(r22_proven_lru),
@@ -1874,6 +1914,7 @@ int main(void)
 		TEST(r32_symmetric_client),
 		TEST(r32_last_nonce_only),
 		TEST(r32_cookie),
+		TEST(r32_cookie_is_of_one_client),
 		cmocka_unit_test(r32_off),
 		TEST(r32_a19_zero),
 		TEST(a39_ecn),

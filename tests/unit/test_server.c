@@ -970,6 +970,13 @@ static void s22_z41_hop_limit(void **state)
 		set_hops(&want, (uint8_t)(hops ? hops - 1 : 0));
 		add_origin(&want, other_relay_at);
 		sent_udp(&r, DOOR_PRIMARY, client_at, &want);
+		echo_request(&p, native, client); /* only bubbles may */
+		set_hops(&p, (uint8_t)hops);
+		arrives(other_relay_at);
+		if (hops <= 1)
+			dropped(&r, REASON_HOPS);
+		else
+			next_sent(&r);
 		bubble(&p, client, far_client);
 		set_hops(&p, (uint8_t)hops);
 		arrives(client_at);
