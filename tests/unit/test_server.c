@@ -302,8 +302,6 @@ static void s4_only_bubbles_and_echos(void **state)
 	next_sent(&r);
 }
 
-static const uint32_t steps[] = {0, 1, 2};
-
 static struct tuple in_range(const struct bad_range *b, unsigned step)
 {
 	uint32_t first = ip4(b->first), last = ip4(b->last);
@@ -317,7 +315,7 @@ static void s5_s32_outer_source(void **state)
 	(void)state;
 	for (unsigned i = 0; i < BAD_RANGES; i++) {
 		r.about = bad_ranges[i].name;
-		for (unsigned k = 0; k < ARRAY_SIZE(steps); k++) {
+		for (unsigned k = 0; k < 3; k++) {
 			struct tuple from = in_range(&bad_ranges[i], k);
 
 			rs(&p);
@@ -803,7 +801,7 @@ static void s17_z1_target(void **state)
 	(void)state;
 	for (unsigned i = 0; i < BAD_RANGES; i++) {
 		r.about = bad_ranges[i].name;
-		for (unsigned k = 0; k < ARRAY_SIZE(steps); k++) {
+		for (unsigned k = 0; k < 3; k++) {
 			struct tuple to = in_range(&bad_ranges[i], k);
 
 			bubble(&p, native, ta_of(SERVER, to));
