@@ -167,14 +167,24 @@ class Tap:
 
         A relay also tells how many peers are proven, probing, failed.
         """
+        self.check_log()
         before = len(self.daemon.log)
         self.host.kill(self.daemon.pid, signal.SIGUSR1)
         wait_for(lambda: "counters:" in self.daemon.log[before:], "counters")
         self.settle()
         text = self.daemon.log[before:]
-        self.quiet_from = len(self.daemon.log)
+        self.accept_log()
         return {name: int(count) for name, count in
                 re.findall(r"\b([a-z][a-z0-9-]+)=(\d+)", text)}
+
+    def check_log(self):
+        """Strangers have not made it log anything."""
+        said = self.daemon.log[self.quiet_from:].strip()
+        assert not said, f"strangers made it log:\n{said}"
+
+    def accept_log(self):
+        """What it has logged so far was no stranger's doing."""
+        self.quiet_from = len(self.daemon.log)
 
     def memory(self):
         """Kilobytes of the daemon's own memory in use: all its processes."""
@@ -400,11 +410,10 @@ def running(lab, make, argv, config="", host=None, **options):
         daemon = start(host, argv, config)
         tap = make(lab, daemon, **options)
         stack.callback(tap.close)
-        tap.quiet_from = len(daemon.log)
+        tap.accept_log()
         yield tap
-        said = daemon.log[tap.quiet_from:]
-        assert daemon.alive(), f"it died:\n{said}"
-        assert not said.strip(), f"strangers made it log:\n{said}"
+        assert daemon.alive(), f"it died:\n{daemon.log}"
+        tap.check_log()
         assert daemon.stop() == 0, daemon.log
 
 
