@@ -12,7 +12,7 @@ import subprocess
 import sys
 
 ALLOWED = re.compile("|".join((
-    "mem(cpy|set|cmp|move)(_chk)?", "__mem(cpy|set|move)_chk",
+    "mem(cpy|set|cmp|move)", "bcmp", "__mem(cpy|set|move)_chk",
     "__stack_chk_fail", "__assert_fail", "_GLOBAL_OFFSET_TABLE_",
     "nettle_hmac_sha(1|256)_(set_key|update|digest)", "nettle_memeql_sec",
     "crypto_shorthash",
