@@ -124,7 +124,7 @@ def test_each_client_is_its_own(relay):
 
 @pytest.mark.parametrize("flags", [0, 0x3cff, t.CONE, 0xffff])
 def test_procedure_begins_with_one_bubble(relay, flags):
-    """R6, R7, R32: whatever the cone bit says; never data first."""
+    """R6, R7, R32, Z20: whatever the cone bit says; never data first."""
     at = relay.client()
     _, bubble = relay.hello(at, flags)
     assert bubble.dst == (relay.SERVER, t.PORT) and bubble.src == relay.at

@@ -163,7 +163,7 @@ def test_denied_addresses(lab):
 
 
 def test_fixed_port(lab):
-    """R1: BindPort; else the port cannot be foretold."""
+    """R1, Z31: BindPort; else the port cannot be foretold."""
     ports = set()
     for _ in range(3):
         with tap.relay(lab) as relay:

@@ -349,7 +349,7 @@ def test_second_address_is_somebody_elses_server(server, a, b):
 
 
 def test_forged_blocks(server, a, b):
-    """S20, Z17: blocks are for solicitations, and only one kind."""
+    """S20, Z17, A21: blocks are for solicitations, and only one kind."""
     bad = {}
     for name, packet in (
             ("bubble", t.bubble(server.address(a), server.address(b))),
