@@ -25,7 +25,7 @@ struct proof {
 	struct tuple t; /* {0, 0}: what we sent */
 	bool used;
 	uint32_t nonce;
-	struct ip6 source; /* of a bubble with a nonce: as good as that */
+	struct ip6 source; /* that only who got our bubble can know (R32) */
 	uint64_t when;
 };
 
@@ -217,12 +217,12 @@ static void check_bubble(struct audit *a, const struct out *o,
 	     "R21: bubbles %llu ms apart",
 	     (unsigned long long)((now - p->when) / NS_PER_MS));
 	p->when = now;
-	if (!direct || own || view_trailer(v)) {
+	p->source = v->ip->src;
+	if (!direct || own || view_trailer(v))
 		p->nonce = view_trailer(v);
-		p->source = v->ip->src;
-		a->last_nonce = p->nonce;
-		a->last_client = *client;
-	}
+	a->last_nonce = p->nonce;
+	a->last_source = p->source;
+	a->last_client = *client;
 }
 
 /* I2. */
