@@ -240,7 +240,7 @@ def tcp(plant, contender, up, flows, seconds):
     contender.relay(net)
     if contender.tunnels:
         foreign.client(net.tester, net.server.ip4)
-        teredo.wait_address(net.tester)
+        wait_for(lambda: teredo.address_of(net.tester), "a Teredo address")
         way = "dev teredo"
     else:
         way = "via 2001:db8:3::1 mtu 1280"
