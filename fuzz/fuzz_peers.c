@@ -46,8 +46,11 @@ static unsigned roll_of(uint8_t name)
 static void model_leave(uint8_t name)
 {
 	unsigned r = roll_of(name);
-	uint8_t *at = memchr(model[r].v, name, model[r].n);
+	uint8_t *at;
 
+	WANT(r < ROLL_COUNT);
+	at = memchr(model[r].v, name, model[r].n);
+	WANT(at);
 	memmove(at, at + 1, (size_t)(model[r].v + model[r].n - at) - 1);
 	model[r].n--;
 }

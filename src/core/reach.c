@@ -158,11 +158,12 @@ static void attempt(struct relay *r, uint32_t i, bool send, uint64_t now,
 	struct peer *e = peers_at(&r->peers, i);
 
 	e->tries++;
-	e->bubbled = now;
 	e->due = now + RETRY_NS +
 		 rng_below(&r->rng, RETRY_SPREAD_MS) * NS_PER_MS;
-	if (send)
-		send_bubbles(r, e, out);
+	if (!send)
+		return;
+	e->bubbled = now;
+	send_bubbles(r, e, out);
 }
 
 static bool bubble_again(struct relay *r, uint64_t now)

@@ -109,13 +109,11 @@ enum reason relay_from_ip6(struct relay *r, const uint8_t *p, uint16_t len,
 
 /* Does this bubble show that its sender has got our last one? */
 static bool is_answer(const struct relay *r, const struct frame *f,
-		      const struct peer *e)
+		      uint32_t nonce, const struct peer *e)
 {
 	struct ip6 asked_from;
-	uint32_t nonce;
 
-	if (e->nonce == 0 || !ip6_is_bubble(f->ip) ||
-	    trailer_nonce(f->tail, f->tail_len, &nonce) != REASON_NONE)
+	if (e->nonce == 0 || !ip6_is_bubble(f->ip))
 		return false;
 	if (nonce == e->nonce)
 		return true;
@@ -130,7 +128,8 @@ static bool is_answer(const struct relay *r, const struct frame *f,
  * that this bubble came from (R32, A14).
  */
 static enum reason check_tuple(const struct relay *r, const struct frame *f,
-			       const struct peer *e, struct tuple from)
+			       uint32_t nonce, const struct peer *e,
+			       struct tuple from)
 {
 	struct teredo t;
 
@@ -143,7 +142,7 @@ static enum reason check_tuple(const struct relay *r, const struct frame *f,
 		return REASON_MISMATCH;
 	if (e->roll == ROLL_PROVEN && e->port == from.port)
 		return REASON_NONE;
-	return is_answer(r, f, e) ? REASON_NONE : REASON_MISMATCH;
+	return is_answer(r, f, nonce, e) ? REASON_NONE : REASON_MISMATCH;
 }
 
 /*
@@ -195,9 +194,12 @@ static enum reason deliver(const struct relay *r, const struct frame *f,
 	return REASON_TO_IPV6;
 }
 
-/* R15, R16, Z25: a whole IPv6 packet of a Teredo client. */
+/*
+ * R15, R16, Z25: a whole IPv6 packet of a Teredo client. Trailers count behind
+ * bubbles only (A30); *nonce is 0 if there is none.
+ */
 static enum reason check_frame(const struct relay *r, struct frame *f,
-			       const struct datagram *d)
+			       uint32_t *nonce, const struct datagram *d)
 {
 	struct upper u;
 	enum reason why = frame_parse(f, d->data, d->len);
@@ -211,7 +213,11 @@ static enum reason check_frame(const struct relay *r, struct frame *f,
 	why = ip6_upper(f->ip, &u);
 	if (why != REASON_NONE)
 		return why;
-	return u.routing ? REASON_ROUTING : REASON_NONE;
+	if (u.routing)
+		return REASON_ROUTING;
+	*nonce = 0;
+	return ip6_is_bubble(f->ip) ? trailer_nonce(f->tail, f->tail_len, nonce)
+				    : REASON_NONE;
 }
 
 enum reason relay_from_ip4(struct relay *r, const struct datagram *d,
@@ -220,15 +226,15 @@ enum reason relay_from_ip4(struct relay *r, const struct datagram *d,
 	enum reason why = gate_source(r->gate, d->from); /* Z9 */
 	const struct peer *e;
 	struct frame f;
-	uint32_t i;
+	uint32_t i, nonce;
 
 	if (why == REASON_NONE)
-		why = check_frame(r, &f, d);
+		why = check_frame(r, &f, &nonce, d);
 	if (why != REASON_NONE)
 		return why;
 	i = peers_find(&r->peers, &f.ip->src);
 	e = i == PEER_NONE ? NULL : peers_at(&r->peers, i);
-	why = check_tuple(r, &f, e, d->from);
+	why = check_tuple(r, &f, nonce, e, d->from);
 	if (why != REASON_NONE)
 		return why;
 	if (e)

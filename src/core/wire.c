@@ -123,24 +123,38 @@ int ip6_icmp_type(const struct wire_ip6 *ip)
 	return ip6_payload(ip)[0];
 }
 
+static bool is_extension(uint8_t next)
+{
+	return next == NEXT_HOPOPTS || next == NEXT_DSTOPTS ||
+	       next == NEXT_FRAGMENT || next == NEXT_ROUTING ||
+	       next == NEXT_AUTH;
+}
+
+/* Length of an extension header of which 8 bytes are there. */
+static size_t extension_len(uint8_t type, const uint8_t *h)
+{
+	if (type == NEXT_FRAGMENT)
+		return 8;
+	if (type == NEXT_AUTH)
+		return 4 * ((size_t)h[1] + 2); /* 4302 §2.2 */
+	return 8 * ((size_t)h[1] + 1);
+}
+
 enum reason ip6_upper(const struct wire_ip6 *ip, struct upper *u)
 {
 	struct cursor c = {ip6_payload(ip), ip6_payload_len(ip)};
 	const uint8_t *h;
 
 	*u = (struct upper){.next = ip->next};
-	while (u->next == NEXT_HOPOPTS || u->next == NEXT_DSTOPTS ||
-	       u->next == NEXT_FRAGMENT || u->next == NEXT_ROUTING) {
-		h = take(&c, 8);
+	while (is_extension(u->next)) {
+		if (c.n < 8)
+			return REASON_TRUNCATED;
+		h = take(&c, extension_len(u->next, c.p));
 		if (!h)
 			return REASON_TRUNCATED;
-		if (u->next == NEXT_FRAGMENT) {
-			/* Only a first fragment shows what follows. */
-			if (be16(h + 2) & 0xfff8)
-				break;
-		} else if (!take(&c, 8 * (size_t)h[1])) {
-			return REASON_TRUNCATED;
-		}
+		/* Only a first fragment shows what follows. */
+		if (u->next == NEXT_FRAGMENT && be16(h + 2) & 0xfff8)
+			break;
 		u->routing |= u->next == NEXT_ROUTING;
 		u->next = h[0];
 	}

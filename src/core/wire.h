@@ -50,6 +50,7 @@ enum {
 	NEXT_HOPOPTS = 0, /* next header values */
 	NEXT_ROUTING = 43,
 	NEXT_FRAGMENT = 44,
+	NEXT_AUTH = 51,
 	NEXT_ICMPV6 = 58,
 	NEXT_NONE = 59,
 	NEXT_DSTOPTS = 60,

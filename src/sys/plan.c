@@ -12,6 +12,7 @@
 enum {
 	MEMORY_SHARE = 16, /* of the host's memory, at most, unless asked */
 	PEERS_LEAST = 4096,
+	PEERS_A_SECOND = 256, /* the share of a table that may be new in one */
 };
 
 static enum role role_of_type(enum relay_type type)
@@ -93,12 +94,25 @@ static void plan_relay(struct relay_conf *r, const struct conf *c)
 	r->no_nonces = !c->relay_nonces;
 	r->n_served = c->n_serve;
 	memcpy(r->served, c->serve, sizeof(r->served));
-	if (!c->has_new_peers)
-		return;
-	r->strangers = rate_of(c->new_peers);
+}
+
+/*
+ * How many new destinations a second. They hold an entry for nine seconds, so
+ * a small table takes fewer; else a flood would fill what is for newcomers.
+ */
+static void plan_new_peers(struct relay_conf *r, const struct conf *c)
+{
+	uint32_t fit = r->max_peers / PEERS_A_SECOND;
+	uint32_t n = r->strangers.per_second;
+
+	if (c->has_new_peers)
+		n = c->new_peers;
+	else if (fit < n)
+		n = fit ? fit : 1;
+	r->strangers = rate_of(n);
 	r->answers = r->strangers;
 	/* A quarter, but never 0, which would be no limit. */
-	r->per_source = rate_of((c->new_peers + 3) / 4);
+	r->per_source = rate_of((n + 3) / 4);
 }
 
 /* As many peers as asked for; else what a share of the memory holds. */
@@ -140,6 +154,7 @@ void plan_make(struct plan *p, const struct conf *c, const struct options *o,
 	if (n->is_relay) {
 		plan_relay(&n->relay, c);
 		plan_memory(p, memory);
+		plan_new_peers(&n->relay, c);
 	}
 	if (n->is_server && n->is_relay) {
 		n->relay.door = DOOR_PRIMARY;

@@ -1291,7 +1291,9 @@ static void r32_symmetric_client(void **state)
 	add_tail(&q, "010400000000 5500");
 	put32(q.b + 42, nonce);
 	comes_back(other);
-	dropped(&r, REASON_MISMATCH);
+	dropped(&r, REASON_TRAILER);
+	comes_back(far_client_at);
+	dropped(&r, REASON_TRAILER);
 
 	bubble(&q, far_client, home);
 	add_tail(&q, "010400000000");

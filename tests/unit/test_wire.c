@@ -252,6 +252,11 @@ static void z25_upper(void **state)
 		 44, 8},
 		/* the length field of a fragment header is reserved */
 		{44, "3aff0001 00000000", REASON_NONE, false, 58, 0},
+		/* AH counts in fours, and from two */
+		{51, "2b010000 00000000 00000000 11000000 00000000",
+		 REASON_NONE, true, 17, 0},
+		{51, "2b020000 00000000 00000000", REASON_TRUNCATED, false, 0,
+		 0},
 		{0, "", REASON_TRUNCATED, false, 0, 0},
 		{0, "3a000000 000000", REASON_TRUNCATED, false, 0, 0},
 		{43, "3a010000 00000000", REASON_TRUNCATED, false, 0, 0},

@@ -1,0 +1,134 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * What a configuration and options amount to: the role, and sizes and rates
+ * that depend on the memory of the host.
+ */
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <setjmp.h>
+#include <cmocka.h>
+
+#include "plan.h"
+
+#define GIB (UINT64_C(1) << 30)
+
+static struct conf c;
+static struct options o;
+static struct plan p;
+
+static int fresh(void **state)
+{
+	(void)state;
+	conf_defaults(&c);
+	o = (struct options){.program = "miredo", .tun_fd = -1};
+	return 0;
+}
+
+static void relay_on(uint64_t memory)
+{
+	plan_make(&p, &c, &o, memory);
+	assert_true(p.node.is_relay);
+}
+
+/* Without anything: the relay of 2004. */
+static void test_nothing_is_relay(void **state)
+{
+	(void)state;
+	assert_int_equal(plan_role(&c, &o), ROLE_RELAY);
+}
+
+/* First match wins: name or -s, --role, RelayType, a server's name. */
+static void test_order_of_roles(void **state)
+{
+	(void)state;
+	c.names_server = true;
+	assert_int_equal(plan_role(&c, &o), ROLE_CLIENT);
+	c.type = TYPE_RELAY;
+	o.server_name = "teredo.example.net";
+	assert_int_equal(plan_role(&c, &o), ROLE_RELAY);
+	o.role = "server";
+	assert_int_equal(plan_role(&c, &o), ROLE_SERVER);
+	o.role = "relay";
+	o.names_server_addr = true;
+	assert_int_equal(plan_role(&c, &o), ROLE_SERVER);
+	o.names_server_addr = false;
+	o.as_server = true;
+	assert_int_equal(plan_role(&c, &o), ROLE_SERVER);
+}
+
+/* A full table where there is memory: a sixteenth of it at most. */
+static void test_peers_by_memory(void **state)
+{
+	(void)state;
+	relay_on(24 * GIB);
+	assert_int_equal(p.node.relay.max_peers, 1 << 20);
+	assert_in_range(node_memory(&p.node), 1, 96 << 20);
+	relay_on(GIB / 2);
+	assert_in_range(p.node.relay.max_peers, 4096, (1 << 20) - 1);
+	assert_in_range(node_memory(&p.node), 1, GIB / 32);
+	relay_on(GIB / 64);
+	assert_int_equal(p.node.relay.max_peers, 4096);
+	c.max_peers = 100;
+	relay_on(24 * GIB);
+	assert_int_equal(p.node.relay.max_peers, 100);
+}
+
+/* A small table takes fewer newcomers, unless told how many. */
+static void test_newcomers_by_table(void **state)
+{
+	const struct relay_conf *r = &p.node.relay;
+
+	(void)state;
+	relay_on(24 * GIB);
+	assert_int_equal(r->strangers.per_second, 1000);
+	assert_int_equal(r->strangers.burst, 2000);
+	assert_int_equal(r->per_source.per_second, 250);
+	assert_int_equal(r->answers.per_second, 1000);
+	c.max_peers = 16384;
+	relay_on(24 * GIB);
+	assert_int_equal(r->strangers.per_second, 64);
+	assert_int_equal(r->answers.per_second, 64);
+	assert_int_equal(r->per_source.per_second, 16);
+	c.max_peers = 64;
+	relay_on(24 * GIB);
+	assert_int_equal(r->strangers.per_second, 1);
+	assert_int_equal(r->per_source.per_second, 1);
+	c.has_new_peers = true;
+	c.new_peers = 5;
+	relay_on(24 * GIB);
+	assert_int_equal(r->strangers.per_second, 5);
+	assert_int_equal(r->per_source.per_second, 2);
+	c.new_peers = 0;
+	relay_on(24 * GIB);
+	assert_int_equal(r->strangers.per_second, 0);
+	assert_int_equal(r->per_source.per_second, 0);
+}
+
+/* 4380 §5.4.3: one process, one port. */
+static void test_both(void **state)
+{
+	(void)state;
+	o.names_server_addr = true;
+	c.server = 0x09000002;
+	c.relay_too = true;
+	relay_on(24 * GIB);
+	assert_true(p.node.is_server);
+	assert_int_equal(p.node.server.secondary, 0x09000003);
+	assert_int_equal(p.node.relay.door, DOOR_PRIMARY);
+	assert_int_equal(p.node.relay.server, 0x09000002);
+}
+
+int main(void)
+{
+#define T(f) cmocka_unit_test_setup(f, fresh)
+	const struct CMUnitTest tests[] = {
+		T(test_nothing_is_relay),
+		T(test_order_of_roles),
+		T(test_peers_by_memory),
+		T(test_newcomers_by_table),
+		T(test_both),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
