@@ -29,18 +29,32 @@ static size_t round_up(size_t n)
 	return (n + 63) / 64 * 64;
 }
 
+/*
+ * Have all pages now, so that the memory is constant from here on. Huge pages
+ * where the kernel has them: a look-up in a large table then costs no walk of
+ * the page tables, and a start takes less.
+ */
+static void populate(void *mem, size_t n)
+{
+	volatile char *p = mem;
+
+	madvise(mem, n, MADV_HUGEPAGE);
+	for (size_t i = 0; i < n; i += 4096)
+		p[i] = 0;
+}
+
 static struct loop *allocate(const struct plan *p, void **node_mem)
 {
 	size_t own = round_up(sizeof(struct loop));
 	size_t all = own + node_memory(&p->node);
-	struct loop *l =
-		mmap(NULL, all, PROT_READ | PROT_WRITE,
-		     MAP_PRIVATE | MAP_ANONYMOUS | MAP_POPULATE, -1, 0);
+	struct loop *l = mmap(NULL, all, PROT_READ | PROT_WRITE,
+			      MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
 
 	if (l == MAP_FAILED)
 		die("cannot get %zu MiB of memory: %s\n"
 		    "  %u peers need that; lower MaxPeers in the configuration",
 		    all >> 20, strerror(errno), p->node.relay.max_peers);
+	populate(l, all);
 	*node_mem = (char *)l + own;
 	return l;
 }
