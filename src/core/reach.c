@@ -166,12 +166,6 @@ static void attempt(struct relay *r, uint32_t i, bool send, uint64_t now,
 	send_bubbles(r, e, out);
 }
 
-static bool bubble_again(struct relay *r, uint64_t now)
-{
-	return r->gate->self->has_source &&
-	       bucket_take(&r->again, &r->conf.again, now);
-}
-
 /*
  * Room for one more unproven peer. A peer that was asked less than 2 s ago is
  * not pushed out: it may answer yet, and must not be asked again (R21).
@@ -207,16 +201,21 @@ static bool admit(struct relay *r, const struct wire_ip6 *ip, uint64_t now)
 		      : bucket_take(&r->strangers, &r->conf.strangers, now);
 }
 
-/* The peer that a packet is for gets an entry, or a new procedure. */
+/*
+ * The peer that a packet is for gets an entry, or a new procedure. One that
+ * has answered before does not compete with what strangers name.
+ */
 static enum reason begin(struct relay *r, uint32_t *i,
 			 const struct wire_ip6 *ip, uint64_t now,
 			 struct outbox *out)
 {
 	bool known = *i != PEER_NONE;
+	bool failed = known && peers_at(&r->peers, *i)->roll == ROLL_FAILED;
 
-	if (known ? !bubble_again(r, now) : !admit(r, ip, now))
+	if (known && !failed ? !bucket_take(&r->known, &r->conf.known, now)
+			     : !admit(r, ip, now))
 		return REASON_RATE_PEER;
-	if (known && peers_at(&r->peers, *i)->roll == ROLL_FAILED)
+	if (failed)
 		peers_move(&r->peers, *i, ROLL_PROBING);
 	else if (!make_room(r, now))
 		return REASON_RATE_PEER;
@@ -367,12 +366,16 @@ uint64_t relay_next(const struct relay *r)
 static void probe_or_give_up(struct relay *r, uint32_t i, uint64_t now,
 			     struct outbox *out)
 {
+	bool may_send;
+
 	if (peers_at(&r->peers, i)->tries >= BUBBLE_TRIES) {
 		give_up(r, i, now, out);
 		return;
 	}
 	peers_move(&r->peers, i, ROLL_PROBING);
-	attempt(r, i, bubble_again(r, now), now, out);
+	may_send = r->gate->self->has_source &&
+		   bucket_take(&r->repeats, &r->conf.repeats, now);
+	attempt(r, i, may_send, now, out);
 }
 
 void relay_timeout(struct relay *r, uint64_t now, struct outbox *out)

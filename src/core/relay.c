@@ -18,7 +18,8 @@ const struct relay_conf relay_defaults = {
 	.strangers = {1000, 2000},
 	.per_source = {250, 500},
 	.answers = {1000, 2000},
-	.again = {2000, 4000},
+	.repeats = {1000, 2000},
+	.known = {1000, 2000},
 	.errors = {100, 100},
 };
 

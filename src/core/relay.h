@@ -14,7 +14,8 @@
  * stranger named: per second in all, and per /64 of the packet's source. Echo
  * replies have rations of their own, for a client that is testing the path to
  * a native host (4380 §5.2.9) shows itself by one: so it gets in while somebody
- * sprays other packets over the prefix.
+ * sprays other packets over the prefix. So have clients that answered before
+ * and fell silent.
  *
  * Left out: R6's legacy mode, which trusts the cone bit.
  */
@@ -47,8 +48,9 @@ struct relay_conf {
 	struct rate strangers;  /* new destinations */
 	struct rate per_source; /* of these and of answers, from one /64 */
 	struct rate answers;    /* new destinations of echo replies */
-	struct rate again;      /* bubbles to destinations that are known */
-	struct rate errors;     /* ICMPv6 errors (4443 §2.4 f) */
+	struct rate repeats;    /* bubbles again, if there is no answer */
+	struct rate known;  /* bubbles to clients that have answered before */
+	struct rate errors; /* ICMPv6 errors (4443 §2.4 f) */
 };
 
 struct relay {
@@ -58,7 +60,7 @@ struct relay {
 	struct rng rng;
 	struct peers peers;
 	struct held held;
-	struct bucket strangers, answers, again, errors;
+	struct bucket strangers, answers, repeats, known, errors;
 	struct bucket sources[RELAY_SOURCES];
 };
 

@@ -980,7 +980,7 @@ static void r22_z22_repeats_are_limited(void **state)
 	(void)state;
 	prepare_relay(&r);
 	r.conf.relay.max_peers = 1 << 16;
-	r.conf.relay.again = (struct rate){10, 20};
+	r.conf.relay.repeats = (struct rate){10, 20};
 	start(&r);
 	r.count_only = true;
 	for (uint32_t i = 0; i < 400; i++)
@@ -990,6 +990,28 @@ static void r22_z22_repeats_are_limited(void **state)
 	assert_in_range(r.n_udp, 400 + 20, 400 + 20 + 100);
 	assert_int_equal(r.node.relay.held.n, 0);
 	r.count_only = false;
+	rig_end(&r);
+}
+
+/* Z22: nor do they slow down a client that has answered before. */
+static void z22_known_clients_first(void **state)
+{
+	(void)state;
+	prepare_relay(&r);
+	r.conf.relay.max_peers = 1 << 16;
+	start(&r);
+	trust(far_client, far_client_at);
+	pass(&r, SECONDS(31)); /* silent */
+	r.count_only = true;
+	for (uint32_t i = 0; i < 3000; i++) {
+		goes_in(ta_of(OTHER, (struct tuple){0x0c000000 + i, 1}));
+		pass(&r, NS_PER_MS);
+	}
+	ended(&r, REASON_RATE_PEER);
+	r.count_only = false;
+	goes_in(far_client);
+	ended(&r, REASON_HELD);
+	sent_bubble(&r, via_other, far_client);
 	rig_end(&r);
 }
 
@@ -1898,6 +1920,7 @@ int main(void)
 		cmocka_unit_test(z22_echo_replies_have_their_own_ration),
 		cmocka_unit_test(z22_echo_replies_are_limited),
 		cmocka_unit_test(r22_z22_repeats_are_limited),
+		cmocka_unit_test(z22_known_clients_first),
 		cmocka_unit_test(z22_sprayer_keeps_its_answers),
 		cmocka_unit_test(r22_share),
 		cmocka_unit_test(r22_proven_lru),
