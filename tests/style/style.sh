@@ -3,16 +3,21 @@
 # Checks of the tree itself: style.sh format|manuals|complete|licence
 set -u
 
+# The files of the tree with one of these endings, '' for all.
 files() {
-	git ls-files --cached --others --exclude-standard "$@"
+	for ending; do
+		find . \( -path './build*' -o -name '.git' -o -name '__pycache__' \
+			-o -name '.pytest_cache' \) -prune \
+			-o -type f -name "*$ending" -print
+	done
 }
 
 case $1 in
 format)
-	files '*.c' '*.h' | xargs clang-format --dry-run -Werror
+	files .c .h | xargs clang-format --dry-run -Werror
 	;;
 manuals)
-	files 'doc/*.[1-8]' | xargs mandoc -T lint -W warning
+	files .5 .8 | xargs mandoc -T lint -W warning
 	;;
 complete)
 	# Manual pages name each directive, option and counter that there is.
@@ -37,7 +42,7 @@ complete)
 	exit $missing
 	;;
 licence)
-	found=$(files | grep -vE '^(COPYING|fuzz/corpus/|.*\.(json|svg)$)' |
+	found=$(files '' | grep -vE '^./(COPYING$|fuzz/corpus/)' |
 		xargs grep -L 'SPDX-License-Identifier: GPL-2.0-or-later')
 	[ -z "$found" ] && exit 0
 	echo "no SPDX line in:"
