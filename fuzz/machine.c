@@ -484,7 +484,7 @@ static void set_relay(struct machine_state *m, uint8_t bits, uint8_t more)
 	if (bits & 16)
 		c->strangers = c->per_source = c->answers = (struct rate){0, 1};
 	if (bits & 32)
-		c->again = (struct rate){1, 2};
+		c->repeats = c->known = (struct rate){1, 2};
 	if (bits & 64)
 		c->errors = (struct rate){0, 1};
 	if (bits & 128)

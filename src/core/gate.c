@@ -115,7 +115,8 @@ static enum verdict judge(const struct gate *g, struct tuple t)
 {
 	if (t.port == 0 || !is_global(g, t.ip))
 		return NOT_GLOBAL;
-	if (self_has_ip4(g->self, t.ip))
+	if (t.ip == g->own[0] || t.ip == g->own[1] ||
+	    self_has_ip4(g->self, t.ip))
 		return OWN;
 	if (is_broadcast(g->self, t.ip))
 		return NOT_GLOBAL;

@@ -42,6 +42,7 @@ struct self {
 
 struct gate {
 	const struct self *self;
+	uint32_t own[2];  /* of a server here; ours even if self overflows */
 	uint32_t prefix;  /* of Teredo addresses: TEREDO_PREFIX */
 	bool public_only; /* the extended list, 6890; default on (A35) */
 	unsigned n_allow, n_deny;

@@ -16,6 +16,8 @@ void node_init(struct node *n, const struct node_conf *conf,
 	n->stats = (struct stats){0};
 	n->gate.self = &n->self;
 	n->gate.prefix = conf->prefix;
+	n->gate.own[0] = n->is_server ? conf->server.primary : 0;
+	n->gate.own[1] = n->is_server ? conf->server.secondary : 0;
 	if (n->is_server)
 		server_init(&n->server, &conf->server, &n->gate, &seed->table);
 	if (n->is_relay)

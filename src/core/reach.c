@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * The life of a peer (see reach.h): reach() and begin() send bubbles to it,
- * prove() trusts it, give_up() does not. Numbers in comments are those of
+ * The life of a peer (see reach.h): relay_reach() has bubbles sent to it,
+ * relay_prove() trusts it, give_up() does not. Numbers in comments are those of
  * doc/conformance.md.
  */
 #include "reach.h"
@@ -46,14 +46,14 @@ static void drop_held(struct relay *r, struct peer *e, enum reason why)
 	held_drop_first(&r->held, e);
 }
 
-/* Make room in a roll. */
-static void evict(struct relay *r, uint32_t victim)
+/* Forget a peer; this is how the packets end that are held for it. */
+static void forget(struct relay *r, uint32_t i, enum reason why)
 {
-	struct peer *e = peers_at(&r->peers, victim);
+	struct peer *e = peers_at(&r->peers, i);
 
 	while (held_first(&r->held, e))
-		drop_held(r, e, REASON_QUEUE_EVICTED);
-	peers_remove(&r->peers, victim);
+		drop_held(r, e, why);
+	peers_remove(&r->peers, i);
 }
 
 /* R11, R13: the newest packets are kept, of a peer and of all. */
@@ -180,7 +180,7 @@ static bool make_room(struct relay *r, uint64_t now)
 	e = peers_at(&r->peers, victim);
 	if (e->roll == ROLL_PROBING && now - e->bubbled < BUBBLE_GAP_NS)
 		return false;
-	evict(r, victim);
+	forget(r, victim, REASON_QUEUE_EVICTED);
 	return true;
 }
 
@@ -201,19 +201,17 @@ static bool admit(struct relay *r, const struct wire_ip6 *ip, uint64_t now)
 		      : bucket_take(&r->strangers, &r->conf.strangers, now);
 }
 
-/*
- * The peer that a packet is for gets an entry, or a new procedure. One that
- * has answered before does not compete with what strangers name.
- */
+/* The peer that a packet is for gets an entry, or a new procedure. */
 static enum reason begin(struct relay *r, uint32_t *i,
 			 const struct wire_ip6 *ip, uint64_t now,
 			 struct outbox *out)
 {
 	bool known = *i != PEER_NONE;
 	bool failed = known && peers_at(&r->peers, *i)->roll == ROLL_FAILED;
+	bool heard = known && peers_at(&r->peers, *i)->heard;
 
-	if (known && !failed ? !bucket_take(&r->known, &r->conf.known, now)
-			     : !admit(r, ip, now))
+	if (heard ? !bucket_take(&r->known, &r->conf.known, now)
+		  : !admit(r, ip, now))
 		return REASON_RATE_PEER;
 	if (failed)
 		peers_move(&r->peers, *i, ROLL_PROBING);
@@ -302,7 +300,7 @@ void relay_prove(struct relay *r, uint32_t i, struct tuple from, uint64_t now,
 	if (e->roll != ROLL_PROVEN) {
 		victim = peers_victim(&r->peers, ROLL_PROVEN);
 		if (victim != PEER_NONE)
-			evict(r, victim);
+			forget(r, victim, REASON_QUEUE_EVICTED);
 	}
 	peers_move(&r->peers, i, ROLL_PROVEN);
 	e->due = now + MOVE_UP_NS;
@@ -363,18 +361,28 @@ uint64_t relay_next(const struct relay *r)
 	return next;
 }
 
+/*
+ * Whoever has answered before is asked again from another budget than those
+ * whom strangers named. Without an address to ask from there is nothing to
+ * learn: the peer is forgotten, not held to have failed (R29).
+ */
 static void probe_or_give_up(struct relay *r, uint32_t i, uint64_t now,
 			     struct outbox *out)
 {
+	const struct peer *e = peers_at(&r->peers, i);
 	bool may_send;
 
-	if (peers_at(&r->peers, i)->tries >= BUBBLE_TRIES) {
+	if (e->tries >= BUBBLE_TRIES) {
 		give_up(r, i, now, out);
 		return;
 	}
+	if (!r->gate->self->has_source) {
+		forget(r, i, REASON_NO_SOURCE);
+		return;
+	}
+	may_send = e->heard ? bucket_take(&r->known, &r->conf.known, now)
+			    : bucket_take(&r->repeats, &r->conf.repeats, now);
 	peers_move(&r->peers, i, ROLL_PROBING);
-	may_send = r->gate->self->has_source &&
-		   bucket_take(&r->repeats, &r->conf.repeats, now);
 	attempt(r, i, may_send, now, out);
 }
 
@@ -386,9 +394,9 @@ void relay_timeout(struct relay *r, uint64_t now, struct outbox *out)
 		probe_or_give_up(r, p->oldest[ROLL_PROBING], now, out);
 	for (int n = 0; n < EXPIRE_MAX; n++) {
 		if (roll_due(r, ROLL_FAILED) <= now)
-			evict(r, p->oldest[ROLL_FAILED]);
+			forget(r, p->oldest[ROLL_FAILED], REASON_QUEUE_EVICTED);
 		else if (roll_due(r, ROLL_PROVEN) <= now)
-			evict(r, p->oldest[ROLL_PROVEN]);
+			forget(r, p->oldest[ROLL_PROVEN], REASON_QUEUE_EVICTED);
 		else
 			break;
 	}

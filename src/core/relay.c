@@ -23,27 +23,33 @@ const struct relay_conf relay_defaults = {
 	.errors = {100, 100},
 };
 
+/* Of the peers, rounded up so that what follows is aligned. */
+static size_t table_memory(const struct relay_conf *conf)
+{
+	return (peers_memory(conf->max_peers) + 63) / 64 * 64;
+}
+
 size_t relay_memory(const struct relay_conf *conf)
 {
-	return (peers_memory(conf->max_peers) + 63) / 64 * 64 +
-	       held_memory(conf->max_held);
+	return table_memory(conf) + held_memory(conf->max_held);
 }
 
 void relay_init(struct relay *r, const struct relay_conf *conf,
 		const struct gate *gate, struct stats *stats,
 		const struct hash_key *key, const struct rng *rng, void *mem)
 {
-	size_t peers = (peers_memory(conf->max_peers) + 63) / 64 * 64;
-
 	*r = (struct relay){
 		.conf = *conf, .gate = gate, .stats = stats, .rng = *rng};
 	peers_init(&r->peers, conf->max_peers, key, mem);
-	held_init(&r->held, conf->max_held, (uint8_t *)mem + peers);
+	held_init(&r->held, conf->max_held,
+		  (uint8_t *)mem + table_memory(conf));
 }
 
 /* R19, R31: is this native address served? Own ones always are. */
 static bool is_served(const struct relay *r, const struct ip6 *a)
 {
+	if (!r->conf.host_only && r->conf.n_served == 0)
+		return ip6_is_global(a);
 	if (self_has_ip6(r->gate->self, a))
 		return true;
 	if (r->conf.host_only)
@@ -52,7 +58,7 @@ static bool is_served(const struct relay *r, const struct ip6 *a)
 		if (ip6_in(a, &r->conf.served[i]))
 			return true;
 	}
-	return r->conf.n_served == 0 && ip6_is_global(a);
+	return false;
 }
 
 /* R31, Z36, Z37: the source of a packet from the IPv6 side. */

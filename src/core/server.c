@@ -278,8 +278,6 @@ static enum reason forward_ip6(const struct server *s, const struct query *q,
 	const struct wire_ip6 *ip = q->f.ip;
 	struct wire_ip6 *fwd = (void *)outbox_head(out);
 
-	if (q->bubble)
-		return REASON_NOT_RELAYED;
 	if (gate_embeds_self(s->gate, &ip->dst))
 		return REASON_LOOP; /* Z38 */
 	*fwd = *ip;
@@ -311,6 +309,8 @@ static enum reason forward(const struct server *s, const struct query *q,
 		return answer_echo(s, q, out);
 	if (!ip6_is_global(dst))
 		return REASON_SCOPE;
+	if (q->bubble && !ip6_is_teredo(dst, s->gate->prefix))
+		return REASON_NOT_RELAYED; /* a relay's, whatever its hops */
 	if (is_worn_out(s, q))
 		return REASON_HOPS;
 	if (ip6_is_teredo(dst, s->gate->prefix))

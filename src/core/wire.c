@@ -5,8 +5,6 @@
  */
 #include "wire.h"
 
-#include <string.h>
-
 /* What is left of a datagram. */
 struct cursor {
 	const uint8_t *p;
@@ -58,7 +56,7 @@ static enum reason parse_origin(struct frame *f, struct cursor *c)
 	return REASON_NONE;
 }
 
-/* Blocks come once each, authentication first (§1.3 of 4380 §5.1.1). */
+/* Blocks come once each, authentication first (4380 §5.1.1). */
 static enum reason parse_blocks(struct frame *f, struct cursor *c)
 {
 	enum reason r;

@@ -3,7 +3,7 @@
  * Everything that has a place on the wire: names as in the RFCs, each with the
  * section it comes from. Fields are arrays of bytes, so that the structures
  * have no alignment and may lie anywhere in a datagram; numbers are read and
- * written by the be16 and be32 functions below. No other file knows an offset.
+ * written by the be16 and be32 functions below.
  */
 #ifndef CORE_WIRE_H
 #define CORE_WIRE_H
@@ -33,8 +33,7 @@ enum {
 
 	FLAG_CONE = 0x8000, /* 4380 §4; only servers look at it (5991 §3.2) */
 
-	ORIGIN_LEN = 8,      /* 4380 §5.1.1 */
-	AUTH_FIXED_LEN = 13, /* the same, without identifier and value */
+	ORIGIN_LEN = 8, /* 4380 §5.1.1 */
 	AUTH_NONCE_LEN = 8,
 	AUTH_MAX_ID = 255,
 	AUTH_MAX_VALUE = 32, /* HMAC-SHA256, the longest we make */

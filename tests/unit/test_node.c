@@ -77,6 +77,33 @@ static void s41_own_client(void **state)
 	sent_udp(&r, DOOR_PRIMARY, client_at, &p);
 }
 
+/* S41: the answers of 1.2.6 have hop limit 0; the relay takes them. */
+static void s41_worn_out_answer(void **state)
+{
+	(void)state;
+	goes_in(client);
+	ended(&r, REASON_HELD);
+	expect_own_bubble();
+	bubble(&q, client, home);
+	set_hops(&q, 0);
+	comes_back(client_at);
+	ended(&r, REASON_BUBBLE);
+	sent_udp(&r, DOOR_PRIMARY, client_at, &p);
+}
+
+/* Z8, Z32: a server's addresses are its own, whatever the list says. */
+static void z32_own_without_list(void **state)
+{
+	(void)state;
+	r.node.self.n_ip4 = 0;
+	bubble(&q, native, ta(SERVER, 0, 3544, SERVER));
+	from_ip4(&r, DOOR_PRIMARY, at("11.0.0.9", 5000), &q);
+	dropped(&r, REASON_DST_OWN);
+	bubble(&q, native, client);
+	from_ip4(&r, DOOR_PRIMARY, at(SERVER, 3544), &q);
+	dropped(&r, REASON_SRC_OWN);
+}
+
 /* S41: the same packet, and a pure server. */
 static void s41_pure_server(void **state)
 {
@@ -324,6 +351,8 @@ int main(void)
 #define BOTH(f) cmocka_unit_test_setup_teardown(f, both, done)
 	const struct CMUnitTest tests[] = {
 		BOTH(s41_own_client),
+		BOTH(s41_worn_out_answer),
+		BOTH(z32_own_without_list),
 		cmocka_unit_test(s41_pure_server),
 		BOTH(s41_client_of_another_server),
 		BOTH(s41_server_first),

@@ -1015,6 +1015,33 @@ static void z22_known_clients_first(void **state)
 	rig_end(&r);
 }
 
+/* Z22: nor in repeats: strangers' are used up, a known client has its own. */
+static void z22_known_clients_repeats(void **state)
+{
+	struct ip6 stranger[3];
+
+	(void)state;
+	prepare_relay(&r);
+	r.conf.relay.repeats = (struct rate){1, 1};
+	start(&r);
+	trust(far_client, far_client_at);
+	pass(&r, SECONDS(31)); /* silent */
+	for (uint32_t i = 0; i < 3; i++) {
+		stranger[i] = ta_of(OTHER, (struct tuple){0x0c000000 + i, 1});
+		goes_in(stranger[i]);
+		sent_bubble(&r, via_other, stranger[i]);
+	}
+	goes_in(far_client);
+	sent_bubble(&r, via_other, far_client);
+	pass(&r, SECONDS(2.5));
+	sent_bubble(&r, via_other, stranger[0]);
+	sent_bubble(&r, via_other, far_client);
+	sent_nothing(&r);
+	pass(&r, SECONDS(10));
+	r.first = r.n;
+	rig_end(&r);
+}
+
 /* Z22: a host that sprays the rest does not lose its own echo replies. */
 static void z22_sprayer_keeps_its_answers(void **state)
 {
@@ -1223,8 +1250,11 @@ static void r29_source(void **state)
 	goes_in(far_client);
 	sent_bubble(&r, via_other, far_client);
 	r.node.self.has_source = false;
-	pass(&r, SECONDS(3));
+	pass(&r, SECONDS(30));
 	sent_nothing(&r);
+	/* That was no failure of the client: it is asked anew. */
+	assert_int_equal(counted(&r, REASON_NO_SOURCE), 1);
+	assert_int_equal(table_size(), 0);
 	goes_in(client);
 	dropped(&r, REASON_NO_SOURCE);
 	r.node.self.has_source = true;
@@ -1232,7 +1262,8 @@ static void r29_source(void **state)
 	goes_in(client);
 	ended(&r, REASON_HELD);
 	sent_bubble(&r, via_server, client);
-	pass(&r, SECONDS(2));
+	goes_in(far_client);
+	ended(&r, REASON_HELD);
 	sent_bubble(&r, via_other, far_client);
 }
 
@@ -1921,6 +1952,7 @@ int main(void)
 		cmocka_unit_test(z22_echo_replies_are_limited),
 		cmocka_unit_test(r22_z22_repeats_are_limited),
 		cmocka_unit_test(z22_known_clients_first),
+		cmocka_unit_test(z22_known_clients_repeats),
 		cmocka_unit_test(z22_sprayer_keeps_its_answers),
 		cmocka_unit_test(r22_share),
 		cmocka_unit_test(r22_proven_lru),
