@@ -291,6 +291,17 @@ static void check_tunnel(struct loop *l)
 	l->was_up = up;
 }
 
+/* There may be no further event, so try again; and say it once. */
+static void refresh_failed(struct loop *l, uint64_t now, int error)
+{
+	l->refresh_at = now + NS_PER_S;
+	if (!l->is_stale)
+		log_warning("cannot list the addresses of this host: %s\n"
+			    "  trying again every second",
+			    strerror(error));
+	l->is_stale = true;
+}
+
 static void refresh(struct loop *l, uint64_t now)
 {
 	struct self *s = &l->node.self;
@@ -302,10 +313,10 @@ static void refresh(struct loop *l, uint64_t now)
 	l->refreshed = now;
 	l->refresh_at = UINT64_MAX;
 	if (r) {
-		log_warning("cannot list the addresses of this host: %s",
-			    strerror(-r));
+		refresh_failed(l, now, -r);
 		return;
 	}
+	l->is_stale = false;
 	log_debug("addresses of this host: %u IPv4, %u IPv6", s->n_ip4,
 		  s->n_ip6);
 	if (l->watch->is_full && !was_full)

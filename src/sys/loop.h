@@ -28,7 +28,8 @@ struct loop {
 	struct self_watch *watch;
 	uint64_t refresh_at; /* look at our addresses again; ns */
 	uint64_t refreshed;
-	bool was_up; /* the tunnel interface */
+	bool is_stale; /* the last look failed, and that was said */
+	bool was_up;   /* the tunnel interface */
 	bool done;
 	int status;
 	uint64_t unsent; /* what the kernel did not take, of what the core sent

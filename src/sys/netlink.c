@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* Requests to the kernel's routing socket, by libmnl (see netlink.h). */
 #include <errno.h>
-#include <fcntl.h>
 #include <libmnl/libmnl.h>
 #include <linux/if.h>
 #include <linux/if_link.h>
@@ -45,12 +44,8 @@ int netlink_open(struct netlink *nl)
 
 int netlink_open_events(struct netlink *nl)
 {
-	int r = open_groups(nl, RTMGRP_LINK | RTMGRP_IPV4_IFADDR |
-					RTMGRP_IPV6_IFADDR);
-
-	if (r)
-		return r;
-	return fcntl(netlink_fd(nl), F_SETFL, O_NONBLOCK) ? -errno : 0;
+	return open_groups(nl, RTMGRP_LINK | RTMGRP_IPV4_IFADDR |
+				       RTMGRP_IPV6_IFADDR);
 }
 
 int netlink_fd(const struct netlink *nl)
@@ -63,13 +58,16 @@ int netlink_drain(struct netlink *nl)
 	char buf[8192];
 	int events = 0;
 
-	while (mnl_socket_recvfrom(nl->socket, buf, sizeof(buf)) >= 0 ||
-	       errno == ENOBUFS || errno == ENOSPC)
+	while (recv(netlink_fd(nl), buf, sizeof(buf), MSG_DONTWAIT) >= 0 ||
+	       errno == ENOBUFS)
 		events = 1;
 	return events;
 }
 
-/* Send a request and read answers up to the last. */
+/*
+ * Send a request and read answers up to the last. -EINTR: what was listed
+ * changed meanwhile (NLM_F_DUMP_INTR).
+ */
 static int request(struct netlink *nl, struct nlmsghdr *h, mnl_cb_t fn,
 		   void *arg)
 {
@@ -77,6 +75,8 @@ static int request(struct netlink *nl, struct nlmsghdr *h, mnl_cb_t fn,
 	ssize_t n;
 	int r;
 
+	/* A request that failed left the rest of its answer. */
+	netlink_drain(nl);
 	h->nlmsg_seq = ++nl->seq;
 	if (mnl_socket_sendto(nl->socket, h, h->nlmsg_len) < 0)
 		return -errno;

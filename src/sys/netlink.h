@@ -30,15 +30,18 @@ typedef void host_addr_fn(void *arg, const struct host_addr *a);
 /* For requests. */
 int netlink_open(struct netlink *nl);
 
-/* For events about addresses and links; does not block. */
+/* For events about addresses and links. */
 int netlink_open_events(struct netlink *nl);
 
-/* Read what has come. 1 if there were events (or some got lost), else 0. */
+/*
+ * Read what has come, and do not wait. 1 if there were events (or some got
+ * lost), else 0.
+ */
 int netlink_drain(struct netlink *nl);
 
 int netlink_fd(const struct netlink *nl);
 
-/* Call fn for each address of this host. */
+/* Call fn for each address of this host. -EINTR: they changed meanwhile. */
 int netlink_addresses(struct netlink *nl, host_addr_fn *fn, void *arg);
 
 /*

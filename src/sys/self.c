@@ -16,6 +16,7 @@
 #include "self.h"
 
 enum {
+	REFRESH_TRIES = 5,
 	SETTLE_STEP_MS = 100,
 	SETTLE_STEPS = 30
 };
@@ -97,7 +98,7 @@ static void take(void *arg, const struct host_addr *a)
 		take_ip4(arg, a);
 }
 
-int self_refresh(struct self_watch *w, struct self *s)
+static int list(struct self_watch *w, struct self *s)
 {
 	struct filling f = {.w = w, .old = s};
 	int r;
@@ -107,6 +108,16 @@ int self_refresh(struct self_watch *w, struct self *s)
 	r = netlink_addresses(&w->requests, take, &f);
 	if (!r)
 		*s = f.self;
+	return r;
+}
+
+/* Lists are asked for when addresses change, so they do while we list them. */
+int self_refresh(struct self_watch *w, struct self *s)
+{
+	int r = list(w, s);
+
+	for (int i = 1; i < REFRESH_TRIES && r; i++)
+		r = list(w, s);
 	return r;
 }
 
