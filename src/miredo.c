@@ -65,20 +65,6 @@ static void read_all(struct conf *c, const struct options *o, struct report *r)
 	}
 }
 
-static void print_report(const struct report *r, enum severity from)
-{
-	for (unsigned i = 0; i < r->n; i++) {
-		if (r->v[i].severity < from)
-			continue;
-		if (r->v[i].severity == SEVERITY_ERROR)
-			log_error("%s", r->v[i].text);
-		else
-			log_warning("%s", r->v[i].text);
-	}
-	if (r->left_out)
-		log_warning("and %u lines like these", r->left_out);
-}
-
 static uint64_t host_memory(void)
 {
 	return (uint64_t)sysconf(_SC_PHYS_PAGES) *
@@ -104,14 +90,14 @@ static void configure(struct plan *p, struct conf *c, const struct options *o)
 
 	read_all(c, o, &r);
 	if (r.errors) {
-		print_report(&r, SEVERITY_WARNING);
+		report_log(&r, SEVERITY_WARNING);
 		exit(STATUS_FAILED);
 	}
 	if (plan_role(c, o) == ROLE_CLIENT)
 		die("%s, which is not in this version: only server and relay\n"
 		    "  for a relay:  --role relay;  for a server:  -s ADDR",
 		    client_cause(c, o));
-	print_report(&r, SEVERITY_NOTE);
+	report_log(&r, SEVERITY_NOTE);
 	if (o->server_name)
 		log_warning("\"%s\" is ignored: only a client asks a server",
 			    o->server_name);
@@ -192,7 +178,7 @@ static int checkconf(int argc, char **argv)
 	conf_defaults(&c);
 	conf_read(&c, f, name, &r);
 	fclose(f);
-	print_report(&r, SEVERITY_WARNING);
+	report_log(&r, SEVERITY_WARNING);
 	return r.errors || r.warnings ? STATUS_BAD_FILE : STATUS_OK;
 }
 

@@ -14,7 +14,6 @@
  */
 #include <assert.h>
 #include <ctype.h>
-#include <stdarg.h>
 #include <stddef.h>
 #include <stdlib.h>
 #include <string.h>
@@ -286,26 +285,6 @@ void conf_defaults(struct conf *c)
 	};
 }
 
-static void report(struct report *r, enum severity severity, const char *format,
-		   ...) __attribute__((format(printf, 3, 4)));
-
-static void report(struct report *r, enum severity severity, const char *format,
-		   ...)
-{
-	va_list args;
-
-	r->errors += severity == SEVERITY_ERROR;
-	r->warnings += severity == SEVERITY_WARNING;
-	if (r->n == REPORT_MAX) {
-		r->left_out++;
-		return;
-	}
-	va_start(args, format);
-	vsnprintf(r->v[r->n].text, REPORT_LINE, format, args);
-	va_end(args);
-	r->v[r->n++].severity = severity;
-}
-
 static const struct directive *find(const char *name)
 {
 	for (unsigned i = 0; i < N_DIRECTIVES; i++) {
@@ -330,13 +309,13 @@ static void report_unknown(struct report *r, const char *where,
 		}
 	}
 	if (near)
-		report(r, SEVERITY_WARNING,
-		       "%s: %.64s: unknown directive, did you mean %s?", where,
-		       name, near);
+		report_add(r, SEVERITY_WARNING,
+			   "%s: %.64s: unknown directive, did you mean %s?",
+			   where, name, near);
 	else
-		report(r, SEVERITY_WARNING,
-		       "%s: %.64s: unknown directive, see miredo.conf(5)",
-		       where, name);
+		report_add(r, SEVERITY_WARNING,
+			   "%s: %.64s: unknown directive, see miredo.conf(5)",
+			   where, name);
 }
 
 static void note(const char *where, const struct directive *d, struct report *r)
@@ -345,16 +324,18 @@ static void note(const char *where, const struct directive *d, struct report *r)
 	case KIND_OURS:
 		return;
 	case KIND_CLIENT:
-		report(r, SEVERITY_NOTE, "%s: %s: concerns the client, ignored",
-		       where, d->name);
+		report_add(r, SEVERITY_NOTE,
+			   "%s: %s: concerns the client, ignored", where,
+			   d->name);
 		return;
 	case KIND_LATER:
-		report(r, SEVERITY_NOTE, "%s: %s: not in this version, ignored",
-		       where, d->name);
+		report_add(r, SEVERITY_NOTE,
+			   "%s: %s: not in this version, ignored", where,
+			   d->name);
 		return;
 	case KIND_GONE:
-		report(r, SEVERITY_NOTE, "%s: %s: has no effect any more",
-		       where, d->name);
+		report_add(r, SEVERITY_NOTE, "%s: %s: has no effect any more",
+			   where, d->name);
 		return;
 	}
 }
@@ -366,12 +347,12 @@ static void apply(struct conf *c, const char *where, const struct directive *d,
 	if (!d->set || d->set(c, d, value))
 		return;
 	if (!*value)
-		report(r, SEVERITY_ERROR, "%s: %s: a value is missing: %s",
-		       where, d->name, d->allowed);
+		report_add(r, SEVERITY_ERROR, "%s: %s: a value is missing: %s",
+			   where, d->name, d->allowed);
 	else
-		report(r, SEVERITY_ERROR,
-		       "%s: %s: \"%.64s\" is not allowed: %s", where, d->name,
-		       value, d->allowed);
+		report_add(r, SEVERITY_ERROR,
+			   "%s: %s: \"%.64s\" is not allowed: %s", where,
+			   d->name, value, d->allowed);
 }
 
 void conf_set(struct conf *c, const char *where, const char *directive,
@@ -428,9 +409,9 @@ static void read_line(struct conf *c, char *line, const char *where,
 		return;
 	}
 	if (seen[d - directives] && !d->is_list) {
-		report(r, SEVERITY_WARNING,
-		       "%s: %s: repeated, the first one counts", where,
-		       d->name);
+		report_add(r, SEVERITY_WARNING,
+			   "%s: %s: repeated, the first one counts", where,
+			   d->name);
 		return;
 	}
 	seen[d - directives] = true;
@@ -450,12 +431,12 @@ void conf_read(struct conf *c, FILE *f, const char *name, struct report *r)
 
 		snprintf(where, sizeof(where), "%.140s:%u", name, number);
 		if (memchr(line, '\0', (size_t)n))
-			report(r, SEVERITY_ERROR,
-			       "%s: not a text file: a zero byte", where);
+			report_add(r, SEVERITY_ERROR,
+				   "%s: not a text file: a zero byte", where);
 		else
 			read_line(c, line, where, seen, r);
 	}
 	if (ferror(f))
-		report(r, SEVERITY_ERROR, "%.140s: cannot be read", name);
+		report_add(r, SEVERITY_ERROR, "%.140s: cannot be read", name);
 	free(line);
 }

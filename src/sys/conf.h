@@ -13,6 +13,7 @@
 
 #include "../core/gate.h"
 #include "../core/relay.h"
+#include "report.h"
 
 enum {
 	CONF_NAME = 33,
@@ -58,27 +59,6 @@ struct conf {
 	unsigned n_allow, n_deny, n_serve;
 	struct ip4_prefix allow[GATE_MAX_RULES], deny[GATE_MAX_RULES];
 	struct ip6_prefix serve[RELAY_MAX_SERVED];
-};
-
-/* What there is to say about a configuration, in the order it was found. */
-enum severity {
-	SEVERITY_NOTE,    /* concerns another role */
-	SEVERITY_WARNING, /* unknown or repeated: old daemons went on */
-	SEVERITY_ERROR,
-};
-
-enum {
-	REPORT_MAX = 100,
-	REPORT_LINE = 320
-};
-
-struct report {
-	unsigned n, errors, warnings;
-	unsigned left_out; /* more than fit */
-	struct {
-		enum severity severity;
-		char text[REPORT_LINE];
-	} v[REPORT_MAX];
 };
 
 void conf_defaults(struct conf *c);
