@@ -27,18 +27,17 @@ static void check(const struct secrets *s)
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
-	static FILE *null;
+	static struct report r;
 	struct secrets s = {0};
 	unsigned errors;
 	FILE *f;
 
-	if (!null)
-		null = fopen("/dev/null", "w");
+	r.n = 0;
 	if (!size)
 		return 0;
 	f = fmemopen((void *)(uintptr_t)data, size, "r");
-	WANT(f && null);
-	errors = secrets_read(&s, f, "fuzz", null);
+	WANT(f);
+	errors = secrets_read(&s, f, "fuzz", &r);
 	WANT(errors == 0 || s.n == 0);
 	check(&s);
 	secrets_free(&s);

@@ -52,9 +52,17 @@ static void read_file(struct conf *c, const char *name, bool as_server,
 	fclose(f);
 }
 
+/* Whoever is going into the background says everything to syslog, too. */
+static void set_log(const struct conf *c, const struct options *o)
+{
+	if (!o->foreground && !o->check)
+		log_syslog(c->facility);
+}
+
 static void read_all(struct conf *c, const struct options *o, struct report *r)
 {
 	conf_defaults(c);
+	set_log(c, o);
 	read_file(c, o->file, o->as_server, r);
 	for (unsigned i = 0; i < o->n_overrides; i++) {
 		char where[32];
@@ -63,6 +71,7 @@ static void read_all(struct conf *c, const struct options *o, struct report *r)
 		conf_set(c, where, o->overrides[i].directive,
 			 o->overrides[i].value, r);
 	}
+	set_log(c, o);
 }
 
 static uint64_t host_memory(void)
@@ -138,10 +147,8 @@ static int run(int argc, char **argv)
 	privs_require(p.node.is_relay && o.tun_fd < 0,
 		      p.node.is_server && !p.node.is_relay);
 	privs_lookup(&task.identity, c.user, c.group);
-	if (!o.foreground) {
-		log_syslog(c.facility);
+	if (!o.foreground)
 		ready_fd = daemon_detach();
-	}
 	return monitor_run(worker_main, &task, pidfile(&p), ready_fd);
 }
 

@@ -106,7 +106,7 @@ static struct secret *add(struct secrets *s)
 }
 
 static unsigned find_repeated(const struct secrets *s, const char *name,
-			      FILE *err)
+			      struct report *r)
 {
 	unsigned errors = 0;
 
@@ -115,14 +115,16 @@ static unsigned find_repeated(const struct secrets *s, const char *name,
 
 		if (secret_compare(a - 1, a) != 0)
 			continue;
-		fprintf(err, "%s: identifier \"%.*s\" occurs twice\n", name,
-			a->id_len, (const char *)a->id);
+		report_add(r, SEVERITY_ERROR,
+			   "%s: identifier \"%.*s\" occurs twice", name,
+			   a->id_len, (const char *)a->id);
 		errors++;
 	}
 	return errors;
 }
 
-unsigned secrets_read(struct secrets *s, FILE *f, const char *name, FILE *err)
+unsigned secrets_read(struct secrets *s, FILE *f, const char *name,
+		      struct report *r)
 {
 	char *line = NULL, *word[WORDS_MAX + 1];
 	unsigned errors = 0, n;
@@ -137,7 +139,8 @@ unsigned secrets_read(struct secrets *s, FILE *f, const char *name, FILE *err)
 			continue;
 		wrong = parse_line(add(s), word, n);
 		if (wrong) {
-			fprintf(err, "%s:%u: %s\n", name, at, wrong);
+			report_add(r, SEVERITY_ERROR, "%s:%u: %s", name, at,
+				   wrong);
 			errors++;
 		}
 	}
@@ -146,14 +149,14 @@ unsigned secrets_read(struct secrets *s, FILE *f, const char *name, FILE *err)
 	free(line);
 	if (!errors && s->n) {
 		qsort(s->v, s->n, sizeof(*s->v), secret_compare);
-		errors = find_repeated(s, name, err);
+		errors = find_repeated(s, name, r);
 	}
 	if (errors)
 		secrets_free(s);
 	return errors;
 }
 
-unsigned secrets_load(struct secrets *s, const char *path, FILE *err)
+unsigned secrets_load(struct secrets *s, const char *path, struct report *r)
 {
 	FILE *f = fopen(path, "re");
 	unsigned errors = 1;
@@ -161,16 +164,18 @@ unsigned secrets_load(struct secrets *s, const char *path, FILE *err)
 
 	*s = (struct secrets){0};
 	if (!f) {
-		fprintf(err, "%s: %s\n", path, strerror(errno));
+		report_add(r, SEVERITY_ERROR, "%s: %s", path, strerror(errno));
 		return 1;
 	}
 	if (fstat(fileno(f), &st) < 0)
-		fprintf(err, "%s: %s\n", path, strerror(errno));
+		report_add(r, SEVERITY_ERROR, "%s: %s", path, strerror(errno));
 	else if (st.st_mode & S_IRWXO)
-		fprintf(err, "%s: others may read it, do: chmod o= %s\n", path,
-			path);
+		report_add(r, SEVERITY_ERROR,
+			   "%s: others may read it\n"
+			   "  do:  chmod o= %s",
+			   path, path);
 	else
-		errors = secrets_read(s, f, path, err);
+		errors = secrets_read(s, f, path, r);
 	fclose(f);
 	return errors;
 }

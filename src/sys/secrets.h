@@ -15,6 +15,7 @@
 #include <stdio.h>
 
 #include "../core/auth.h"
+#include "report.h"
 
 struct secrets {
 	unsigned n;
@@ -22,16 +23,17 @@ struct secrets {
 };
 
 /*
- * Read all of f. 0, or the number of errors; each is written to err as
- * `name:line: what`, and nothing is kept.
+ * Read all of f. 0, or the number of errors; each is reported as `name:line:
+ * what`, and nothing is kept.
  */
-unsigned secrets_read(struct secrets *s, FILE *f, const char *name, FILE *err);
+unsigned secrets_read(struct secrets *s, FILE *f, const char *name,
+		      struct report *r);
 
 /*
  * Open a file and read it. The file must not be readable by others. Returns
  * the number of errors, as above.
  */
-unsigned secrets_load(struct secrets *s, const char *path, FILE *err);
+unsigned secrets_load(struct secrets *s, const char *path, struct report *r);
 
 /* Forget the keys and free the memory. */
 void secrets_free(struct secrets *s);

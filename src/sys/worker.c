@@ -75,12 +75,15 @@ static void make_node(struct loop *l, const struct plan *p, void *mem)
 static void load_secrets(struct plan *p)
 {
 	static struct secrets secrets; /* as long as the process */
+	static struct report r;
 	const char *path = p->conf->secret_file;
 
 	if (!p->node.is_server || !path[0])
 		return;
-	if (secrets_load(&secrets, path, stderr))
+	if (secrets_load(&secrets, path, &r)) {
+		report_log(&r, SEVERITY_ERROR);
 		die("cannot use the file of secrets %s", path);
+	}
 	p->node.server.secrets = secrets.v;
 	p->node.server.n_secrets = secrets.n;
 }

@@ -250,6 +250,24 @@ def test_errors_are_all_told(net):
     assert is_clean(net.relay)
 
 
+def test_detached_all_is_logged(net):
+    """Also what is wrong before it detaches: at boot nobody sees stderr."""
+    net.relay.run(["rm", "-f", "/etc/nothing.conf"])
+    for argv, line in (
+            (configured(net.relay, "SyslogFacility user\nMaxPeers 1\n"),
+             r"^miredo\[\d+\]: /etc/test.conf:2: MaxPeers"),
+            (["miredo", "-c", "/etc/nothing.conf"], "cannot read the conf"),
+            (["miredo", "--port", "x"], "--port: BindPort")):
+        since = len(net.relay.log)
+        assert net.relay.run(argv, check=False).returncode
+        net.relay.wait_log(line, since=since)
+        since = len(net.relay.log)
+        assert net.relay.run([*argv, "-f"], check=False).returncode
+        assert net.relay.log[since:] == []
+    relay = net.relay.daemon(configured(net.relay, "BindPrt 1\n"))
+    relay.wait_log("test.conf:1: BindPrt: unknown directive")
+
+
 def test_unknown_directives_do_not_stop_it(net):
     """1.2.6 went on, so do we; the terminal and the log tell."""
     relay = net.relay.daemon(configured(
@@ -308,6 +326,9 @@ def test_file_of_secrets(net):
     refused(net.server, argv, "chmod o= /etc/keys")
     net.server.run(["chmod", "600", "/etc/keys"])
     refused(net.server, argv, '/etc/keys: identifier "a" occurs twice')
+    since = len(net.server.log)
+    assert net.server.run(argv, check=False).returncode == 1
+    net.server.wait_log('/etc/keys: identifier "a" occurs', since=since)
     net.server.write("/etc/keys", "a hmac-sha1 k\n")
     server = net.server.daemon(argv)
     server.wait_log("port 3544, secrets required")
