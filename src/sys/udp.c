@@ -28,7 +28,7 @@ static void set_buffer(int fd, int force, int plain)
 		set_int(fd, SOL_SOCKET, plain, BUFFER_BYTES);
 }
 
-int udp_adopt(int fd, bool with_ecn)
+static int prepare(int fd, bool with_ecn)
 {
 	int r = set_int(fd, IPPROTO_IP, IP_MTU_DISCOVER, IP_PMTUDISC_DONT);
 
@@ -39,28 +39,6 @@ int udp_adopt(int fd, bool with_ecn)
 	set_buffer(fd, SO_RCVBUFFORCE, SO_RCVBUF);
 	set_buffer(fd, SO_SNDBUFFORCE, SO_SNDBUF);
 	return r;
-}
-
-int udp_open(uint32_t ip, uint16_t port, bool with_ecn)
-{
-	struct sockaddr_in a = {
-		.sin_family = AF_INET,
-		.sin_port = htons(port),
-		.sin_addr.s_addr = htonl(ip),
-	};
-	int fd = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
-	int r;
-
-	if (fd < 0)
-		return -errno;
-	r = udp_adopt(fd, with_ecn);
-	if (!r && bind(fd, (struct sockaddr *)&a, sizeof(a)) < 0)
-		r = -errno;
-	if (r) {
-		close(fd);
-		return r;
-	}
-	return fd;
 }
 
 int udp_local(int fd, struct tuple *t)
@@ -75,6 +53,51 @@ int udp_local(int fd, struct tuple *t)
 	t->ip = ntohl(a.sin_addr.s_addr);
 	t->port = ntohs(a.sin_port);
 	return 0;
+}
+
+static int get_int(int fd, int level, int name)
+{
+	socklen_t n = sizeof(int);
+	int value = -1;
+
+	return getsockopt(fd, level, name, &value, &n) ? -errno : value;
+}
+
+int udp_adopt(int fd, bool with_ecn, struct tuple *local)
+{
+	int type = get_int(fd, SOL_SOCKET, SO_TYPE), r;
+
+	if (type < 0)
+		return type;
+	if (type != SOCK_DGRAM ||
+	    get_int(fd, SOL_SOCKET, SO_PROTOCOL) != IPPROTO_UDP)
+		return -EPROTOTYPE;
+	r = udp_local(fd, local);
+	if (!r && !local->port)
+		r = -EADDRNOTAVAIL; /* not bound */
+	return r ? r : prepare(fd, with_ecn);
+}
+
+int udp_open(uint32_t ip, uint16_t port, bool with_ecn)
+{
+	struct sockaddr_in a = {
+		.sin_family = AF_INET,
+		.sin_port = htons(port),
+		.sin_addr.s_addr = htonl(ip),
+	};
+	int fd = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+	int r;
+
+	if (fd < 0)
+		return -errno;
+	r = prepare(fd, with_ecn);
+	if (!r && bind(fd, (struct sockaddr *)&a, sizeof(a)) < 0)
+		r = -errno;
+	if (r) {
+		close(fd);
+		return r;
+	}
+	return fd;
 }
 
 void udp_batch_init(struct udp_batch *b)

@@ -35,8 +35,11 @@ struct udp_batch {
  */
 int udp_open(uint32_t ip, uint16_t port, bool with_ecn);
 
-/* Make a socket that was passed to us one of ours. 0 or -errno. */
-int udp_adopt(int fd, bool with_ecn);
+/*
+ * Make a socket that was passed to us one of ours. 0, or -errno if it is not
+ * what udp_open() returns. local: where it is bound to.
+ */
+int udp_adopt(int fd, bool with_ecn, struct tuple *local);
 
 /* Where a socket is bound to. 0 or -errno. */
 int udp_local(int fd, struct tuple *t);

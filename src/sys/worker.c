@@ -88,17 +88,19 @@ static void load_secrets(struct plan *p)
 	p->node.server.n_secrets = secrets.n;
 }
 
-static int adopt_door(const struct plan *p, unsigned i, bool with_ecn)
+/* ip and port: where it must be bound to; 0 = anywhere. */
+static int adopt_door(int fd, uint32_t ip, uint16_t port, bool with_ecn)
 {
-	int fd = p->options->udp_fd[i], r;
 	struct tuple local;
+	int r = udp_adopt(fd, with_ecn, &local);
 
-	r = udp_local(fd, &local);
-	if (!r)
-		r = udp_adopt(fd, with_ecn);
 	if (r)
-		die("descriptor %d is no UDP socket over IPv4: %s", fd,
+		die("descriptor %d is no bound UDP socket over IPv4: %s", fd,
 		    strerror(-r));
+	if ((ip && local.ip != ip) || (port && local.port != port))
+		die("descriptor %d is bound to %s port %u, not to %s port %u\n"
+		    "  a server takes its primary address first",
+		    fd, ip4_text(local.ip), local.port, ip4_text(ip), port);
 	return fd;
 }
 
@@ -110,7 +112,7 @@ static int open_door(const struct plan *p, uint32_t ip, uint16_t port,
 	int fd;
 
 	if (i < p->options->n_udp)
-		return adopt_door(p, i, with_ecn);
+		return adopt_door(p->options->udp_fd[i], ip, port, with_ecn);
 	fd = udp_open(ip, port, with_ecn);
 	if (fd == -EADDRINUSE) {
 		port_user(user, sizeof(user), ip, port);

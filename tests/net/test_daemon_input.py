@@ -96,6 +96,32 @@ def test_server_without_an_address(net):
     assert is_clean(net.server)
 
 
+PASS = """
+import os, socket, sys
+fds = []
+for address in sys.argv[1:3]:
+    sock = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+    sock.bind((address, 3544))
+    sock.set_inheritable(True)
+    fds += ["--udp-fd", str(sock.detach())]
+os.execvp("miredo", ["miredo", *sys.argv[3:], *fds])
+"""
+
+
+def test_sockets_of_a_server_in_wrong_order(net):
+    """A server on them would answer from the wrong addresses."""
+    net.server.write("/etc/pass.py", PASS)
+    argv = ["python3", "/etc/pass.py", "9.0.0.3", "9.0.0.2"]
+    done = net.server.run([*argv, "-s", "9.0.0.2", "-f"], check=False)
+    assert done.returncode == 1
+    assert "is bound to 9.0.0.3 port 3544, not to 9.0.0.2 port 3544" \
+        in done.stderr
+    argv[2:] = reversed(argv[2:])
+    server = net.server.popen([*argv, "-s", "9.0.0.2", "-f"])
+    wait_for(lambda: "server on 9.0.0.2 and 9.0.0.3" in server.err, "its start")
+    assert server.stop() == 0
+
+
 @pytest.mark.parametrize("address", ["0.0.0.0", "9.0.0.3"])
 def test_port_is_taken(net, address):
     """By whom."""
