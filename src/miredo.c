@@ -59,11 +59,9 @@ static void set_log(const struct conf *c, const struct options *o)
 		log_syslog(c->facility);
 }
 
-static void read_all(struct conf *c, const struct options *o, struct report *r)
+static void take_overrides(struct conf *c, const struct options *o,
+			   struct report *r)
 {
-	conf_defaults(c);
-	set_log(c, o);
-	read_file(c, o->file, o->as_server, r);
 	for (unsigned i = 0; i < o->n_overrides; i++) {
 		char where[32];
 
@@ -71,7 +69,36 @@ static void read_all(struct conf *c, const struct options *o, struct report *r)
 		conf_set(c, where, o->overrides[i].directive,
 			 o->overrides[i].value, r);
 	}
+}
+
+/* Descriptors that nobody would read from. */
+static void check_descriptors(const struct conf *c, const struct options *o,
+			      struct report *r)
+{
+	bool is_server = plan_role(c, o) == ROLE_SERVER;
+
+	if (!is_server && o->n_udp > 1)
+		report_add(r, SEVERITY_ERROR,
+			   "--udp-fd: a relay has one socket, not two");
+	if (is_server && !c->relay_too && o->tun_fd >= 0)
+		report_add(r, SEVERITY_ERROR,
+			   "--tun-fd: a server has no tunnel interface");
+}
+
+/* How many errors there are in the options. */
+static unsigned read_all(struct conf *c, const struct options *o,
+			 struct report *r)
+{
+	unsigned in_file;
+
+	conf_defaults(c);
 	set_log(c, o);
+	read_file(c, o->file, o->as_server, r);
+	in_file = r->errors;
+	take_overrides(c, o, r);
+	check_descriptors(c, o, r);
+	set_log(c, o);
+	return r->errors - in_file;
 }
 
 static uint64_t host_memory(void)
@@ -96,11 +123,11 @@ static const char *client_cause(const struct conf *c, const struct options *o)
 static void configure(struct plan *p, struct conf *c, const struct options *o)
 {
 	static struct report r;
+	unsigned in_options = read_all(c, o, &r);
 
-	read_all(c, o, &r);
 	if (r.errors) {
 		report_log(&r, SEVERITY_WARNING);
-		exit(STATUS_FAILED);
+		exit(in_options ? STATUS_USAGE : STATUS_FAILED);
 	}
 	if (plan_role(c, o) == ROLE_CLIENT)
 		die("%s, which is not in this version: only server and relay\n"

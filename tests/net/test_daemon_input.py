@@ -54,7 +54,8 @@ def test_second_address_is_missing(net):
     ("eth0", "--server: ServerBindAddress: \"eth0\" is not allowed"),
 ])
 def test_unusable_server_address(net, address, message):
-    refused(net.server, ["miredo", "-s", address], message)
+    refused(net.server, ["miredo", "-s", address], message,
+            2 if "not allowed" in message else 1)
 
 
 def test_addresses_must_differ(net):
@@ -212,8 +213,13 @@ def test_usage_errors(net, argv):
 
 def test_bad_value_of_an_option(net):
     refused(net.relay, ["miredo", "--port", "70000"],
-            'miredo: --port: BindPort: "70000" is not allowed')
-    refused(net.relay, ["miredo", "-P", "fe80::"], '--prefix: Prefix: "fe80::"')
+            'miredo: --port: BindPort: "70000" is not allowed', 2)
+    refused(net.relay, ["miredo", "-P", "fe80::"], '--prefix: Prefix: "fe80::"',
+            2)
+    refused(net.relay, ["miredo", "--udp-fd", "8", "--udp-fd", "9"],
+            "--udp-fd: a relay has one socket, not two", 2)
+    refused(net.server, ["miredo", "-s", "9.0.0.2", "--tun-fd", "9"],
+            "--tun-fd: a server has no tunnel interface", 2)
 
 
 @pytest.mark.parametrize("program", ["miredo", "miredo-server",
