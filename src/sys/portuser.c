@@ -13,24 +13,46 @@
 
 #include "portuser.h"
 
+/*
+ * The IPv4 address (network order) that a socket of these files is bound to: 8
+ * digits, or 32 of an IPv6 one, which takes IPv4 as well if it is bound to any
+ * address or to ::ffff:a.b.c.d.
+ */
+static bool parse_address(uint32_t *ip, const char *digits)
+{
+	static const char any[] = "00000000000000000000000000000000";
+	size_t n = strlen(digits);
+	char mapped[25];
+
+	snprintf(mapped, sizeof(mapped), "%016X%08X", 0, htonl(0xffff));
+	if (n == 32 && strcmp(digits, any) != 0 &&
+	    strncmp(digits, mapped, 24) != 0)
+		return false;
+	*ip = (uint32_t)strtoul(digits + n - 8, NULL, 16);
+	return true;
+}
+
 /* Inode of the socket, 0 if there is none. */
-static unsigned long find_inode(uint32_t ip, uint16_t port)
+static unsigned long find_inode(const char *file, uint32_t ip, uint16_t port)
 {
 	unsigned long inode = 0;
 	char line[256];
-	FILE *f = fopen("/proc/net/udp", "re");
+	FILE *f = fopen(file, "re");
 
 	if (!f)
 		return 0;
 	while (fgets(line, sizeof(line), f)) {
 		unsigned long found;
-		unsigned addr, at;
+		char digits[33];
+		uint32_t addr;
+		unsigned at;
 
 		if (sscanf(line,
-			   " %*d: %x:%x %*x:%*x %*x %*x:%*x %*x:%*x %*x %*d "
-			   "%*d %lu",
-			   &addr, &at, &found) == 3 &&
-		    at == port && (addr == 0 || ntohl(addr) == ip))
+			   " %*d: %32[0-9A-F]:%x %*x:%*x %*x %*x:%*x %*x:%*x "
+			   "%*x %*d %*d %lu",
+			   digits, &at, &found) == 3 &&
+		    at == port && parse_address(&addr, digits) &&
+		    (addr == 0 || ip == 0 || ntohl(addr) == ip))
 			inode = found;
 	}
 	fclose(f);
@@ -75,10 +97,12 @@ static void name_process(char *out, size_t space, const char *pid)
 
 void port_user(char *out, size_t space, uint32_t ip, uint16_t port)
 {
-	unsigned long inode = find_inode(ip, port);
+	unsigned long inode = find_inode("/proc/net/udp", ip, port);
 	const struct dirent *e;
 	DIR *d;
 
+	if (!inode)
+		inode = find_inode("/proc/net/udp6", ip, port);
 	snprintf(out, space, "another process");
 	d = inode ? opendir("/proc") : NULL;
 	if (!d)

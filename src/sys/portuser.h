@@ -7,8 +7,9 @@
 #include <stdint.h>
 
 /*
- * Write "NAME (process PID)" of the process that has a socket on this port at
- * ip (host order) or at any address; "another process" if it cannot be found.
+ * Write "NAME (process PID)" of the process whose socket keeps another from
+ * this port at ip (host order, 0 = any); "another process" if it cannot be
+ * found.
  */
 void port_user(char *out, size_t space, uint32_t ip, uint16_t port);
 
