@@ -121,15 +121,20 @@ int self_refresh(struct self_watch *w, struct self *s)
 	return r;
 }
 
-int self_settle(struct self_watch *w, struct self *s)
+int self_settle(struct self_watch *w, struct self *s, int other)
 {
-	struct pollfd p = {.fd = netlink_fd(&w->events), .events = POLLIN};
+	struct pollfd p[] = {
+		{.fd = netlink_fd(&w->events), .events = POLLIN},
+		{.fd = other, .events = POLLIN},
+	};
 	int r = self_refresh(w, s);
 
 	for (int i = 0; i < SETTLE_STEPS && !r; i++) {
 		if (s->has_source || !w->is_tentative)
 			break;
-		poll(&p, 1, SETTLE_STEP_MS);
+		poll(p, 2, SETTLE_STEP_MS);
+		if (p[1].revents)
+			return -ECANCELED;
 		netlink_drain(&w->events);
 		r = self_refresh(w, s);
 	}

@@ -24,8 +24,11 @@ int self_open(struct self_watch *w, uint32_t prefix);
  * as it was. */
 int self_refresh(struct self_watch *w, struct self *s);
 
-/* Wait until there is a source, as long as the kernel checks one. */
-int self_settle(struct self_watch *w, struct self *s);
+/*
+ * Fill s, and wait until there is a source as long as the kernel checks one.
+ * -ECANCELED: there is something to read from the descriptor `other`.
+ */
+int self_settle(struct self_watch *w, struct self *s, int other);
 
 /* The interface that has this address; else one of 11.22.33.0/24 and the like
  * around it; else 0. */

@@ -12,6 +12,7 @@
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/random.h>
+#include <sys/socket.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -207,26 +208,53 @@ static void open_relay(struct loop *l, const struct plan *p)
 	open_tunnel(l, p);
 }
 
+/* Ends the process if it is to stop before it has started. */
+static void obey(int channel)
+{
+	char signal;
+
+	if (recv(channel, &signal, 1, MSG_DONTWAIT) == 1 && signal != SIGTERM &&
+	    signal != SIGINT)
+		return; /* no business of a daemon that is not there yet */
+	log_warning("stopped while starting");
+	exit(STATUS_OK);
+}
+
+static int settle(struct loop *l)
+{
+	int r;
+
+	while ((r = self_settle(l->watch, &l->node.self, l->channel)) ==
+	       -ECANCELED)
+		obey(l->channel);
+	return r;
+}
+
+static void list_addresses(struct loop *l, const struct plan *p)
+{
+	int r = self_open(l->watch, p->conf->prefix);
+
+	if (!r && p->node.is_relay)
+		r = settle(l);
+	else if (!r)
+		r = self_refresh(l->watch, &l->node.self);
+	if (r)
+		die("cannot list the addresses of this host: %s", strerror(-r));
+}
+
 /* All that needs privilege, and all memory. */
 static struct loop *open_all(struct plan *p, int channel)
 {
 	static struct self_watch w;
 	struct loop *l;
 	void *mem;
-	int r;
 
 	load_secrets(p);
 	l = allocate(p, &mem);
 	l->door[0] = l->door[1] = l->door[2] = l->tun = l->raw6 = -1;
 	l->channel = channel;
 	l->watch = &w;
-	r = self_open(&w, p->conf->prefix);
-	if (!r && p->node.is_relay)
-		r = self_settle(&w, &l->node.self);
-	else if (!r)
-		r = self_refresh(&w, &l->node.self);
-	if (r)
-		die("cannot list the addresses of this host: %s", strerror(-r));
+	list_addresses(l, p);
 	if (p->node.is_server)
 		open_server(l, p);
 	if (p->node.is_relay)

@@ -292,6 +292,34 @@ def test_clean_end_within_a_second(net, sig):
         relay.wait_log(f"exiting on {sig.name}")
 
 
+@pytest.fixture
+def unsettled(net):
+    """A host whose IPv6 address is being checked for longer than we wait."""
+    host = net.hosts.get("unsettled") or net.add_host("unsettled")
+    host.ip("link add one type veth peer name two")
+    host.sysctl(ipv6__conf__one__accept_dad=1,
+                ipv6__conf__one__dad_transmits=100)
+    host.ip("link set one up", "link set two up",
+            "address add 2a00:1::1/64 dev one")
+    yield host
+    host.ip("link delete one")
+
+
+@pytest.mark.parametrize("more", [[], ["-f"]])
+def test_stopped_while_starting(unsettled, more):
+    """At once, and not silently; what is no stop does not stop it."""
+    relay = unsettled.popen(["miredo", *more])
+    count = 2 if more else 3                # the command waits
+    wait_for(lambda: len(pids(unsettled)) == count, "the worker")
+    monitor = relay.pid if more else worker_of(unsettled, relay.pid)
+    unsettled.kill(monitor, signal.SIGUSR1)
+    unsettled.kill(monitor, signal.SIGTERM)
+    wait_for(lambda: not pids(unsettled), "its end", timeout=1.5)
+    assert relay.wait() == (0 if more else 1)
+    assert relay.err == "miredo: stopped while starting\n"
+    assert is_clean(unsettled)
+
+
 def test_killed_monitor_takes_the_worker_along(net):
     """kill -9, and a new start at once: nothing is in its way."""
     relay = net.relay.daemon(["miredo"])
