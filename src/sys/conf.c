@@ -8,9 +8,10 @@
  * take no value: those of the client, which a shared file may hold; those that
  * are not in this version; and those that old versions dropped.
  *
- * A bad value is an error. An unknown or repeated directive is a warning, for
- * 1.2.6 only logged them and old files must go on working; miredo-checkconf
- * fails on both, as it always did. All are reported, not the first.
+ * An unknown directive or a bad value is an error: who mistypes DenyIPv4 must
+ * not run without it. A repeated directive is a warning, as in 1.2.6, and so
+ * are those of old files that have no effect here; miredo-checkconf fails on
+ * repeated ones, as it always did. All are reported, not the first.
  */
 #include <assert.h>
 #include <ctype.h>
@@ -309,11 +310,11 @@ static void report_unknown(struct report *r, const char *where,
 		}
 	}
 	if (near)
-		report_add(r, SEVERITY_WARNING,
+		report_add(r, SEVERITY_ERROR,
 			   "%s: %.64s: unknown directive, did you mean %s?",
 			   where, name, near);
 	else
-		report_add(r, SEVERITY_WARNING,
+		report_add(r, SEVERITY_ERROR,
 			   "%s: %.64s: unknown directive, see miredo.conf(5)",
 			   where, name);
 }

@@ -9,7 +9,7 @@
 /* In the order it was found. */
 enum severity {
 	SEVERITY_NOTE,    /* concerns another role */
-	SEVERITY_WARNING, /* unknown or repeated: old daemons went on */
+	SEVERITY_WARNING, /* repeated: old daemons went on */
 	SEVERITY_ERROR,
 };
 

@@ -296,21 +296,24 @@ def test_detached_all_is_logged(net):
         since = len(net.relay.log)
         assert net.relay.run([*argv, "-f"], check=False).returncode
         assert net.relay.log[since:] == []
-    relay = net.relay.daemon(configured(net.relay, "BindPrt 1\n"))
-    relay.wait_log("test.conf:1: BindPrt: unknown directive")
+    relay = net.relay.daemon(configured(net.relay, "User a\nUser miredo\n"
+                                        "User miredo\n", "-u", "miredo"))
+    relay.wait_log("test.conf:2: User: repeated")
 
 
-def test_unknown_directives_do_not_stop_it(net):
+def test_unknown_directive(net):
+    refused(net.relay, configured(net.relay, "BindPort 1\nBindPrt 2\n"),
+            "test.conf:2: BindPrt: unknown directive, did you mean BindPort?")
+
+
+def test_directives_without_effect_do_not_stop_it(net):
     """1.2.6 went on, so do we; the terminal and the log tell."""
     relay = net.relay.daemon(configured(
-        net.relay, "BindPrt 1\nBindPort 3545\nBindPort 3546\n"
-        "DefaultRoute no\n"))
+        net.relay, "BindPort 3545\nBindPort 3546\nDefaultRoute no\n"))
     assert sockets(net.relay) == {("0.0.0.0", 3545)}
     err = relay.process.err
-    assert "test.conf:1: BindPrt: unknown directive, did you mean BindPort?" \
-        in err
-    assert "test.conf:3: BindPort: repeated" in err
-    assert "test.conf:4: DefaultRoute: concerns the client, ignored" in err
+    assert "test.conf:2: BindPort: repeated" in err
+    assert "test.conf:3: DefaultRoute: concerns the client, ignored" in err
 
 
 def test_options_override_the_file(net):
