@@ -131,7 +131,6 @@ static void plan_memory(struct plan *p, uint64_t memory)
 
 static void plan_gate(struct gate *g, const struct conf *c)
 {
-	g->prefix = c->prefix;
 	g->public_only = c->public_only;
 	g->n_allow = c->n_allow;
 	g->n_deny = c->n_deny;

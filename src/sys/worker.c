@@ -62,14 +62,12 @@ static struct loop *allocate(const struct plan *p, void **node_mem)
 
 static void make_node(struct loop *l, const struct plan *p, void *mem)
 {
-	struct self self = l->node.self;
 	struct node_seed seed;
 
 	if (getrandom(&seed, sizeof(seed), 0) != sizeof(seed))
 		die("cannot get random numbers: %s", strerror(errno));
 	l->node.gate = p->gate;
 	node_init(&l->node, &p->node, &seed, mem);
-	l->node.self = self;
 	explicit_bzero(&seed, sizeof(seed));
 }
 
