@@ -305,7 +305,7 @@ static void refresh_failed(struct loop *l, uint64_t now, int error)
 static void refresh(struct loop *l, uint64_t now)
 {
 	struct self *s = &l->node.self;
-	bool had = s->has_source, was_full = l->watch->is_full;
+	bool had = s->has_source;
 	struct ip6 old = s->source;
 	int r = self_refresh(l->watch, s);
 
@@ -319,8 +319,6 @@ static void refresh(struct loop *l, uint64_t now)
 	l->is_stale = false;
 	log_debug("addresses of this host: %u IPv4, %u IPv6", s->n_ip4,
 		  s->n_ip6);
-	if (l->watch->is_full && !was_full)
-		log_warning("this host has more addresses than are watched");
 	if (!l->node.is_relay)
 		return;
 	if (had && !s->has_source)

@@ -71,8 +71,8 @@ static void check_present(struct self_watch *w, const struct self *s,
 	char name[IF_NAMESIZE] = "DEVICE";
 	unsigned ifindex;
 
-	if (self_has_ip4(s, ip))
-		return;
+	if (self_has_ip4(s, ip) || w->is_full)
+		return; /* bind() will tell of one that was not listed */
 	ifindex = self_interface(w, other);
 	if (!ifindex)
 		ifindex = self_interface(w, ip);

@@ -13,6 +13,7 @@
 #include <poll.h>
 #include <string.h>
 
+#include "log.h"
 #include "self.h"
 
 enum {
@@ -114,10 +115,17 @@ static int list(struct self_watch *w, struct self *s)
 /* Lists are asked for when addresses change, so they do while we list them. */
 int self_refresh(struct self_watch *w, struct self *s)
 {
+	bool was_full = w->is_full;
 	int r = list(w, s);
 
 	for (int i = 1; i < REFRESH_TRIES && r; i++)
 		r = list(w, s);
+	if (r)
+		w->is_full = was_full;
+	else if (w->is_full && !was_full)
+		log_warning("this host has more than %d IPv4 or %d IPv6 "
+			    "addresses: the others are not known as its own",
+			    SELF_MAX_IP4, SELF_MAX_IP6);
 	return r;
 }
 

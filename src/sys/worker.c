@@ -121,8 +121,11 @@ static int open_door(const struct plan *p, uint32_t ip, uint16_t port,
 	}
 	if (fd == -EADDRNOTAVAIL)
 		die("%s is not an address of this host\n"
-		    "  correct BindAddress, or leave it out for any",
-		    ip4_text(ip));
+		    "  %s",
+		    ip4_text(ip),
+		    p->node.is_server
+			    ? "add it, or correct ServerBindAddress"
+			    : "correct BindAddress, or leave it out for any");
 	if (fd < 0)
 		die("cannot open UDP port %u on %s: %s", port,
 		    ip ? ip4_text(ip) : "any address", strerror(-fd));

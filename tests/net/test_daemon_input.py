@@ -41,6 +41,21 @@ def test_second_address_is_missing(net):
         net.server.ip("address del 9.0.5.2/24 dev lo")
 
 
+def test_more_addresses_than_are_watched(net):
+    """It says so; and an address that was not listed is none the less ours."""
+    net.server.ip(*(f"address add 9.7.{i // 250}.{i % 250 + 1}/32 dev lo"
+                    for i in range(300)))
+    try:
+        server = net.server.daemon(["miredo", "-s", "9.0.0.2"])
+        server.wait_log("more than 256 IPv4 or 256 IPv6 addresses")
+        server.stop()
+        refused(net.server, ["miredo", "-s", "9.0.5.2"],
+                "9.0.5.2 is not an address of this host\n  add it, or correct"
+                " ServerBindAddress")
+    finally:
+        net.server.ip("address flush dev lo to 9.7.0.0/16")
+
+
 @pytest.mark.parametrize("address, message", [
     ("10.0.0.1", "is not a global address"),
     ("192.168.1.1", "AllowIPv4 192.168.1.1/32"),
