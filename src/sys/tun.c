@@ -12,7 +12,10 @@
 
 int tun_open(const char *name)
 {
-	struct ifreq ifr = {.ifr_flags = IFF_TUN | IFF_NO_PI};
+	/* Exclusively: the kernel would hand us a persistent device that is
+	 * there, with its routes. */
+	struct ifreq ifr = {
+		.ifr_flags = (short)(IFF_TUN | IFF_NO_PI | IFF_TUN_EXCL)};
 	int fd = open("/dev/net/tun", O_RDWR | O_CLOEXEC | O_NONBLOCK), r;
 
 	if (fd < 0)
@@ -40,6 +43,14 @@ int tun_adopt(int fd, char name[static IFNAMSIZ])
 		return -errno;
 	memcpy(name, ifr.ifr_name, IFNAMSIZ);
 	return 0;
+}
+
+int tun_mtu(const char *name, int socket)
+{
+	struct ifreq ifr = {0};
+
+	strncpy(ifr.ifr_name, name, IFNAMSIZ - 1);
+	return ioctl(socket, SIOCGIFMTU, &ifr) ? -errno : ifr.ifr_mtu;
 }
 
 bool tun_is_up(unsigned ifindex, int socket)

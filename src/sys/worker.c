@@ -53,8 +53,10 @@ static struct loop *allocate(const struct plan *p, void **node_mem)
 
 	if (l == MAP_FAILED)
 		die("cannot get %zu MiB of memory: %s\n"
-		    "  %u peers need that; lower MaxPeers in the configuration",
-		    all >> 20, strerror(errno), p->node.relay.max_peers);
+		    "  %s",
+		    all >> 20, strerror(errno),
+		    p->node.is_relay ? "lower MaxPeers in the configuration"
+				     : "see what limits it:  ulimit -v");
 	populate(l, all);
 	*node_mem = (char *)l + own;
 	return l;
@@ -157,45 +159,69 @@ static int open_tun(const char *name)
 		    "  get it:  modprobe tun  (in a container: --device "
 		    "/dev/net/tun)\n"
 		    "  or:  mkdir -p /dev/net; mknod /dev/net/tun c 10 200");
-	if (fd == -EACCES)
-		die("this user may not open /dev/net/tun\n"
-		    "  start as root, or:  chmod 666 /dev/net/tun");
+	if (fd == -EACCES || fd == -EPERM)
+		die("this process may not use /dev/net/tun\n"
+		    "  start as root  (in a container: --device /dev/net/tun)\n"
+		    "  or:  chmod 666 /dev/net/tun");
+	if (fd == -EBUSY)
+		die("there is already an interface \"%s\"\n"
+		    "  use another name: -i NAME",
+		    name);
 	if (fd < 0)
 		die("cannot create the interface %s: %s", name, strerror(-fd));
 	return fd;
 }
 
-static void open_tunnel(struct loop *l, const struct plan *p)
+static void adopt_tunnel(struct loop *l, const struct plan *p)
 {
 	char name[IFNAMSIZ];
-	int r;
+	int r, mtu;
 
-	if (p->options->tun_fd >= 0) {
-		l->tun = p->options->tun_fd;
-		r = tun_adopt(l->tun, name);
-		if (r)
-			die("descriptor %d is no tun device without header: %s",
-			    l->tun, strerror(-r));
-		l->watch->tun = if_nametoindex(name);
-		return;
-	}
-	l->tun = open_tun(p->conf->iface);
-	l->watch->tun = if_nametoindex(p->conf->iface);
-	r = netlink_link_up(&l->watch->requests, l->watch->tun, p->conf->mtu);
+	l->tun = p->options->tun_fd;
+	r = tun_adopt(l->tun, name);
 	if (r)
-		die("cannot set up the interface %s: %s\n"
-		    "  is IPv6 off for new interfaces?  sysctl "
-		    "net.ipv6.conf.default.disable_ipv6",
-		    p->conf->iface, strerror(-r));
-	r = netlink_route(&l->watch->requests, l->watch->tun, p->conf->prefix);
+		die("descriptor %d is no tun device without header: %s", l->tun,
+		    strerror(-r));
+	mtu = tun_mtu(name, l->door[p->node.relay.door]);
+	if (mtu < TEREDO_MTU || mtu > PACKET_SPACE)
+		die("the interface %s has an MTU of %d: it must be %d to %d\n"
+		    "  set it:  ip link set dev %s mtu %d",
+		    name, mtu, TEREDO_MTU, PACKET_SPACE, name, TEREDO_MTU);
+	l->watch->tun = if_nametoindex(name);
+}
+
+static void set_route(struct loop *l, const struct plan *p)
+{
+	const struct conf *c = p->conf;
+	int r = netlink_route(&l->watch->requests, l->watch->tun, c->prefix);
+	struct ip6 prefix = {0};
+
+	put32(prefix.b, c->prefix);
 	if (r == -EEXIST)
 		die("there is already a route to the Teredo prefix\n"
-		    "  see it:  ip -6 route show 2001::/32");
+		    "  see it:  ip -6 route show %s/32",
+		    ip6_text(&prefix));
 	if (r)
 		die("cannot set a route to %s: %s\n"
 		    "  is IPv6 off for new interfaces?  sysctl "
 		    "net.ipv6.conf.default.disable_ipv6",
-		    p->conf->iface, strerror(-r));
+		    c->iface, strerror(-r));
+}
+
+static void make_tunnel(struct loop *l, const struct plan *p)
+{
+	const struct conf *c = p->conf;
+	int r;
+
+	l->tun = open_tun(c->iface);
+	l->watch->tun = if_nametoindex(c->iface);
+	r = netlink_link_up(&l->watch->requests, l->watch->tun, c->mtu);
+	if (r)
+		die("cannot set up the interface %s: %s\n"
+		    "  is IPv6 off for new interfaces?  sysctl "
+		    "net.ipv6.conf.default.disable_ipv6",
+		    c->iface, strerror(-r));
+	set_route(l, p);
 }
 
 static void open_relay(struct loop *l, const struct plan *p)
@@ -206,7 +232,10 @@ static void open_relay(struct loop *l, const struct plan *p)
 	if (!p->node.is_server)
 		l->door[DOOR_SERVICE] =
 			open_door(p, c->bind_ip, c->bind_port, 0);
-	open_tunnel(l, p);
+	if (p->options->tun_fd >= 0)
+		adopt_tunnel(l, p);
+	else
+		make_tunnel(l, p);
 }
 
 /* Ends the process if it is to stop before it has started. */

@@ -5,7 +5,7 @@ also when detaching, nothing left behind."""
 import pytest
 
 from lab.host import wait_for
-from test_daemon import has_interface, is_clean, pids, sockets
+from test_daemon import PASS, has_interface, is_clean, pids, sockets
 
 
 def refused(host, argv, message, status=1, **options):
@@ -112,7 +112,7 @@ def test_server_without_an_address(net):
     assert is_clean(net.server)
 
 
-PASS = """
+SOCKETS = """
 import os, socket, sys
 fds = []
 for address in sys.argv[1:3]:
@@ -126,7 +126,7 @@ os.execvp("miredo", ["miredo", *sys.argv[3:], *fds])
 
 def test_sockets_of_a_server_in_wrong_order(net):
     """A server on them would answer from the wrong addresses."""
-    net.server.write("/etc/pass.py", PASS)
+    net.server.write("/etc/pass.py", SOCKETS)
     argv = ["python3", "/etc/pass.py", "9.0.0.3", "9.0.0.2"]
     done = net.server.run([*argv, "-s", "9.0.0.2", "-f"], check=False)
     assert done.returncode == 1
@@ -166,6 +166,29 @@ def test_no_tun_device(net):
         assert "there is no /dev/net/tun\n  get it:  modprobe tun" \
             in done.stderr
         assert is_clean(net.relay)
+
+
+def test_tun_device_with_another_mtu(net):
+    """Packets that do not fit our buffers would be cut, and nobody told."""
+    for mtu in 9000, 68:
+        net.relay.write("/etc/pass.py", PASS.replace(
+            "sock =", f"os.system('ip link set passed mtu {mtu}')\nsock =", 1))
+        done = net.relay.run(["python3", "/etc/pass.py"], check=False)
+        assert done.returncode == 1
+        assert (f"the interface passed has an MTU of {mtu}: it must be 1280 to"
+                " 2048\n  set it:  ip link set dev passed mtu 1280\n") \
+            in done.stderr
+
+
+def test_route_is_taken(net):
+    """By whom: the line that shows it names our prefix."""
+    net.relay.ip("route add 3ffe:831f::/32 dev lo metric 1024")
+    try:
+        refused(net.relay, ["miredo", "-P", "3ffe:831f::"],
+                "already a route to the Teredo prefix\n"
+                "  see it:  ip -6 route show 3ffe:831f::/32\n")
+    finally:
+        net.relay.ip("route del 3ffe:831f::/32 dev lo metric 1024")
 
 
 def test_no_native_ipv6(net):
