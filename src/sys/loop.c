@@ -147,10 +147,17 @@ static void make_room(struct loop *l)
 
 static void on_door(struct loop *l, enum door door, uint64_t now)
 {
-	/* An error is that of an earlier datagram, and is gone by now. */
+	/* What may fail here is want of memory, and passes: errors of earlier
+	 * datagrams are only reported to those who ask (IP_RECVERR) or have
+	 * connected the socket. */
 	int n = udp_receive(l->door[door], door, &l->udp);
 
 	for (int i = 0; i < n; i++) {
+		if (udp_is_cut(&l->udp, i)) {
+			/* Its head may look like a packet that is whole. */
+			stats_count(&l->node.stats, REASON_OVERSIZE);
+			continue;
+		}
 		make_room(l);
 		node_from_ip4(&l->node, &l->udp.d[i], now, &l->out);
 	}

@@ -147,6 +147,11 @@ int udp_receive(int fd, enum door door, struct udp_batch *b)
 	return n;
 }
 
+bool udp_is_cut(const struct udp_batch *b, int i)
+{
+	return b->msg[i].msg_hdr.msg_flags & MSG_TRUNC;
+}
+
 unsigned out_to_iov(struct iovec iov[static 2], const struct out *o)
 {
 	/* An iovec is for reading and for writing, so it knows no const. */

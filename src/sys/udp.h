@@ -13,8 +13,7 @@
 
 enum {
 	BATCH = 64,
-	/* Longer than the longest Teredo datagram; one that is cut is too
-	 * long, and the core sees that. */
+	/* Longer than the longest Teredo datagram; see udp_is_cut(). */
 	PACKET_SPACE = 2048,
 	CONTROL_SPACE = CMSG_SPACE(sizeof(int)),
 };
@@ -48,6 +47,9 @@ void udp_batch_init(struct udp_batch *b);
 
 /* Up to BATCH datagrams to b->d; how many, 0 if there are none, or -errno. */
 int udp_receive(int fd, enum door door, struct udp_batch *b);
+
+/* Was datagram i of the batch longer than PACKET_SPACE? */
+bool udp_is_cut(const struct udp_batch *b, int i);
 
 /* Send n datagrams, n <= BATCH. How many the kernel refused. */
 unsigned udp_send(int fd, const struct out *const *v, unsigned n);

@@ -44,9 +44,19 @@ static int open_loop(void **state)
 		return -1;
 	memset(&l, 0, sizeof(l));
 	l.watch = &w;
+	l.node.gate.self = &l.node.self;
 	l.channel = fd[0];
 	monitor = fd[1];
 	l.door[0] = l.door[1] = l.door[2] = l.tun = l.raw6 = -1;
+	return 0;
+}
+
+static int close_loop(void **state)
+{
+	(void)state;
+	mnl_socket_close(w.events.socket);
+	mnl_socket_close(w.requests.socket);
+	close(monitor);
 	return 0;
 }
 
@@ -62,11 +72,36 @@ static void failed_refresh_is_tried_again(void **state)
 	assert_false(l.is_stale);
 }
 
+/*
+ * Bytes behind a packet may be a trailer, so the first bytes of what does not
+ * fit the buffer may be a good packet.
+ */
+static void cut_datagrams_end_as_oversize(void **state)
+{
+	static const uint8_t data[PACKET_SPACE + 1];
+	const char stop = SIGTERM;
+	struct out o = {.body = data};
+	const struct out *v = &o;
+
+	(void)state;
+	l.door[DOOR_PRIMARY] = udp_open(0x7f000001, 0, false);
+	assert_int_equal(udp_local(l.door[DOOR_PRIMARY], &o.to), 0);
+	for (o.body_len = PACKET_SPACE; o.body_len <= sizeof(data);
+	     o.body_len++)
+		assert_int_equal(udp_send(l.door[DOOR_PRIMARY], &v, 1), 0);
+	loop_open(&l, time(NULL) + 20);
+	assert_int_equal(send(monitor, &stop, 1, 0), 1);
+	assert_int_equal(loop_run(&l), 0);
+	assert_int_equal(l.node.stats.n[REASON_OVERSIZE], 1);
+	close(l.door[DOOR_PRIMARY]);
+}
+
 int main(void)
 {
+#define T(f) cmocka_unit_test_setup_teardown(f, open_loop, close_loop)
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test_setup(failed_refresh_is_tried_again,
-				       open_loop),
+		T(failed_refresh_is_tried_again),
+		T(cut_datagrams_end_as_oversize),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
