@@ -14,7 +14,7 @@ import re
 import signal
 import time
 
-import teredo as t
+import packets as t
 from lab import wait_for
 from lab.capture import OUTGOING, packet_socket
 

@@ -6,8 +6,8 @@ import time
 
 import pytest
 
+import packets as t
 import tap
-import teredo as t
 from tap import less
 
 SEED = 20040628

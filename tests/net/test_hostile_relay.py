@@ -8,8 +8,8 @@ import random
 
 import pytest
 
+import packets as t
 import tap
-import teredo as t
 from tap import less
 
 SEED = 20040627

@@ -8,8 +8,8 @@ import random
 
 import pytest
 
+import packets as t
 import tap
-import teredo as t
 from tap import NATIVE, less
 
 RELAY6 = "2001:db8:5::1"

@@ -5,8 +5,8 @@ import struct
 
 import pytest
 
+import packets as t
 import tap
-import teredo as t
 from tap import less
 
 

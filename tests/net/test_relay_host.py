@@ -6,8 +6,8 @@ import socket
 
 import pytest
 
+import packets as t
 import tap
-import teredo as t
 from tap import NATIVE
 
 

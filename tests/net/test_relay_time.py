@@ -10,8 +10,8 @@ import time
 
 import pytest
 
+import packets as t
 import tap
-import teredo as t
 from tap import less
 
 LENGTH = 46.0

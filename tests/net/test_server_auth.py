@@ -7,8 +7,8 @@ import os
 
 import pytest
 
+import packets as t
 import tap
-import teredo as t
 
 FILE = """\
 # identifier  algorithm  secret

@@ -5,8 +5,8 @@ import struct
 
 import pytest
 
+import packets as t
 import tap
-import teredo as t
 from tap import NATIVE, less
 
 FOREIGN = "11.77.0.1"               # another server

@@ -5,8 +5,8 @@ import signal
 
 import pytest
 
+import packets as t
 import tap
-import teredo as t
 from lab import LabError, wait_for
 from tap import NATIVE, less
 

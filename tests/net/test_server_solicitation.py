@@ -6,8 +6,8 @@ import time
 
 import pytest
 
+import packets as t
 import tap
-import teredo as t
 
 HOST = ("192.168.1.5", 50000)       # what a client calls itself
 

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """The packet helpers themselves, against vectors worked out by hand."""
 
-import teredo as t
+import packets as t
 
 SERVER, NONCE = "203.0.113.120", bytes(range(1, 9))
 HOST = ("192.168.1.5", 50000)
