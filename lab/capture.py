@@ -18,12 +18,20 @@ Packet = collections.namedtuple("Packet", "time host device sent frame")
 
 
 def packet_socket(host, device):
-    """A socket that sees and sends whole frames on a device."""
+    """A socket that sees and sends whole frames on a device; receive()."""
     sock = host.socket(socket.AF_PACKET, socket.SOCK_RAW,
                        socket.htons(ETH_P_ALL))
     sock.setsockopt(socket.SOL_SOCKET, SO_RCVBUFFORCE, 16 << 20)
+    sock.setsockopt(socket.SOL_SOCKET, SO_TIMESTAMPNS, 1)
     sock.bind((device, ETH_P_ALL))
     return sock
+
+
+def receive(sock, flags=0):
+    """A frame: (when the kernel had it, whether this host sent it, frame)."""
+    frame, extra, _, origin = sock.recvmsg(70000, 64, flags)
+    seconds, nanoseconds = struct.unpack("qq", extra[0][2][:16])
+    return seconds + nanoseconds / 1e9, origin[2] == OUTGOING, frame
 
 
 class Capture:
@@ -39,7 +47,6 @@ class Capture:
         self.packets = []
         for host, device in places:
             sock = packet_socket(host, device)
-            sock.setsockopt(socket.SOL_SOCKET, SO_TIMESTAMPNS, 1)
             self._socks[sock] = (host.name, device)
             reader.add(sock, self._read)
 
@@ -47,13 +54,10 @@ class Capture:
         host, device = self._socks[sock]
         while True:
             try:
-                frame, extra, _, origin = sock.recvmsg(
-                    70000, 64, socket.MSG_DONTWAIT)
+                when, sent, frame = receive(sock, socket.MSG_DONTWAIT)
             except (BlockingIOError, OSError):
                 return
-            seconds, nanoseconds = struct.unpack("qq", extra[0][2][:16])
-            self.packets.append(Packet(seconds + nanoseconds / 1e9, host,
-                                       device, origin[2] == OUTGOING, frame))
+            self.packets.append(Packet(when, host, device, sent, frame))
 
     def take(self):
         """Return what was recorded so far, in order, and start afresh."""

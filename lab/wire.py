@@ -12,7 +12,7 @@ need not.
 import socket
 import time
 
-from lab.capture import ETH_P_ALL, OUTGOING, packet_socket
+from lab.capture import packet_socket, receive
 
 
 class Wire:
@@ -20,6 +20,8 @@ class Wire:
 
     def __init__(self, host, device):
         self.host, self.device = host, device
+        #: When the last packet came, by the kernel's clock, as time.time().
+        self.time = None
         self._sock = packet_socket(host, device)
         self._mac = self._sock.getsockname()[4]
         with packet_socket(*host.lab.other_end(host, device)) as peer:
@@ -41,12 +43,13 @@ class Wire:
             left = deadline - time.monotonic()
             self._sock.settimeout(max(left, 0.000001))
             try:
-                frame, origin = self._sock.recvfrom(70000)
+                when, out, frame = receive(self._sock)
             except (TimeoutError, BlockingIOError):
                 return None
             if frame[12:14] not in (b"\x08\x00", b"\x86\xdd"):
                 continue
-            if sent or origin[2] != OUTGOING:
+            if sent or not out:
+                self.time = when
                 return frame[14:]
 
     def recv(self, filter=None, timeout=2.0):
