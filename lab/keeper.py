@@ -120,10 +120,6 @@ def private_mounts():
     mount("none", "/", flags=MS_REC | MS_PRIVATE)
     mount("proc", "/proc", "proc", MS_NOSUID | MS_NODEV | MS_NOEXEC)
     mount("sysfs", "/sys", "sysfs", MS_NOSUID | MS_NODEV | MS_NOEXEC)
-    try:
-        mount("bpf", "/sys/fs/bpf", "bpf")
-    except OSError:
-        pass                    # an old or small kernel: nothing needs it yet
     mount("tmpfs", "/run", "tmpfs", MS_NOSUID | MS_NODEV, "mode=755")
 
     # What the copies need is kept where nobody sees it: the tmpfs is taken
