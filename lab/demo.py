@@ -3,11 +3,12 @@
 
 import argparse
 import ipaddress
+import os
 import re
 import signal
 import sys
 
-from lab import Internet, LabError, foreign, nat, teredo, wait_for
+from lab import Internet, LabError, foreign, nat, teredo, web
 from lab.ladder import Ladder
 
 PAGE = "<p>A web page, fetched through Teredo.</p>\n" * 1500
@@ -25,7 +26,11 @@ TEXT = {
 
 def say(text=""):
     """Print a line now."""
-    print(text, flush=True)
+    try:
+        print(text, flush=True)
+    except BrokenPipeError:             # ./demo | head
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        sys.exit(1)
 
 
 def title(text):
@@ -77,13 +82,13 @@ class Demo:
         self.show()
 
         title("3. The client fetches a web page from it")
-        self.serve(net.v6)
+        web.serve(net.v6, PAGE)
         self.fetched = self.fetch(net.c1, net.v6.ip6)
         self.show()
 
         title("4. The web host fetches a page from the client: "
               "in through the NAT")
-        self.serve(net.c1)
+        web.serve(net.c1, PAGE)
         self.was_fetched = self.fetch(net.v6, self.address)
         self.show()
         self.summary()
@@ -113,19 +118,9 @@ class Demo:
         return times
 
     @staticmethod
-    def serve(host):
-        """Start a web server on a host."""
-        host.write("/run/www/index.html", PAGE)
-        host.popen(["python3", "-m", "http.server", "--bind", "::",
-                    "--directory", "/run/www", "80"])
-        wait_for(lambda: ":80 " in host.run(["ss", "-ltn"]).stdout,
-                 f"the web server on {host.name}")
-
-    @staticmethod
     def fetch(host, address):
         """Fetch the page; return its size."""
-        page = host.run(["curl", "-gsS", "-m", "20",
-                         f"http://[{address}]/"]).stdout
+        page = web.fetch(host, address)
         if page != PAGE:
             raise LabError(f"{host.name}: the page from {address} is not the "
                            f"one that was served: {len(page)} bytes")
@@ -169,6 +164,8 @@ def keep(net):
 def main():
     """Run the demo; returns the exit status."""
     chosen = options()
+    if sys.stdin is None:               # closed; number 0 is no lab socket's
+        sys.stdin = open(os.devnull)
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     try:
         foreign.fetch()
@@ -176,7 +173,7 @@ def main():
             demo = Demo(net, chosen)
             try:
                 demo.run()
-            except (LabError, TimeoutError) as problem:
+            except (LabError, OSError) as problem:
                 blame(net, demo, problem)
                 if chosen.keep:
                     keep(net)
@@ -185,7 +182,7 @@ def main():
                 keep(net)
         say("\nThe lab is gone; nothing of it is left on this machine.")
         return 0
-    except LabError as problem:
+    except (LabError, OSError) as problem:
         say(f"demo: {problem}")
         return 1
     except KeyboardInterrupt:

@@ -12,7 +12,7 @@ import hashlib
 
 import pytest
 
-from lab import foreign, nat, teredo, wait_for
+from lab import foreign, nat, teredo, web
 
 Service = collections.namedtuple(
     "Service", "server_is relay_is server relay")
@@ -139,30 +139,18 @@ def test_clients_reach_each_other(net, service, nat1, nat2):
 PAGE = "A page of some length, so that it takes many packets.\n" * 4000
 
 
-def serve_page(host):
-    """Start a web server on a host, port 80, IPv6."""
-    host.write("/run/www/page", PAGE)
-    web = host.popen(["python3", "-m", "http.server", "--bind", "::",
-                      "--directory", "/run/www", "80"])
-    wait_for(lambda: ":80 " in host.run(["ss", "-ltn"]).stdout,
-             f"the web server on {host.name}")
-    return web
-
-
 @pytest.mark.parametrize("first", ["client-first", "native-first"])
 def test_web_pages(net, service, first):
     """TCP both ways; the very first packet of all is a SYN."""
     net.site1.configure("portrestricted")
     _, address = start_client(net, net.c1, net.site1)
-    serve_page(net.c1)
-    serve_page(net.v6)
+    web.serve(net.c1, PAGE)
+    web.serve(net.v6, PAGE)
     ends = [(net.c1, net.v6.ip6), (net.v6, address)]
     if first == "native-first":
         ends.reverse()
     for host, to in ends:
-        page = host.run(["curl", "-gsS", "-m", "20",
-                         f"http://[{to}]/page"]).stdout
-        assert digest(page) == digest(PAGE)
+        assert digest(web.fetch(host, to)) == digest(PAGE)
 
 
 def digest(text):
