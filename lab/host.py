@@ -3,8 +3,10 @@
 
 Each host has its own network, processes, host name, /etc, /run, /dev and
 /var/lib.  What it writes there is gone with the lab.  /tmp and the rest of the
-file system are the machine's own.  Programs of the build directory (the
-environment variable MIREDO_BUILD, or ./build) are found by their bare name.
+file system are the machine's own.  The programs of the build directory (the
+environment variable MIREDO_BUILD, or ./build) are copied in at the start and
+found by their bare name: so each user of the host may run them, wherever the
+repository is.
 """
 
 import collections
@@ -14,6 +16,7 @@ import os
 import pathlib
 import re
 import select
+import shutil
 import signal
 import socket
 import struct
@@ -31,6 +34,13 @@ NOGROUP_GID = 65534
 # gather, TSO, GSO, GRO.
 SIOCETHTOOL = 0x8946
 ETHTOOL_OFFLOADS = (0x17, 0x19, 0x1f, 0x24, 0x2c)
+
+#: In each host: our programs, and where sanitizers write what they find.
+PROGRAMS = "/run/programs"
+REPORTS = "/run/reports"
+
+#: What an installed Miredo has in the machine's /etc.
+FOREIGN_FILES = ("/etc/miredo", "/etc/miredo.conf", "/etc/miredo-server.conf")
 
 LogLine = collections.namedtuple("LogLine", "time severity text")
 
@@ -139,6 +149,13 @@ class Process:
         self.send_signal(sig)
         return self.wait(timeout)
 
+    def finish(self):
+        """End it, by force if need be; how it ended is nobody's business."""
+        try:
+            self.stop()
+        except TimeoutError:
+            self.kill()
+
     def __str__(self):
         return f"`{' '.join(self.argv)}` on {self.host.name}"
 
@@ -180,12 +197,34 @@ class Daemon:
         return wait_for(lambda: re.search(pattern, self.log),
                         f"/{pattern}/ in the log of {self}", timeout)
 
-    def stop(self, sig=signal.SIGTERM, timeout=5.0):
+    def stop(self, sig=signal.SIGTERM, timeout=20.0):
         """Signal the daemon, wait until it is gone; return its exit status.
 
         Gone is also whatever else runs in its session.  Does nothing to a
-        daemon that is gone already.
+        daemon that is gone already.  Raises LabError if a sanitizer found
+        something in it.
         """
+        status = self._end(sig, timeout)
+        self.host.check_reports()
+        return status
+
+    def finish(self):
+        """End it, by force if need be; return what was wrong with its end.
+
+        None if it ended with status 0, or its status was read or it was
+        killed by somebody before.  Foreign daemons may end as they like.
+        """
+        known = self.pid in self.host.known
+        try:
+            status = self._end(signal.SIGTERM, 20.0)
+        except TimeoutError as problem:
+            status = problem
+            self.kill()
+        if known or not status or self.argv[0].startswith("/"):
+            return None
+        return f"{self} did not end well: {status}\n{self.log}"
+
+    def _end(self, sig, timeout):
         try:
             self.host.kill(self.pid, sig)
         except ProcessLookupError:
@@ -197,6 +236,7 @@ class Daemon:
 
     def kill(self):
         """Kill all of it, as the kernel does when memory is short."""
+        self.host.known.add(self.pid)
         self._session("pkill", "-KILL")
         wait_for(lambda: not self._session("pgrep"), f"{self} to be killed")
 
@@ -222,13 +262,27 @@ class Host:
         lab.reader.add(log, self._read_log)
         #: Process and Daemon objects started here that may still run.
         self.running = []
+        #: Numbers of processes whose end was asked for or has been looked at.
+        self.known = set()
         #: Addresses; lists, the main one first.
         self.addresses4, self.addresses6 = [], []
+        self._furnish()
+
+    def _furnish(self):
+        """Files that each host has, or must not have."""
+        self.run(["rm", "-rf", *FOREIGN_FILES])
         self.accounts()
         self.write("/etc/hosts", "127.0.0.1 localhost\n::1 localhost\n")
         self.write("/etc/resolv.conf", "")
         self.write("/etc/nsswitch.conf", "passwd: files\ngroup: files\n"
                    "hosts: files\n")
+        self.path(PROGRAMS).mkdir()
+        for program in build_directory().glob("miredo*"):
+            if program.is_file() and os.access(program, os.X_OK):
+                shutil.copyfile(program, self.path(PROGRAMS) / program.name)
+                (self.path(PROGRAMS) / program.name).chmod(0o755)
+        self.path(REPORTS).mkdir()
+        self.path(REPORTS).chmod(0o1777)    # daemons have users of their own
 
     # -- addresses ------------------------------------------------------
 
@@ -259,10 +313,12 @@ class Host:
         """Start a program; returns a Process at once."""
         argv = [str(arg) for arg in argv]
         full = dict(os.environ, LC_ALL="C.UTF-8", HOME="/")
-        build = build_directory()
-        full["PATH"] = f"{build}:{build}/src:/usr/local/sbin:" \
-            "/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
+        full["PATH"] = f"{PROGRAMS}:/usr/local/sbin:/usr/local/bin:" \
+            "/usr/sbin:/usr/bin:/sbin:/bin"
         full.update(env or {})
+        for name in "ASAN_OPTIONS", "UBSAN_OPTIONS":
+            # A detached daemon's standard error is nowhere.
+            full[name] = f"{full.get(name, '')}:log_path={REPORTS}/log"
         process = Process(self, argv, full, cwd, input)
         self.running = [old for old in self.running
                         if old.returncode is None] + [process]
@@ -323,19 +379,36 @@ class Host:
                            f"{daemon.log}") from None
         daemon.session = int(self.run(
             ["ps", "-o", "sid=", "-p", str(daemon.pid)]).stdout)
+        self.known.discard(daemon.pid)
         self.running.append(daemon)
         return daemon
 
     def stop_all(self, but=()):
-        """End all programs started here, except some; kill the stubborn."""
-        for thing in reversed(self.running):
-            if thing in but:
-                continue
-            try:
-                thing.stop()
-            except TimeoutError:
-                thing.kill()
+        """End all programs started here, except some; kill the stubborn.
+
+        Raises LabError if a daemon of ours did not end well, now or, unseen,
+        before; or if a sanitizer found something.
+        """
+        ended = [thing for thing in reversed(self.running)
+                 if thing not in but]
         self.running = [thing for thing in self.running if thing in but]
+        problems = [thing.finish() for thing in ended]
+        self.check_reports(problem for problem in problems if problem)
+
+    def check_reports(self, problems=()):
+        """Raise LabError about problems, and what sanitizers have found."""
+        problems = list(problems)
+        for file in sorted(self.path(REPORTS).iterdir()):
+            problems.append(file.read_text(errors="replace"))
+            file.unlink()
+        if problems:
+            raise LabError(f"on {self.name}:\n" + "\n".join(problems))
+
+    def processes(self):
+        """Numbers of the processes of our daemons."""
+        return [int(pid) for pid in
+                self.run(["pgrep", "-x", "miredo|miredo-server"],
+                         check=False).stdout.split()]
 
     def _living(self, pidfile):
         try:
@@ -347,6 +420,8 @@ class Host:
     def kill(self, pid, sig=signal.SIGTERM):
         """kill(2) inside the host."""
         self.ask({"do": "kill", "pid": pid, "sig": int(sig)})
+        if sig == signal.SIGKILL:
+            self.known.add(pid)
 
     def alive(self, pid):
         """Is there such a process in the host?"""
@@ -354,7 +429,10 @@ class Host:
 
     def exit_status(self, pid):
         """Exit status of a detached process that has ended, else None."""
-        return self.ask({"do": "alive", "pid": pid})[0]["status"]
+        status = self.ask({"do": "alive", "pid": pid})[0]["status"]
+        if status is not None:
+            self.known.add(pid)
+        return status
 
     def socket(self, family, kind, proto=0):
         """A socket of this host's network, to use from here."""
@@ -373,8 +451,17 @@ class Host:
         return pathlib.Path(f"/proc/{self.pid}/root{path}")
 
     def write(self, path, text):
-        """Write a file of the host, with the directories above it."""
+        """Write a file of the host, with the directories above it.
+
+        A link in its place is replaced.  It must not be followed: seen from
+        here, it leads to the machine's own files.
+        """
         file = self.path(path)
+        for above in pathlib.PurePosixPath(path).parents[:-1]:
+            if self.path(above).is_symlink():
+                raise LabError(f"{self.name}: {above} is a symbolic link")
+        if file.is_symlink():
+            file.unlink()
         file.parent.mkdir(parents=True, exist_ok=True)
         file.write_text(text)
 

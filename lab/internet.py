@@ -119,6 +119,8 @@ class Internet:
                  hairpin=False, preserving=False, offload=False):
         if os.geteuid():
             raise LabError("the lab needs root (it makes namespaces)")
+        # What is written to hosts, their users must be able to read.
+        os.umask(0o022)
         self.hosts = {}
         self._offload = offload
         self._ends = {}
@@ -293,14 +295,20 @@ class Internet:
         """Stop at the end what is started and opened in between.
 
         Daemons first by SIGTERM; programs, captures, wires and faults too.
+        Raises LabError if one of our daemons did not end well: see
+        Host.stop_all().
         """
+        problems = []
         started = {host: list(host.running) for host in self.hosts.values()}
         opened = list(self._open)
         try:
             yield self
         finally:
             for host in self.hosts.values():
-                host.stop_all(but=started.get(host, ()))
+                try:
+                    host.stop_all(but=started.get(host, ()))
+                except LabError as problem:
+                    problems.append(str(problem))
             for thing in self._open:
                 if thing not in opened:
                     thing.close()
@@ -308,6 +316,8 @@ class Internet:
             if self._faults:
                 self._faults = {}
                 self.core.nft("delete table ip faults\n")
+            if problems:
+                raise LabError("\n".join(problems))
 
     def close(self):
         """End the lab: kill all its programs, remove all its networks."""

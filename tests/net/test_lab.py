@@ -122,6 +122,41 @@ def test_host_has_its_own_files(net):
     net.server.run(["test", "-c", "/dev/net/tun"])
 
 
+def test_files_are_not_written_through_links(net, tmp_path):
+    """/etc/resolv.conf is one on many machines; /tmp is the machine's own."""
+    outside = tmp_path / "outside"
+    outside.write_text("of the machine")
+    for link, to in (("absolute", outside), ("nowhere", "../run/not/there")):
+        net.server.run(["ln", "-s", to, f"/etc/{link}"])
+        net.server.write(f"/etc/{link}", "of the host")
+        assert net.server.run(["cat", f"/etc/{link}"]).stdout == "of the host"
+    net.server.run(["ln", "-s", tmp_path, "/etc/directory"])
+    with pytest.raises(LabError, match="/etc/directory is a symbolic link"):
+        net.server.write("/etc/directory/outside", "of the host")
+    assert outside.read_text() == "of the machine"
+
+
+def test_programs_are_for_everybody(net):
+    """... also if the repository is not."""
+    net.server.run(["setpriv", "--reuid", "1000", "--regid", "1000",
+                    "--clear-groups", "miredo", "--version"])
+
+
+def test_bad_ends_are_noticed(net):
+    """A daemon that fails unseen, and what a sanitizer found in it."""
+    with pytest.raises(LabError, match="did not end well: 7"), net.tidy():
+        daemon = net.relay.daemon(["sh", "-c", DAEMON.replace("5", "7")])
+    with pytest.raises(LabError, match="report"), net.tidy():
+        net.relay.run(["setpriv", "--reuid", "1000", "--clear-groups", "sh",
+                       "-c", "echo report >${ASAN_OPTIONS#*log_path=}.1"])
+    with net.tidy():
+        daemon = net.relay.daemon(["sh", "-c", DAEMON])
+        assert daemon.stop() == 5
+    with net.tidy():
+        net.relay.kill(net.relay.daemon(["sh", "-c", DAEMON]).pid,
+                       signal.SIGKILL)
+
+
 def test_syslog_is_kept(net):
     net.server.run(["logger", "-p", "daemon.warning", "-t", "x", "seen"])
     assert net.server.wait_log("seen").severity == 4
