@@ -10,6 +10,7 @@ that is dead, deaf or slow fails the test instead of passing it.
 """
 
 import contextlib
+import datetime
 import re
 import signal
 import time
@@ -189,16 +190,10 @@ class Tap:
     def memory(self):
         """Kilobytes of the daemon's own memory in use: all its processes."""
         total = 0
-        for pid in self.processes():
+        for pid in self.host.processes():
             status = self.host.read(f"/proc/{pid}/status")
             total += int(re.search(r"RssAnon:\s+(\d+)", status)[1])
         return total
-
-    def processes(self):
-        """Process numbers, in the host, of the daemon and its helpers."""
-        found = self.host.run(
-            ["ps", "-e", "-o", "pid=,comm="]).stdout.splitlines()
-        return [int(line.split()[0]) for line in found if "miredo" in line]
 
 
 class Server(Tap):
@@ -389,6 +384,13 @@ class Relay(Tap):
 def less(packet, by=1):
     """The IPv6 packet after a router: hop limit less one."""
     return packet[:7] + bytes([packet[7] - by]) + packet[8:]
+
+
+def soon():
+    """A date for Sunset: a daemon has time to start, a test to wait for it."""
+    then = datetime.datetime.now(datetime.timezone.utc) \
+        + datetime.timedelta(seconds=6)
+    return then.strftime("%Y-%m-%dT%H:%M:%SZ")
 
 
 def start(host, argv=(), config=""):

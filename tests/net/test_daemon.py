@@ -5,12 +5,14 @@ signals, privileges, and what is left when it ends, however it ends."""
 import json
 import re
 import signal
+import time
 
 import pytest
 from scapy.layers.inet import IP, UDP
 from scapy.layers.inet6 import ICMPv6EchoRequest, IPv6
 
-from lab import teredo
+import tap
+from lab import foreign, teredo
 from lab.host import MIREDO_UID, NOGROUP_GID, wait_for
 
 #: A client of 9.0.0.2 at 9.0.10.2:4096.
@@ -22,13 +24,6 @@ def sockets(host):
     shown = host.run(["ss", "-Hunl"]).stdout.split("\n")
     local = [line.split()[3].rsplit(":", 1) for line in shown if line]
     return {(address, int(port)) for address, port in local}
-
-
-def pids(host):
-    """Numbers of our processes."""
-    return [int(pid) for pid in
-            host.run(["pgrep", "-x", "miredo|miredo-server"],
-                     check=False).stdout.split()]
 
 
 def has_interface(host, name="teredo"):
@@ -43,7 +38,7 @@ def pidfiles(host):
 def is_clean(host):
     """Is nothing of a daemon left?"""
     routes = host.run(["ip", "-6", "route", "show", "2001::/32"]).stdout
-    return not (pids(host) or has_interface(host) or pidfiles(host)
+    return not (host.processes() or has_interface(host) or pidfiles(host)
                 or sockets(host) or routes)
 
 
@@ -56,7 +51,7 @@ def status(host, pid):
 
 def worker_of(host, monitor):
     """The packet process of a daemon."""
-    (pid,) = [pid for pid in pids(host)
+    (pid,) = [pid for pid in host.processes()
               if status(host, pid)["PPid"] == [str(monitor)]]
     return pid
 
@@ -136,10 +131,9 @@ def test_always_detaches(net):
 def test_read_your_system_logs(net):
     """Read your system logs to see what happens."""
     relay = net.relay.daemon(["miredo"])
-    line = relay.wait_log(r"miredo\[\d+\]: relay on .*").group()
     (_, port), = sockets(net.relay)
-    assert line.endswith(f"relay on any address port {port}, interface teredo,"
-                         " from 2001:db8:1::2, for 1048576 peers")
+    relay.wait_log(rf"miredo\[\d+\]: relay on any address port {port}, interface"
+                   r" teredo, from 2001:db8:1::2, for \d+ peers(?m:$)")
     assert relay.stop() == 0
     relay.wait_log(r"exiting on SIGTERM")
     assert len(relay.log.strip().split("\n")) == 2
@@ -256,7 +250,7 @@ def test_starts_with_capabilities_instead_of_root(net):
          "--inh-caps", "+net_admin", "--ambient-caps", "+net_admin",
          "--bounding-set", "-all,+net_admin"])
     wait_for(lambda: "relay on" in relay.err, "the relay to start")
-    for pid in pids(net.relay):
+    for pid in net.relay.processes():
         assert int(status(net.relay, pid)["CapEff"][0], 16) == 0
         assert int(status(net.relay, pid)["CapAmb"][0], 16) == 0
     assert relay.stop() == 0
@@ -283,13 +277,19 @@ def test_chroot(net):
 @pytest.mark.parametrize("sig", [signal.SIGTERM, signal.SIGINT])
 def test_clean_end_within_a_second(net, sig):
     """Status 0, nothing left; told to the monitor or to the worker."""
+    took = []
     for pick in lambda pid: pid, lambda pid: worker_of(net.relay, pid):
         relay = net.relay.daemon(["miredo"])
-        net.relay.kill(pick(relay.pid), sig)
-        wait_for(lambda: not relay.alive(), "its end", timeout=1.0)
+        told = pick(relay.pid)
+        start = time.monotonic()
+        net.relay.kill(told, sig)
+        wait_for(lambda: not relay.alive(), "its end", timeout=20)
+        took.append(time.monotonic() - start)
         assert net.relay.exit_status(relay.pid) == 0
         assert is_clean(net.relay)
         relay.wait_log(f"exiting on {sig.name}")
+    # One of two: the machine may stand still for a while.
+    assert min(took) < 1
 
 
 @pytest.fixture
@@ -310,11 +310,11 @@ def test_stopped_while_starting(unsettled, more):
     """At once, and not silently; what is no stop does not stop it."""
     relay = unsettled.popen(["miredo", *more])
     count = 2 if more else 3                # the command waits
-    wait_for(lambda: len(pids(unsettled)) == count, "the worker")
+    wait_for(lambda: len(unsettled.processes()) == count, "the worker")
     monitor = relay.pid if more else worker_of(unsettled, relay.pid)
     unsettled.kill(monitor, signal.SIGUSR1)
     unsettled.kill(monitor, signal.SIGTERM)
-    wait_for(lambda: not pids(unsettled), "its end", timeout=1.5)
+    wait_for(lambda: not unsettled.processes(), "its end", timeout=1.5)
     assert relay.wait() == (0 if more else 1)
     assert relay.err == "miredo: stopped while starting\n"
     assert is_clean(unsettled)
@@ -327,7 +327,7 @@ def test_killed_monitor_takes_the_worker_along(net):
         net.relay.kill(relay.pid, signal.SIGKILL)
         relay = net.relay.daemon(["miredo"])
         assert has_interface(net.relay)
-        assert len(pids(net.relay)) == 2
+        assert len(net.relay.processes()) == 2
 
 
 def test_killed_worker_ends_the_monitor(net):
@@ -343,9 +343,9 @@ def test_killed_worker_ends_the_monitor(net):
 def test_all_killed_leaves_only_a_stale_pid_file(net):
     """... which does not matter, even if its number lives again."""
     relay = net.relay.daemon(["miredo"])
-    for pid in pids(net.relay):
+    for pid in net.relay.processes():
         net.relay.kill(pid, signal.SIGKILL)
-    wait_for(lambda: not pids(net.relay), "the end of all")
+    wait_for(lambda: not net.relay.processes(), "the end of all")
     assert pidfiles(net.relay) == ["miredo.pid"]
     net.relay.write("/run/miredo.pid", "1\n")
     relay = net.relay.daemon(["miredo"])
@@ -391,7 +391,7 @@ def test_usr1_logs_counters(net):
         / b"x")
     wait_for(lambda: net.relay.kill(relay.pid, signal.SIGUSR1)
              or "counters: bad-version=1" in relay.log, "the counter", every=0.1)
-    relay.wait_log("peers: proven=0 probing=0 failed=0 of 1048576")
+    relay.wait_log(r"peers: proven=0 probing=0 failed=0 of \d+")
 
 
 def test_hup_goes_on(net):
@@ -434,8 +434,7 @@ def test_interface_taken_away(net, line):
 def test_sunset_comes(net):
     """S42, R33: the service ends at the date, with status 0."""
     relay = net.relay
-    soon = relay.run(["date", "-u", "-d", "+2 seconds", "+%FT%TZ"]).stdout
-    relay.write("/etc/sunset.conf", f"Sunset {soon}")
+    relay.write("/etc/sunset.conf", f"Sunset {tap.soon()}\n")
     daemon = relay.daemon(["miredo", "-c", "/etc/sunset.conf"])
     daemon.wait_log("service ends on 20")
     wait_for(lambda: not daemon.alive(), "the sunset")
@@ -481,7 +480,6 @@ os.execvp("miredo", ["miredo", "-f", "--tun-fd", str(tun), "--udp-fd",
 
 def test_foreign_client_through_our_daemons(net):
     """Real packets, real peer: the address it gets works."""
-    from lab import foreign
     net.server.daemon(["miredo", "-s", "9.0.0.2"])
     net.relay.daemon(["miredo"])
     foreign.client(net.c1)

@@ -5,7 +5,7 @@ also when detaching, nothing left behind."""
 import pytest
 
 from lab.host import wait_for
-from test_daemon import PASS, has_interface, is_clean, pids, sockets
+from test_daemon import PASS, has_interface, is_clean, sockets
 
 
 def refused(host, argv, message, status=1, **options):
@@ -151,7 +151,7 @@ def test_port_is_taken(net, address):
         done = net.server.run(["miredo", "-s", "9.0.0.2", *more], check=False)
         assert done.returncode == 1
         assert f"is taken by python3 (process {thief.pid})" in done.stderr
-        assert not pids(net.server)
+        assert not net.server.processes()
 
 
 # -- what a relay needs -------------------------------------------------

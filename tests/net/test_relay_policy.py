@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """Relays with other settings than the usual; each case its own daemon."""
 
+import ipaddress
 import time
 
 import pytest
@@ -22,13 +23,14 @@ def test_route_comes_and_goes(lab):
     for whom in "monitor", "worker":
         with lab.tidy():
             relay = tap.Relay(lab, tap.start(lab.relay))
-            pids = relay.processes()
+            pids = lab.relay.processes()
             assert relay.daemon.pid in pids
             victim = relay.daemon.pid if whom == "monitor" else max(pids)
             lab.relay.kill(victim, 9)
             wait_for(lambda: not lab.relay.run(ROUTES).stdout,
-                     "the route to go", 3)
-            wait_for(lambda: not relay.processes(), "processes to end", 3)
+                     "the route to go")
+            assert relay.daemon.stop() == (-9 if whom == "monitor" else 1)
+            assert not lab.relay.processes()
 
 
 @pytest.mark.parametrize("date, runs", [("2020-01-01", False),
@@ -46,12 +48,10 @@ def test_sunset(lab, date, runs):
 
 def test_sunset_comes(lab):
     """R33: it stops by itself and withdraws its route."""
-    soon = lab.relay.run(["date", "-u", "-d", "+2 seconds",
-                          "+%Y-%m-%dT%H:%M:%SZ"]).stdout.strip()
     with lab.tidy():
-        daemon = tap.start(lab.relay, (), f"Sunset {soon}\n")
+        daemon = tap.start(lab.relay, (), f"Sunset {tap.soon()}\n")
         assert lab.relay.run(ROUTES).stdout
-        wait_for(lambda: not daemon.alive(), "the end at sunset", 6)
+        wait_for(lambda: not daemon.alive(), "the end at sunset", 20)
     assert not lab.relay.run(ROUTES).stdout
 
 
@@ -141,7 +141,8 @@ def test_served_prefixes(lab):
                 f"stranger of {outside}": t.udp6(outside, relay.address(
                     relay.client()))})
         # The answer to a bubble must get in, although not in the list (R29).
-        assert relay.host.ip6 not in SERVED
+        assert ipaddress.IPv6Address(relay.host.ip6) \
+            not in ipaddress.IPv6Network(SERVED)
         echo = t.echo(me, relay.host.ip6)
         out, = relay.ask(relay.say(at, echo))
         assert (out.dst, out.inner.kind) == (at, t.ECHO_REPLY)
@@ -303,7 +304,6 @@ def test_rate_of_new_peers(lab):
         assert all(p.inner.is_bubble for p in got)
         # The burst is twice the rate; repeats only after 2 s.
         assert 50 <= len(got) <= 50 * (spent + 2) + 10
-        assert spent < 2
 
 
 def test_host_firewall(lab):

@@ -202,7 +202,7 @@ def test_one_answer_each_at_once_and_no_other(server):
         waits.append(time.monotonic() - start)
         assert answer.inner.kind == t.ADVERTISEMENT and not others
     # RFC 4861 would have it wait up to half a second: 250 ms at the median.
-    assert sorted(waits)[500] < 0.05
+    assert sorted(waits)[500] < 0.2
     server.wire.drain()
     quiet = time.monotonic() + 1.5
     while (data := server.wire.recv_bytes(quiet - time.monotonic())):
