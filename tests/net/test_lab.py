@@ -207,7 +207,8 @@ def namespaces():
 
 #: Raises a lab full of stubborn daemons, tells their namespaces, then waits.
 VICTIM = """
-    import os, sys, time
+    import os, signal, sys, time
+    signal.signal(signal.SIGINT, signal.default_int_handler)
     sys.path.insert(0, sys.argv[1])
     from lab import Internet
     with Internet() as net:
