@@ -11,6 +11,7 @@
 #include <unistd.h>
 
 #include "sys/log.h"
+#include "sys/memory.h"
 #include "sys/monitor.h"
 #include "sys/options.h"
 #include "sys/plan.h"
@@ -101,12 +102,6 @@ static unsigned read_all(struct conf *c, const struct options *o,
 	return r->errors - in_file;
 }
 
-static uint64_t host_memory(void)
-{
-	return (uint64_t)sysconf(_SC_PHYS_PAGES) *
-	       (uint64_t)sysconf(_SC_PAGE_SIZE);
-}
-
 /* Who wants a client? */
 static const char *client_cause(const struct conf *c, const struct options *o)
 {
@@ -137,7 +132,7 @@ static void configure(struct plan *p, struct conf *c, const struct options *o)
 	if (o->server_name)
 		log_warning("\"%s\" is ignored: only a client asks a server",
 			    o->server_name);
-	plan_make(p, c, o, host_memory());
+	plan_make(p, c, o, memory_size());
 	if (!p->node.is_server && c->server)
 		log_warning("ServerBindAddress is ignored: this is a relay\n"
 			    "  for a server:  -s %s",

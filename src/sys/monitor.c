@@ -25,6 +25,7 @@
 struct monitor {
 	pid_t worker;
 	int signals, channel, ready_fd;
+	bool is_ready;
 	struct pidfile file;
 };
 
@@ -93,6 +94,7 @@ static void on_ready(struct monitor *m)
 {
 	const char c = WORKER_READY;
 
+	m->is_ready = true;
 	pidfile_write(&m->file);
 	leave();
 	if (m->ready_fd < 0)
@@ -113,6 +115,19 @@ static void on_channel(struct monitor *m, struct pollfd *p)
 		p->fd = -1; /* it is ending; SIGCHLD will tell how */
 }
 
+static int worker_killed(const struct monitor *m, int signal)
+{
+	/* All its memory is taken at the start. */
+	bool by_kernel = signal == SIGKILL && !m->is_ready;
+
+	log_error("the packet process was ended by signal %d (%s)%s", signal,
+		  strsignal(signal),
+		  by_kernel ? "\n  if memory is short, lower MaxPeers in the "
+			      "configuration"
+			    : "");
+	return STATUS_FAILED;
+}
+
 /* The exit status, or -1 to go on. */
 static int on_signal(struct monitor *m)
 {
@@ -131,9 +146,7 @@ static int on_signal(struct monitor *m)
 		return -1;
 	if (WIFEXITED(status))
 		return WEXITSTATUS(status);
-	log_error("the packet process was ended by signal %d (%s)",
-		  WTERMSIG(status), strsignal(WTERMSIG(status)));
-	return STATUS_FAILED;
+	return worker_killed(m, WTERMSIG(status));
 }
 
 static int wait_for_worker(struct monitor *m)

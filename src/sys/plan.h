@@ -27,7 +27,7 @@ struct plan {
 enum role plan_role(const struct conf *c, const struct options *o);
 
 /*
- * Fill a plan; memory is that of this host in bytes. Dies if the configuration
+ * Fill a plan; memory: what there is of it, in bytes. Dies if the configuration
  * makes no sense for the role.
  */
 void plan_make(struct plan *p, const struct conf *c, const struct options *o,

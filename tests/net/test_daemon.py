@@ -314,10 +314,20 @@ def test_stopped_while_starting(unsettled, more):
     monitor = relay.pid if more else worker_of(unsettled, relay.pid)
     unsettled.kill(monitor, signal.SIGUSR1)
     unsettled.kill(monitor, signal.SIGTERM)
-    wait_for(lambda: not unsettled.processes(), "its end", timeout=1.5)
+    wait_for(lambda: not unsettled.processes(), "its end", timeout=2.5)
     assert relay.wait() == (0 if more else 1)
     assert relay.err == "miredo: stopped while starting\n"
     assert is_clean(unsettled)
+
+
+def test_worker_killed_while_starting(unsettled):
+    """As the kernel does for want of memory, which is all taken then."""
+    relay = unsettled.popen(["miredo", "-f"])
+    wait_for(lambda: len(unsettled.processes()) == 2, "the worker")
+    unsettled.kill(worker_of(unsettled, relay.pid), signal.SIGKILL)
+    assert relay.wait() == 1
+    assert relay.err.endswith("ended by signal 9 (Killed)\n  if memory is "
+                              "short, lower MaxPeers in the configuration\n")
 
 
 def test_killed_monitor_takes_the_worker_along(net):

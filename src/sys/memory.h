@@ -1,0 +1,17 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* How much memory there is for us: that of the host, or less in a container. */
+#ifndef SYS_MEMORY_H
+#define SYS_MEMORY_H
+
+#include <stdint.h>
+
+/* Bytes. */
+uint64_t memory_size(void);
+
+/*
+ * The least limit of a control group and those around it; UINT64_MAX if there
+ * is none. list is /proc/self/cgroup, root where version 2 is mounted.
+ */
+uint64_t memory_limit(const char *list, const char *root);
+
+#endif
