@@ -23,6 +23,7 @@
 
 #include "log.h"
 #include "loop.h"
+#include "monitor.h"
 #include "preflight.h"
 #include "raw6.h"
 
@@ -50,19 +51,6 @@ static void watch(struct loop *l, int fd, uint32_t source)
 		die("cannot wait for descriptor %d: %s", fd, strerror(errno));
 }
 
-static int open_signals(void)
-{
-	sigset_t set;
-
-	sigemptyset(&set);
-	sigaddset(&set, SIGTERM);
-	sigaddset(&set, SIGINT);
-	sigaddset(&set, SIGHUP);
-	sigaddset(&set, SIGUSR1);
-	sigprocmask(SIG_BLOCK, &set, NULL);
-	return signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK);
-}
-
 /* By the wall clock, for a date is meant; somebody may set it, too. */
 static int open_sunset(time_t at)
 {
@@ -77,7 +65,7 @@ static int open_sunset(time_t at)
 void loop_open(struct loop *l, time_t sunset)
 {
 	l->epoll = epoll_create1(EPOLL_CLOEXEC);
-	l->signals = open_signals();
+	l->signals = signals_open(0);
 	l->sunset = sunset ? open_sunset(sunset) : -1;
 	if (l->epoll < 0 || l->signals < 0 || (sunset && l->sunset < 0))
 		die("cannot start: %s", strerror(errno));

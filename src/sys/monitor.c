@@ -179,23 +179,29 @@ static int run_worker(worker_fn *work, void *arg, int channel, pid_t monitor)
 	return work(arg, channel);
 }
 
-/* The signals that the monitor reads, and that the worker inherits blocked. */
-static int open_signals(void)
+int signals_open(int more)
 {
 	sigset_t set;
 
-	/* Who started us may have ignored it, and so would we. */
-	signal(SIGCHLD, SIG_DFL);
-	/* With -f the reader of our log may go away; we go on. */
-	signal(SIGPIPE, SIG_IGN);
 	sigemptyset(&set);
-	sigaddset(&set, SIGCHLD);
 	sigaddset(&set, SIGTERM);
 	sigaddset(&set, SIGINT);
 	sigaddset(&set, SIGHUP);
 	sigaddset(&set, SIGUSR1);
+	if (more)
+		sigaddset(&set, more);
 	sigprocmask(SIG_BLOCK, &set, NULL);
-	return signalfd(-1, &set, SFD_CLOEXEC);
+	return signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK);
+}
+
+/* The worker inherits them blocked. */
+static int open_signals(void)
+{
+	/* Who started us may have ignored it, and so would we. */
+	signal(SIGCHLD, SIG_DFL);
+	/* With -f the reader of our log may go away; we go on. */
+	signal(SIGPIPE, SIG_IGN);
+	return signals_open(SIGCHLD);
 }
 
 int monitor_run(worker_fn *work, void *arg, const char *pidfile, int ready_fd)

@@ -34,6 +34,12 @@ int daemon_detach(void);
  */
 int monitor_run(worker_fn *work, void *arg, const char *pidfile, int ready_fd);
 
+/*
+ * Block the signals that a daemon obeys, and one more (0 = none); a descriptor
+ * to read them from, without waiting, or -1.
+ */
+int signals_open(int more);
+
 /* In the worker: everything is open and given up. */
 void worker_ready(int channel);
 
