@@ -3,7 +3,6 @@
 #include <arpa/inet.h>
 #include <net/if.h>
 #include <stdio.h>
-#include <string.h>
 #include <time.h>
 
 #include "log.h"

@@ -2,7 +2,6 @@
 /* The IPv6 side of a server (see raw6.h): a raw socket, for sending only. */
 #include <errno.h>
 #include <linux/filter.h>
-#include <string.h>
 #include <unistd.h>
 
 #include "raw6.h"

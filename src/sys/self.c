@@ -11,7 +11,6 @@
 #include <errno.h>
 #include <linux/if_addr.h>
 #include <poll.h>
-#include <string.h>
 
 #include "log.h"
 #include "self.h"

@@ -6,7 +6,6 @@
  * full link.
  */
 #include <errno.h>
-#include <string.h>
 #include <unistd.h>
 
 #include "udp.h"

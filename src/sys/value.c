@@ -2,8 +2,6 @@
 /* Parsers for single values. They neither log nor decide what a value means. */
 #include <arpa/inet.h>
 #include <ctype.h>
-#include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 #include <strings.h>
 

@@ -7,14 +7,11 @@
 #include <errno.h>
 #include <net/if.h>
 #include <signal.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/random.h>
 #include <sys/socket.h>
-#include <time.h>
-#include <unistd.h>
 
 #include "log.h"
 #include "loop.h"
