@@ -123,6 +123,32 @@ def test_restarted_relay_reaches_client(net, service, kind):
     ping(net.v6, address)
 
 
+@pytest.fixture
+def both_in_one(net):
+    """Our server that is a relay as well; 2001::/32 is routed to it."""
+    net.server.sysctl(ipv6__conf__all__forwarding=1)
+    net.core.ip(f"route replace 2001::/32 via {net.server.ip6}")
+    net.server.write("/etc/both.conf",
+                     f"ServerBindAddress {net.server.ip4}\nRelay yes\n")
+    daemon = net.server.daemon(["miredo-server", "-c", "/etc/both.conf"])
+    yield daemon
+    assert daemon.stop() == 0, daemon.log
+    net.core.ip(f"route replace 2001::/32 via {net.relay.ip6}")
+    net.server.sysctl(ipv6__conf__all__forwarding=0)
+
+
+@pytest.mark.parametrize("first", ["client-first", "native-first"])
+def test_server_and_relay_in_one(net, both_in_one, kind, first):
+    """S41: bubbles and data of clients come to one port."""
+    _, address = start_client(net, net.c1, net.site1)
+    ends = [(net.c1, net.v6.ip6), (net.v6, address)]
+    if first == "native-first":
+        ends.reverse()
+    for host, to in ends:
+        ping(host, to)
+    assert both_in_one.alive()
+
+
 @pytest.mark.parametrize("nat1, nat2", [
     ("none", "portrestricted"), ("full", "restricted"),
     ("restricted", "portrestricted"), ("portrestricted", "none"),
