@@ -120,6 +120,8 @@ static void configure(struct plan *p, struct conf *c, const struct options *o)
 	static struct report r;
 	unsigned in_options = read_all(c, o, &r);
 
+	if (!r.errors)
+		plan_check(c, o, &r);
 	if (r.errors) {
 		report_log(&r, SEVERITY_WARNING);
 		exit(in_options ? STATUS_USAGE : STATUS_FAILED);
@@ -174,12 +176,36 @@ static int run(int argc, char **argv)
 	return monitor_run(worker_main, &task, pidfile(&p), ready_fd);
 }
 
-static int checkconf(int argc, char **argv)
+/* Without options a file with ServerBindAddress is that of a server. */
+static void check_role(const struct conf *c, struct report *r)
+{
+	const struct options o = {.as_server =
+					  c->type == TYPE_UNSET && c->server};
+
+	if (!r->errors)
+		plan_check(c, &o, r);
+}
+
+static int check_file(const char *name)
 {
 	static struct conf c;
 	static struct report r;
-	const char *name = relay_files[0];
-	FILE *f;
+	FILE *f = fopen(name, "re");
+
+	if (!f) {
+		log_error("%s: %s", name, strerror(errno));
+		return STATUS_BAD_FILE;
+	}
+	conf_defaults(&c);
+	conf_read(&c, f, name, &r);
+	fclose(f);
+	check_role(&c, &r);
+	report_log(&r, SEVERITY_WARNING);
+	return r.errors || r.warnings ? STATUS_BAD_FILE : STATUS_OK;
+}
+
+static int checkconf(int argc, char **argv)
+{
 	int got;
 
 	while ((got = getopt(argc, argv, "fhV")) != -1) {
@@ -197,18 +223,7 @@ static int checkconf(int argc, char **argv)
 			return STATUS_USAGE;
 		}
 	}
-	if (optind < argc)
-		name = argv[optind];
-	f = fopen(name, "re");
-	if (!f) {
-		log_error("%s: %s", name, strerror(errno));
-		return STATUS_BAD_FILE;
-	}
-	conf_defaults(&c);
-	conf_read(&c, f, name, &r);
-	fclose(f);
-	report_log(&r, SEVERITY_WARNING);
-	return r.errors || r.warnings ? STATUS_BAD_FILE : STATUS_OK;
+	return check_file(optind < argc ? argv[optind] : relay_files[0]);
 }
 
 /* Lest a socket become number 2, and be written our messages to. */

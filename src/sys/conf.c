@@ -223,7 +223,7 @@ static const struct directive directives[] = {
 	 .allowed = "the name of a file"},
 	{"RequireSecret", set_choice, FIELD(require_secret), YES_NO},
 	{"Sunset", set_date, FIELD(sunset),
-	 .allowed = "a date YYYY-MM-DD (UTC)"},
+	 .allowed = "a date YYYY-MM-DD (UTC), 2004 or later"},
 	{"MaxPeers", set_u32, FIELD(max_peers), .min = PEERS_MIN,
 	 .max = PEERS_MAX, .allowed = "64 to 16777216"},
 	{"NewPeersPerSecond", set_new_peers, FIELD(new_peers), .max = 10000000,

@@ -6,7 +6,6 @@
  */
 #include <string.h>
 
-#include "log.h"
 #include "plan.h"
 
 enum {
@@ -54,12 +53,24 @@ static struct rate rate_of(uint32_t per_second)
 	return (struct rate){per_second, per_second ? 2 * per_second : 1};
 }
 
+void plan_check(const struct conf *c, const struct options *o, struct report *r)
+{
+	if (plan_role(c, o) != ROLE_SERVER)
+		return;
+	if (!c->server)
+		report_add(r, SEVERITY_ERROR,
+			   "a server needs its IPv4 address\n"
+			   "  give it:  -s ADDR, or ServerBindAddress in the "
+			   "configuration");
+	if (c->require_secret == CHOICE_YES && !c->secret_file[0])
+		report_add(r, SEVERITY_ERROR,
+			   "RequireSecret without a file of secrets would turn "
+			   "every client away\n"
+			   "  name it:  Secret FILE");
+}
+
 static void plan_server(struct server_conf *s, const struct conf *c)
 {
-	if (!c->server)
-		die("a server needs its IPv4 address\n"
-		    "  give it:  -s ADDR, or ServerBindAddress in the "
-		    "configuration");
 	*s = (struct server_conf){
 		.primary = c->server,
 		.secondary = c->server2 ? c->server2 : c->server + 1,
@@ -78,10 +89,6 @@ static void plan_server(struct server_conf *s, const struct conf *c)
 		s->require_secret = true;
 		break;
 	}
-	if (s->require_secret && !c->secret_file[0])
-		die("RequireSecret without a file of secrets would turn every "
-		    "client away\n"
-		    "  name it:  Secret FILE");
 }
 
 static void plan_relay(struct relay_conf *r, const struct conf *c)

@@ -26,9 +26,13 @@ struct plan {
 /* The first rule that matches. */
 enum role plan_role(const struct conf *c, const struct options *o);
 
+/* Report what the role cannot do without. */
+void plan_check(const struct conf *c, const struct options *o,
+		struct report *r);
+
 /*
- * Fill a plan; memory: what there is of it, in bytes. Dies if the configuration
- * makes no sense for the role.
+ * Fill a plan from what plan_check() found nothing wrong with. memory: what
+ * there is of it, in bytes.
  */
 void plan_make(struct plan *p, const struct conf *c, const struct options *o,
 	       uint64_t memory);

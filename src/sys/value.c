@@ -114,6 +114,11 @@ bool value_teredo_prefix(uint32_t *out, const char *s)
 	return true;
 }
 
+/* The first second of 2004: what is before is a mistake, and 0 means never. */
+enum {
+	FIRST_DATE = 1072915200
+};
+
 bool value_date(time_t *out, const char *s)
 {
 	struct tm tm = {0};
@@ -129,7 +134,7 @@ bool value_date(time_t *out, const char *s)
 	month = tm.tm_mon;
 	t = timegm(&tm);
 	/* timegm() makes March of February 30th. */
-	if (t == (time_t)-1 || tm.tm_mday != day || tm.tm_mon != month)
+	if (t < FIRST_DATE || tm.tm_mday != day || tm.tm_mon != month)
 		return false;
 	*out = t;
 	return true;

@@ -23,7 +23,8 @@ bool value_ip6_prefix(struct ip6_prefix *out, const char *s);
 /* A Teredo prefix: 2001:0:: or 2001::/32; global unicast. */
 bool value_teredo_prefix(uint32_t *out, const char *s);
 
-/* YYYY-MM-DD, the first second of that day in UTC, or YYYY-MM-DDThh:mm:ssZ. */
+/* YYYY-MM-DD, the first second of that day in UTC, or YYYY-MM-DDThh:mm:ssZ;
+ * 2004 or later. */
 bool value_date(time_t *out, const char *s);
 
 /* How many letters must change to make one word the other, regardless of case.

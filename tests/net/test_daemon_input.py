@@ -429,6 +429,11 @@ def test_check_needs_nothing(net):
     ("RelayType nothing\n", 255, '/etc/test.conf:1: RelayType: "nothing" is '
      "not allowed"),
     ("\nUnknown x\n", 255, "/etc/test.conf:2: Unknown: unknown directive"),
+    ("RelayType server\n", 255, "a server needs its IPv4 address"),
+    ("ServerBindAddress 9.0.0.2\nRequireSecret yes\n", 255,
+     "RequireSecret without a file of secrets"),
+    ("RelayType relay\nServerBindAddress 9.0.0.2\nRequireSecret yes\n", 0, ""),
+    ("Sunset 1970-01-01\n", 255, "2004 or later"),
     ("Relay no\nRelay no\n", 255, "/etc/test.conf:2: Relay: repeated"),
 ])
 def test_checkconf(net, text, status, message):

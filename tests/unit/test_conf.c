@@ -366,6 +366,9 @@ static void dates_are_in_utc(void **state)
 	assert_int_equal(t, 1767225610);
 	assert_false(value_date(&t, "2026-01-01T00:00:10"));
 	assert_false(value_date(&t, "2026-13-01"));
+	assert_true(value_date(&t, "2004-01-01"));
+	assert_false(value_date(&t, "2003-12-31"));
+	assert_false(value_date(&t, "1970-01-01")); /* 0 means never */
 }
 
 int main(void)

@@ -57,6 +57,24 @@ static void test_order_of_roles(void **state)
 	assert_int_equal(plan_role(&c, &o), ROLE_SERVER);
 }
 
+/* What would keep a role from starting is known before the start. */
+static void test_what_a_role_needs(void **state)
+{
+	static struct report r;
+
+	(void)state;
+	c.require_secret = CHOICE_YES;
+	plan_check(&c, &o, &r);
+	assert_int_equal(r.errors, 0); /* a relay */
+	c.type = TYPE_SERVER;
+	plan_check(&c, &o, &r);
+	assert_int_equal(r.errors, 2);
+	c.server = 0x09000002;
+	c.secret_file[0] = 'f';
+	plan_check(&c, &o, &r);
+	assert_int_equal(r.errors, 2); /* none were added */
+}
+
 /* A full table where there is memory: a sixteenth of it at most. */
 static void test_peers_by_memory(void **state)
 {
@@ -125,6 +143,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		T(test_nothing_is_relay),
 		T(test_order_of_roles),
+		T(test_what_a_role_needs),
 		T(test_peers_by_memory),
 		T(test_newcomers_by_table),
 		T(test_both),
