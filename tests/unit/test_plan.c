@@ -141,12 +141,9 @@ int main(void)
 {
 #define T(f) cmocka_unit_test_setup(f, fresh)
 	const struct CMUnitTest tests[] = {
-		T(test_nothing_is_relay),
-		T(test_order_of_roles),
-		T(test_what_a_role_needs),
-		T(test_peers_by_memory),
-		T(test_newcomers_by_table),
-		T(test_both),
+		T(test_nothing_is_relay),   T(test_order_of_roles),
+		T(test_what_a_role_needs),  T(test_peers_by_memory),
+		T(test_newcomers_by_table), T(test_both),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
