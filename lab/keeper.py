@@ -18,7 +18,6 @@ lab that started it.
 """
 
 import ctypes
-import errno
 import json
 import os
 import select

@@ -9,7 +9,6 @@ Packets are scapy's, or bytes.  The socket lives in the namespace, the test
 need not.
 """
 
-import socket
 import time
 
 from lab.capture import packet_socket, receive
