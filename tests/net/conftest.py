@@ -18,8 +18,9 @@ To run a daemon without a device, with other rights, or as somebody else:
 
 Daemons that a test starts with `net.<host>.daemon()` are stopped at its end,
 unless a fixture of the module started them, and the test fails if one ended
-badly and nobody asked; NAT types and accounts stay as they are set.  Settings of the lab for a module:
-`LAB = {"nat1": "full"}`, the arguments of Internet().  See lab/README.md.
+badly and nobody asked; NAT types and accounts stay as they are set.  Settings
+of the lab for a module: `LAB = {"nat1": "full"}`, the arguments of Internet().
+See lab/README.md.
 """
 
 import os
