@@ -111,12 +111,19 @@ enum verdict {
 	DENIED
 };
 
+/* A client's NAT has hosts besides it: its own is one port only (Z39). */
+static bool is_own(const struct gate *g, struct tuple t)
+{
+	return t.ip == g->own[0] || t.ip == g->own[1] ||
+	       self_has_ip4(g->self, t.ip) ||
+	       (t.ip == g->mapped.ip && t.port == g->mapped.port);
+}
+
 static enum verdict judge(const struct gate *g, struct tuple t)
 {
 	if (t.port == 0 || !is_global(g, t.ip))
 		return NOT_GLOBAL;
-	if (t.ip == g->own[0] || t.ip == g->own[1] ||
-	    self_has_ip4(g->self, t.ip))
+	if (is_own(g, t))
 		return OWN;
 	if (is_broadcast(g->self, t.ip))
 		return NOT_GLOBAL;
@@ -153,6 +160,24 @@ enum reason gate_target(const struct gate *g, struct tuple t)
 		break;
 	}
 	return REASON_DST_DENIED;
+}
+
+enum reason gate_neighbour(const struct gate *g, struct tuple t)
+{
+	if (t.port == 0 || t.ip >> 28 == 0xe || is_broadcast(g->self, t.ip))
+		return REASON_DST_NOT_GLOBAL;
+	if (is_own(g, t))
+		return REASON_DST_OWN;
+	if (in_rules(g->deny, g->n_deny, t.ip))
+		return REASON_DST_DENIED;
+	for (unsigned i = 0; i < g->self->n_ip4; i++) {
+		const struct ip4_prefix net = {g->self->ip4[i].ip,
+					       g->self->ip4[i].len};
+
+		if (net.len > 0 && net.ip >> 24 != 127 && ip4_in(t.ip, &net))
+			return REASON_NONE;
+	}
+	return REASON_DST_NOT_GLOBAL;
 }
 
 enum reason gate_native_source(const struct gate *g, const struct ip6 *a)

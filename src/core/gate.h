@@ -43,6 +43,7 @@ struct self {
 struct gate {
 	const struct self *self;
 	uint32_t own[2];  /* of a server here; ours even if self overflows */
+	struct tuple mapped; /* of a client here, as the Internet sees it */
 	uint32_t prefix;  /* of Teredo addresses: TEREDO_PREFIX */
 	bool public_only; /* the extended list, 6890; default on (A35) */
 	unsigned n_allow, n_deny;
@@ -55,6 +56,12 @@ enum reason gate_source(const struct gate *g, struct tuple t);
 
 /* REASON_NONE, or one of REASON_DST_*, for an IPv4 address and port. */
 enum reason gate_target(const struct gate *g, struct tuple t);
+
+/*
+ * Is it on a link of this host, and somebody else's? Only peers that local
+ * discovery has found are looked for there (C49).
+ */
+enum reason gate_neighbour(const struct gate *g, struct tuple t);
 
 /*
  * May this IPv6 address, which is not under the Teredo prefix, be the source of

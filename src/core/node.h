@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * What one process is: a server, a relay, or both (4380 §5.4.3). The shell
- * knows the core by this header; it passes in what it received, the time, and
- * carries out the outbox.
+ * What one process is: a server, a relay, both (4380 §5.4.3), a client, or
+ * a client that is a host-specific relay while there is native IPv6 (§5.5). The
+ * shell knows the core by this header; it passes in what it received, the time,
+ * and carries out the outbox.
  *
  * A packet's way: the shell receives a batch; each packet goes through
  * node_from_ip4() or node_from_ip6() to server_input() or relay_from_*(), which
@@ -12,14 +13,17 @@
 #ifndef CORE_NODE_H
 #define CORE_NODE_H
 
+#include "client.h"
 #include "relay.h"
 #include "server.h"
 
 struct node_conf {
-	bool is_server, is_relay;
+	/* Client and relay: role auto. Client and server: never. */
+	bool is_server, is_relay, is_client;
 	uint32_t prefix; /* TEREDO_PREFIX, unless configured otherwise */
 	struct server_conf server;
 	struct relay_conf relay;
+	struct client_conf client;
 };
 
 /* Secret numbers of one run; from the kernel's generator. */
@@ -28,12 +32,14 @@ struct node_seed {
 };
 
 struct node {
-	bool is_server, is_relay;
+	bool is_server, is_relay, is_client;
+	bool is_native; /* auto: the relay is at work, not the client */
 	struct self self; /* kept up to date by the shell */
 	struct gate gate; /* rules set by the shell before the first packet */
 	struct stats stats;
 	struct server server;
 	struct relay relay;
+	struct client client; /* the shell calls client_network() and the like */
 };
 
 /* Bytes of memory besides struct node; aligned to 64, zeroed. May be 0. */
@@ -46,6 +52,9 @@ void node_from_ip4(struct node *n, const struct datagram *d, uint64_t now,
 		   struct outbox *out);
 void node_from_ip6(struct node *n, const uint8_t *p, uint16_t len, uint64_t now,
 		   struct outbox *out);
+/* Role auto: is there native IPv6 (4380 §5.5, C6)? */
+void node_native(struct node *n, bool native, uint64_t now, struct outbox *out);
+
 void node_timeout(struct node *n, uint64_t now, struct outbox *out);
 
 /* Deadline in ns; UINT64_MAX = none. */

@@ -28,19 +28,42 @@ static struct out *add(struct outbox *o, size_t head_len, const void *body,
 	return a;
 }
 
+static void add_udp(struct outbox *o, enum door door, struct tuple to,
+		    size_t head_len, const void *body, size_t body_len)
+{
+	struct out *a = add(o, head_len, body, body_len);
+
+	a->kind = OUT_UDP;
+	a->door = door;
+	a->to = to;
+}
+
 enum reason outbox_udp(struct outbox *o, enum door door, struct tuple to,
 		       size_t head_len, const void *body, size_t body_len)
 {
 	enum reason r = gate_target(o->gate, to);
-	struct out *a;
 
-	if (r != REASON_NONE)
-		return r;
-	a = add(o, head_len, body, body_len);
-	a->kind = OUT_UDP;
-	a->door = door;
-	a->to = to;
-	return REASON_NONE;
+	if (r == REASON_NONE)
+		add_udp(o, door, to, head_len, body, body_len);
+	return r;
+}
+
+enum reason outbox_neighbour(struct outbox *o, enum door door, struct tuple to,
+			     size_t head_len, const void *body, size_t body_len)
+{
+	enum reason r = gate_neighbour(o->gate, to);
+
+	if (r == REASON_NONE)
+		add_udp(o, door, to, head_len, body, body_len);
+	return r;
+}
+
+void outbox_group(struct outbox *o, size_t head_len)
+{
+	struct out *a = add(o, head_len, NULL, 0);
+
+	a->kind = OUT_GROUP;
+	a->door = DOOR_SERVICE;
 }
 
 void outbox_ip6(struct outbox *o, size_t head_len, const void *body,

@@ -19,7 +19,7 @@
 
 enum {
 	OUT_MAX = 128,     /* actions */
-	OUT_PER_CALL = 10, /* 8 released packets and a bubble or two */
+	OUT_PER_CALL = 14, /* 8 released packets, and bubbles and tests */
 	OUT_HEAD = 1536,   /* the longest head: a released packet */
 	OUT_BYTES = 4 * OUT_PER_CALL * OUT_HEAD,
 };
@@ -28,12 +28,17 @@ enum {
 enum door {
 	DOOR_PRIMARY,   /* server, first address, port 3544 */
 	DOOR_SECONDARY, /* server, second address */
-	DOOR_SERVICE,   /* service port of a relay */
+	DOOR_SERVICE,   /* service port of a relay or client */
+	DOOR_PROBE,     /* client: secondary port of §5.2.7 */
+	DOOR_DISCOVERY, /* client: port 3544 of the group of §5.2.8 */
+	DOORS
 };
 
 enum out_kind {
 	OUT_UDP, /* datagram to `to`, from `door` */
 	OUT_IP6, /* packet for the IPv6 side of this host */
+	OUT_GROUP, /* to 224.0.0.253:3544 on all links of local discovery, TTL 1
+		    */
 };
 
 struct out {
@@ -87,6 +92,14 @@ uint8_t *outbox_head(struct outbox *o);
  */
 enum reason outbox_udp(struct outbox *o, enum door door, struct tuple to,
 		       size_t head_len, const void *body, size_t body_len);
+
+/* The same to a neighbour, by gate_neighbour() (C49). */
+enum reason outbox_neighbour(struct outbox *o, enum door door, struct tuple to,
+			     size_t head_len, const void *body,
+			     size_t body_len);
+
+/* To the local discovery group, from the service port (4380 §5.2.8). */
+void outbox_group(struct outbox *o, size_t head_len);
 
 /* Hand head and body to the IPv6 side. */
 void outbox_ip6(struct outbox *o, size_t head_len, const void *body,

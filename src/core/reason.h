@@ -22,6 +22,9 @@
 	X(TO_IPV6, "to-ipv6", "handed to the IPv6 side")                       \
 	X(RELEASED, "released", "held, then sent when the client answered")    \
 	X(BUBBLE, "bubble", "bubble taken note of")                            \
+	X(RA_TAKEN, "advertisement", "advertisement of our server")            \
+	X(TEST_REPLY, "test-reply", "answer to a connectivity test")           \
+	X(DISCOVERY, "discovery", "discovery bubble of a neighbour")           \
 	/* malformed */                                                        \
 	X(TRUNCATED, "truncated", "shorter than its headers say")              \
 	X(OVERSIZE, "oversize", "larger than any Teredo packet")               \
@@ -69,6 +72,15 @@
 	X(TOO_BIG, "too-big", "larger than the MTU of the tunnel")             \
 	X(ECN, "ecn", "congestion mark on a packet that does not know it")     \
 	X(RATE_PEER, "rate-peer", "too many new destinations")                 \
+	X(RA_INVALID, "advertisement-invalid",                                 \
+	  "fails the checks of 4861 6.1.2 or 4380 5.2.1")                      \
+	X(RA_UNEXPECTED, "advertisement-unexpected",                           \
+	  "not from whom was asked, or nobody was")                            \
+	X(RA_NONCE, "advertisement-nonce",                                     \
+	  "does not hold the nonce of our solicitation")                       \
+	X(NOT_QUALIFIED, "not-qualified", "there is no Teredo address")        \
+	X(NOT_OURS, "not-ours", "not for our Teredo address")                  \
+	X(UNTRUSTED, "untrusted", "a client that has not proven to be there")  \
 	X(UNREACHABLE, "unreachable", "the client does not answer")            \
 	X(QUEUE_PEER, "queue-peer", "held, replaced by a newer packet")        \
 	X(QUEUE_FULL, "queue-full", "held, pushed out by other clients'")      \

@@ -14,10 +14,6 @@
 #include "tun.h"
 #include "udp.h"
 
-enum {
-	DOORS = 3
-};
-
 struct loop {
 	int epoll;
 	int door[DOORS]; /* by enum door; -1 = closed. All owned by the worker

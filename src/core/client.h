@@ -1,0 +1,217 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * The Teredo client (4380 §5.2): an IPv6 address for a host behind a NAT.
+ *
+ * It learns from a server how the Internet sees its UDP port (qualify.h), makes
+ * its address of that, and exchanges packets with peers: other clients, opened
+ * up by bubbles, and native hosts by way of whatever relay is near them, which
+ * a connectivity test finds and proves (contact.h).
+ *
+ * The address stays as long as it may be of use. A server that falls silent is
+ * asked again and the next one tried; peers that need no server go on
+ * meanwhile. If another server is found, and the mapping is the same, the old
+ * address is kept beside the new one for those who use it.
+ *
+ * Silence is a sign. Packets that go out while nothing comes back may mean that
+ * the NAT has changed the mapping, or that a relay has forgotten us: after a
+ * second of it both are looked into, and ever less often if nothing is found.
+ */
+#ifndef CORE_CLIENT_H
+#define CORE_CLIENT_H
+
+#include "held.h"
+#include "qualify.h"
+#include "ratelim.h"
+#include "recent.h"
+
+enum {
+	CLIENT_SERVERS = 8,
+	CLIENT_ADDRESSES = 2, /* current, and the one before it */
+	CLIENT_HELD_PER_PEER = 8, /* C51 */
+	CLIENT_MIN_REFRESH = 5,
+	CLIENT_MAX_REFRESH = 300,
+};
+
+struct client_conf {
+	uint16_t mtu;           /* TEREDO_MTU */
+	unsigned n_servers;     /* 1..CLIENT_SERVERS */
+	unsigned first_server;  /* the one that worked last */
+	uint16_t refresh_s;     /* C64 */
+	bool learn_refresh;     /* interval determination, C68-C70 */
+	bool local_discovery;   /* C71-C77 */
+	bool same_mapped_only;  /* C73's option */
+	bool cone_first;        /* C13 */
+	bool no_symmetric;      /* off-line behind a symmetric NAT, C18 */
+	bool no_nonce_ok;       /* A3 */
+	const struct secret *secret; /* NULL = none */
+	bool has_flags;         /* from the last run: flags drawn for mapped */
+	uint16_t flags;
+	struct tuple mapped;
+	uint32_t max_peers;     /* RECENT_MIN..RECENT_MAX */
+	uint32_t max_held;      /* packets kept in all */
+	struct rate bubbles;    /* in all */
+	struct rate tests;      /* connectivity tests, in all */
+	struct rate strangers;  /* of these, started by received packets (Z6) */
+	struct rate errors;     /* ICMPv6 errors (4443 §2.4 f) */
+};
+
+enum client_state {
+	CLIENT_OFF,       /* not wanted (auto), or no way to the Internet */
+	CLIENT_RESOLVING, /* the address of no server is known */
+	CLIENT_ASKING,    /* qualifying; there is no address */
+	CLIENT_QUALIFIED,
+	CLIENT_SILENT,    /* the address is kept; the server does not answer */
+};
+
+/* Why it is in its state; names are shown to users and stay as they are. */
+#define CLIENT_WHY_LIST(X)                                                     \
+	X(NONE, "ok", "all is well")                                           \
+	X(NATIVE, "native-ipv6", "there is native IPv6")                       \
+	X(NO_IPV4, "no-ipv4", "there is no way to the IPv4 Internet")          \
+	X(RESOLVER, "resolver-failed", "no server's name can be looked up")    \
+	X(START, "starting", "a server was asked")                             \
+	X(SERVER, "server-silent", "the server does not answer")               \
+	X(SECONDARY, "secondary-silent",                                       \
+	  "the server answers on its first address only")                      \
+	X(SYMMETRIC, "symmetric-nat",                                          \
+	  "the NAT gives each destination another port, and Symmetric is no")  \
+	X(MOVED, "mapping-changed", "the NAT has changed address or port")
+
+enum client_why {
+#define X(id, name, text) WHY_##id,
+	CLIENT_WHY_LIST(X)
+#undef X
+	WHY_COUNT
+};
+
+const char *client_why_name(enum client_why w);
+const char *client_why_text(enum client_why w);
+
+enum client_nat {
+	CLIENT_NAT_UNKNOWN,
+	CLIENT_NAT_NONE,       /* the mapping is the local address and port */
+	CLIENT_NAT_CONE,       /* found by the order of 4380 only */
+	CLIENT_NAT_RESTRICTED, /* or a cone: not told apart (5991) */
+	CLIENT_NAT_SYMMETRIC,
+};
+
+/* "none", "cone", "restricted", "symmetric", "unknown" */
+const char *client_nat_name(enum client_nat n);
+
+/* What the shell acts on; it looks whether `version` is another than before. */
+struct client_status {
+	unsigned version;
+	enum client_state state;
+	enum client_why why;
+	unsigned n; /* addresses; the first is preferred, the other goes away */
+	struct ip6 address[CLIENT_ADDRESSES];
+	unsigned server;       /* index of the one in use or asked */
+	uint32_t server_ip;    /* its primary address */
+	struct tuple mapped;   /* of the address */
+	uint16_t flags;        /* of the address */
+	enum client_nat nat;
+	bool preserves_port;
+	bool key_ends;         /* the server wants the key renewed (C25) */
+	bool wants_probe;      /* the shell opens DOOR_PROBE, or closes it (C69) */
+	uint16_t refresh_s;    /* as configured or learned */
+	unsigned wants_names;  /* grows when names should be looked up again */
+};
+
+struct own_address {
+	bool on;
+	uint16_t flags;
+	uint32_t server; /* primary */
+	struct tuple mapped;
+	struct ip6 ip6;
+	uint64_t used;   /* a peer was heard on it */
+};
+
+struct server_entry {
+	uint32_t primary, secondary; /* 0 = not known */
+	bool failed;                 /* the last look-up did */
+};
+
+/* Interval determination (search.c) */
+struct search {
+	struct qualify qualify; /* of the secondary port */
+	bool on;
+	unsigned tries;
+	uint32_t interval, candidate, max; /* seconds */
+	struct ip6 address;     /* secondary Teredo address */
+	uint64_t heard, due;
+};
+
+struct client {
+	struct client_conf conf;
+	struct gate *gate; /* its `mapped` is ours to set */
+	struct stats *stats;
+	struct rng rng;
+	struct client_status status;
+	struct qualify qualify;
+	struct search search;
+	struct recent recent;
+	struct held held;
+	struct server_entry server[CLIENT_SERVERS];
+	unsigned at;           /* server in use or asked */
+	struct tuple local;    /* ip 0 = there is no network */
+	bool wanted;           /* client_want() */
+	struct own_address own[CLIENT_ADDRESSES];
+	unsigned cur;          /* of own[] */
+	uint64_t heard;        /* last interaction with the server (C29) */
+	uint64_t changed;      /* the network, last */
+	uint64_t check_at;     /* maintenance: look whether it is due (C59) */
+	uint64_t keep_until;   /* address, while the server is silent */
+	uint64_t suspect_at;   /* not before: next check out of suspicion */
+	uint64_t suspect_gap;
+	uint64_t announce_at;  /* local discovery */
+	struct bucket bubbles, tests, strangers, errors;
+};
+
+/* What a configuration gets that says nothing else. */
+extern const struct client_conf client_defaults;
+
+/* Bytes of memory that client_init() needs; all a client will ever use. */
+size_t client_memory(const struct client_conf *conf);
+
+/* mem is aligned to 64 and zeroed; it belongs to the caller. */
+void client_init(struct client *c, const struct client_conf *conf,
+		 struct gate *gate, struct stats *stats,
+		 const struct hash_key *key, const struct rng *rng, void *mem);
+
+/*
+ * What the shell found out about server i: its addresses (host order), or 0
+ * and 0 if its name could not be looked up. What is no usable address counts
+ * as a name that could not.
+ */
+void client_server(struct client *c, unsigned i, uint32_t primary,
+		   uint32_t secondary, uint64_t now, struct outbox *out);
+
+/*
+ * The way to the Internet is new, or is gone (local.ip is 0). local: the
+ * address that datagrams to the server leave from, and our service port.
+ */
+void client_network(struct client *c, struct tuple local, uint64_t now,
+		    struct outbox *out);
+
+/* Role auto: is a client wanted now (C6)? Wanted at first. */
+void client_want(struct client *c, bool wanted, uint64_t now,
+		 struct outbox *out);
+
+/* Ask the server now, if that was not just done. */
+void client_check(struct client *c, uint64_t now, struct outbox *out);
+
+/* A datagram on any of its doors: how it ended. */
+enum reason client_from_ip4(struct client *c, const struct datagram *d,
+			    uint64_t now, struct outbox *out);
+
+/* A packet from the tunnel device: how it ended, or REASON_HELD. */
+enum reason client_from_ip6(struct client *c, const uint8_t *p, uint16_t len,
+			    uint64_t now, struct outbox *out);
+
+/* Do what is due, as long as the outbox has room. */
+void client_timeout(struct client *c, uint64_t now, struct outbox *out);
+
+/* When client_timeout() wants to be called; UINT64_MAX = not at all. */
+uint64_t client_next(const struct client *c);
+
+#endif

@@ -1,0 +1,118 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * The list of recent peers of a client (4380 §5.2): a fixed slab of entries,
+ * found by a keyed hash over the peer's address and ours, in order of use.
+ * Nothing in it grows (C67).
+ *
+ * At most half of the entries may be untrusted. Room is made by the untrusted
+ * entry that was used longest ago, and by a trusted one only for another
+ * trusted one; so who was proven is not pushed out by strangers.
+ *
+ * The times of bubbles are kept apart, in a table of their own that survives
+ * the entries: the limit of four in 300 seconds is per peer, not per entry
+ * (§5.2.6, C57).
+ */
+#ifndef CORE_RECENT_H
+#define CORE_RECENT_H
+
+#include "addr.h"
+#include "hash.h"
+
+#define RECENT_NONE UINT32_MAX
+
+enum {
+	RECENT_MIN = 16,
+	RECENT_MAX = 1 << 16,
+	BUBBLES_IN_WINDOW = 4,
+	TEST_NONCE_LEN = 16,
+	LOG_WAYS = 4,
+};
+
+/* What is under way towards a peer, while packets for it wait. */
+enum effort {
+	EFFORT_NONE,
+	EFFORT_TEST,    /* connectivity test of a native host, C43 */
+	EFFORT_LOCAL,   /* bubbles on the link, C44 */
+	EFFORT_BUBBLES, /* direct and indirect, C46 */
+};
+
+/* Times in ns, 0 = never. */
+struct recent_peer {
+	struct ip6 address; /* with `own` the key */
+	uint8_t own;        /* which of our addresses it talks to */
+	bool trusted;
+	bool is_native;     /* not a Teredo address */
+	uint8_t effort;     /* enum effort */
+	uint8_t tries;      /* of this effort */
+	uint8_t patience;   /* how often silence was looked into in vain */
+	uint32_t chain, newer, older; /* as in peers.h */
+	uint32_t held;      /* oldest packet kept for it, or RECENT_NONE */
+	struct tuple tuple; /* where it is; port 0 = never proven */
+	struct tuple lan;   /* as its discovery bubble says; port 0 = none */
+	uint64_t lan_heard;
+	uint64_t heard;     /* last packet from it by way of its tuple */
+	uint64_t sent;      /* last packet or bubble to it */
+	uint64_t unanswered; /* first packet since it was heard, 0 = none */
+	uint64_t tested;    /* last echo request to it */
+	uint64_t due;       /* next step of the effort, UINT64_MAX = none */
+	uint32_t nonce_sent, nonce_got; /* 6081 §5.2.1; 0 = none */
+	uint8_t test_nonce[TEST_NONCE_LEN]; /* of the last echo request */
+	bool test_open;     /* and it is unanswered */
+};
+
+/* When bubbles were sent to somebody. */
+struct bubble_log {
+	uint64_t tag;  /* keyed hash of whom; 0 = unused */
+	uint64_t last;
+	uint32_t at_s[BUBBLES_IN_WINDOW]; /* seconds, newest first; 0 = none */
+};
+
+struct recent {
+	struct hash_key key;
+	uint32_t capacity, mask, log_mask;
+	uint32_t n, n_trusted;
+	uint32_t unused, touched;
+	uint32_t oldest[2], newest[2]; /* index: trusted */
+	struct recent_peer *v;
+	uint32_t *index;
+	struct bubble_log *log;
+};
+
+size_t recent_memory(uint32_t capacity);
+
+/* mem is aligned to 64 and zeroed; it belongs to the caller. */
+void recent_init(struct recent *r, uint32_t capacity,
+		 const struct hash_key *key, void *mem);
+
+static inline struct recent_peer *recent_at(const struct recent *r, uint32_t i)
+{
+	return &r->v[i];
+}
+
+uint32_t recent_find(const struct recent *r, unsigned own,
+		     const struct ip6 *a);
+
+/* The entry that must go before one can join, or RECENT_NONE. */
+uint32_t recent_victim(const struct recent *r, bool trusted);
+
+/* Add an untrusted entry; there is room. */
+uint32_t recent_add(struct recent *r, unsigned own, const struct ip6 *a);
+
+/* Make it the most recently used one of those (not) trusted; there is room. */
+void recent_touch(struct recent *r, uint32_t i, bool trusted);
+
+void recent_remove(struct recent *r, uint32_t i);
+
+/*
+ * May a bubble be sent to whom these bytes name (C56, C57)? Two seconds must
+ * have passed since the last one, and of the last 300 fewer than four be spent.
+ * UINT64_MAX: no, not for long; else when it may (<= now: at once).
+ */
+uint64_t bubble_allowed(const struct recent *r, const void *whom, size_t n,
+			uint64_t now);
+void bubble_note(struct recent *r, const void *whom, size_t n, uint64_t now);
+
+/* A direct answer: the count starts again; the two seconds do not. */
+void bubble_answered(struct recent *r, const void *whom, size_t n);
+
+#endif

@@ -1,0 +1,44 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * Names to addresses, in a process of its own: getaddrinfo() honours
+ * nsswitch.conf, may load anything, and may take its time. The resolver has the
+ * user of the packet process and no privilege. It is told nothing at run time
+ * but which of the configured names to look up.
+ *
+ * A look-up takes as long as the system's resolver wants to; another may be
+ * started meanwhile, so that a name server that has just come back is asked at
+ * once. Each runs in a child of the resolver; at most RESOLVER_AT_ONCE of them.
+ */
+#ifndef SYS_RESOLVER_H
+#define SYS_RESOLVER_H
+
+#include <stdint.h>
+
+#include "privs.h"
+
+enum {
+	RESOLVER_NAMES = 8,
+	RESOLVER_AT_ONCE = 6, /* look-ups of one name */
+	RESOLVER_GIVES_UP_S = 15,
+};
+
+struct resolver_answer {
+	uint32_t name;  /* index */
+	uint32_t ip;    /* host order; 0 = failed */
+	int32_t error;  /* EAI_*; 0 if ip is not 0 */
+};
+
+/*
+ * Start the resolver, while privileged; it gives up all privilege before the
+ * first look-up. names: numeric addresses are allowed, too. Returns a
+ * SOCK_SEQPACKET descriptor with a struct resolver_answer to read for each
+ * look-up that has ended, at its end when the resolver is gone. Dies if it
+ * cannot be started.
+ */
+int resolver_start(const char *const *names, unsigned n,
+		   const struct identity *id);
+
+/* Look up a name now; does not wait. 0 or -errno. */
+int resolver_ask(int fd, uint32_t name);
+
+#endif
