@@ -18,8 +18,9 @@ from lab.host import REPOSITORY, LabError
 
 PACKAGES = ("miredo", "miredo-server")
 ROOT = REPOSITORY / "build" / "foreign"
+HOOK = "/etc/miredo/client-hook"
 PROGRAMS = ("usr/sbin/miredo", "usr/sbin/miredo-server",
-            "usr/libexec/miredo/miredo-privproc", "etc/miredo/client-hook")
+            "usr/libexec/miredo/miredo-privproc", HOOK[1:])
 
 
 def fetch():
@@ -76,10 +77,15 @@ def client(host, server="9.0.0.2", config="", **options):
     """
     shutil.copytree(fetch() / "usr/libexec/miredo",
                     host.path("/usr/libexec/miredo"), dirs_exist_ok=True)
-    hook = host.path("/etc/miredo/client-hook")
-    hook.parent.mkdir(exist_ok=True)
-    shutil.copy(fetch() / "etc/miredo/client-hook", hook)
+    hook(host)
     return _miredo(host, f"ServerAddress {server}\n{config}", options)
+
+
+def hook(host):
+    """Install the script by which the foreign client sets its interface."""
+    to = host.path(HOOK)
+    to.parent.mkdir(exist_ok=True)
+    shutil.copy(fetch() / HOOK[1:], to)
 
 
 def _miredo(host, config, options):

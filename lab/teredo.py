@@ -15,6 +15,9 @@ IMPLEMENTATIONS = ("ours", "debian")
 #: What a Teredo address says (RFC 4380, section 4).
 Address = collections.namedtuple("Address", "server flags port ip4")
 
+#: An address of a host, as text; not for new connections?
+Assigned = collections.namedtuple("Assigned", "address deprecated")
+
 
 def start_server(net, whose="ours"):
     """Start a Teredo server on net.server; returns a Daemon."""
@@ -30,26 +33,64 @@ def start_relay(net, whose="ours"):
     return net.relay.daemon(["miredo"])
 
 
-def address_of(host, device="teredo"):
-    """The global IPv6 address on a device now, None if there is none."""
+def start_client(host, whose="ours", server="9.0.0.2", config="", hook=False,
+                 **options):
+    """Start a Teredo client with interface teredo; returns a Daemon.
+
+    It has no address yet: see wait_address().  server: an address or a name,
+    or a list of them.  hook: have ours set its interface by the foreign
+    client's script, which that one always does.
+    """
+    servers = [server] if isinstance(server, str) else server
+    if whose == "debian":
+        return foreign.client(host, *servers, config, **options)
+    if hook:
+        foreign.hook(host)
+    else:
+        host.path(foreign.HOOK).unlink(missing_ok=True)
+    host.write("/etc/miredo/miredo.conf", "".join(
+        f"ServerAddress {name}\n" for name in servers) + config)
+    return host.daemon(["miredo"], **options)
+
+
+def forget(host):
+    """Remove what our client remembers from one run to the next."""
+    host.run(["rm", "-rf", "/var/lib/miredo"])
+
+
+def addresses_of(host, device="teredo"):
+    """The global IPv6 addresses on a device: a list of Assigned."""
     shown = host.run(["ip", "-6", "-json", "address", "show", "dev", device,
                       "scope", "global"], check=False).stdout
-    for link in json.loads(shown or "[]"):
-        for address in link.get("addr_info", ()):
-            return address["local"]
-    return None
+    return [Assigned(address["local"], address.get("deprecated", False))
+            for link in json.loads(shown or "[]")
+            for address in link.get("addr_info", ())
+            if "local" in address]      # others are empty: of another scope
 
 
-def wait_address(host, timeout=15.0):
+def deprecated(host, device="teredo"):
+    """The addresses that nothing new is to be sent from."""
+    return [it.address for it in addresses_of(host, device) if it.deprecated]
+
+
+def address_of(host, device="teredo"):
+    """The address to send from on a device now, None if there is none."""
+    return next((it.address for it in addresses_of(host, device)
+                 if not it.deprecated), None)
+
+
+def wait_address(host, timeout=15.0, other_than=None):
     """Wait until a client is qualified; return its Teredo address.
 
     The route is set after the address, by another program; wait for both.
+    other_than: an address of before, to be replaced.
     """
     def ready():
         address = address_of(host)
         route = host.run(["ip", "-6", "route", "get", host.lab.v6.ip6],
                          check=False).stdout
-        return address if " dev teredo " in route else None
+        return address if " dev teredo " in route and \
+            address != other_than else None
 
     return wait_for(ready, f"a Teredo address and route on {host.name}",
                     timeout)
