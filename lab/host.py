@@ -10,6 +10,7 @@ repository is.
 """
 
 import collections
+import contextlib
 import ctypes
 import fcntl
 import os
@@ -234,6 +235,15 @@ class Daemon:
                  f"all processes of {self} to end", timeout)
         return self.host.exit_status(self.pid)
 
+    @contextlib.contextmanager
+    def paused(self):
+        """It does nothing as long as the context; what comes in piles up."""
+        self._session("pkill", "-STOP")
+        try:
+            yield
+        finally:
+            self._session("pkill", "-CONT")
+
     def kill(self):
         """Kill all of it, as the kernel does when memory is short."""
         self.host.known.add(self.pid)
@@ -273,9 +283,7 @@ class Host:
         self.run(["rm", "-rf", *FOREIGN_FILES])
         self.accounts()
         self.write("/etc/hosts", "127.0.0.1 localhost\n::1 localhost\n")
-        self.write("/etc/resolv.conf", "")
-        self.write("/etc/nsswitch.conf", "passwd: files\ngroup: files\n"
-                   "hosts: files\n")
+        self.resolver(None)
         self.path(PROGRAMS).mkdir()
         for program in build_directory().glob("miredo*"):
             if program.is_file() and os.access(program, os.X_OK):
@@ -482,7 +490,30 @@ class Host:
         self.write("/etc/passwd", "\n".join(users) + "\n")
         self.write("/etc/group", "\n".join(groups) + "\n")
 
+    def resolver(self, dns, options=""):
+        """Have names looked up at net.dns; None: nowhere.
+
+        options: of resolv.conf(5), like "timeout:1 attempts:1".
+        """
+        self.write("/etc/resolv.conf", f"nameserver {dns.address}\n"
+                   f"options {options}\n" if dns else "")
+        self.write("/etc/nsswitch.conf", "passwd: files\ngroup: files\n"
+                   f"hosts: files{' dns' if dns else ''}\n")
+
     # -- network --------------------------------------------------------
+
+    def readdress(self, address, device="eth0"):
+        """Have another IPv4 address instead of all those there are.
+
+        The router is .1 of its network, of 24 bits.
+        """
+        if self.addresses4 == [address]:
+            return
+        lines = [f"address del {old}/24 dev {device}"
+                 for old in reversed(self.addresses4)]
+        self.addresses4 = [address]
+        self.ip(*lines, f"address add {address}/24 dev {device}",
+                f"route replace default via {address.rpartition('.')[0]}.1")
 
     def ip(self, *lines):
         """Run `ip` commands, one a line."""

@@ -25,6 +25,8 @@ import sys
 
 from lab import capture, keeper, nat, wire
 from lab.host import Host, LabError
+from lab.names import Names
+from lab.paths import Paths
 from lab.reader import Reader
 
 ROUTER = {"ipv4__ip_forward": 1, "ipv6__conf__all__forwarding": 1}
@@ -48,21 +50,19 @@ BASIC = {
 }
 
 
-def chance(percent):
-    """An nftables condition that is true so often."""
-    if percent >= 100:
-        return ""
-    return f"numgen random mod 10000 < {round(percent * 100)}"
-
-
 class Site:
     """One site: a NAT and the hosts behind it."""
 
-    def __init__(self, lab, number, router, wan):
-        self.lab, self.number, self.router, self.wan = lab, number, router, wan
+    def __init__(self, lab, number, router):
+        self.lab, self.number, self.router = lab, number, router
         self.hosts = []
         #: The type of the NAT now, one of lab.nat.TYPES.
         self.nat = None
+
+    @property
+    def wan(self):
+        """The outside address."""
+        return self.router.ip4
 
     def configure(self, kind="portrestricted", hairpin=False,
                   preserving=False, lifetime=120):
@@ -75,25 +75,28 @@ class Site:
         """
         if kind not in nat.TYPES:
             raise ValueError(f"no NAT type {kind!r}: one of {nat.TYPES}")
-        self.nat = kind
-        if kind == "none":
-            self.router.nft("table ip nat\ndelete table ip nat\n")
-        else:
-            self.router.nft(nat.ruleset(kind, self.wan, hairpin, preserving,
-                                        lifetime))
-            self.router.sysctl(
-                netfilter__nf_conntrack_udp_timeout=lifetime,
-                netfilter__nf_conntrack_udp_timeout_stream=lifetime)
+        self.nat, self._ports = kind, nat.PORTS[0]
+        self._options = (hairpin, preserving, lifetime)
         net = f"9.0.{19 + self.number}" if kind == "none" \
             else f"192.168.{self.number}"
         for place, host in enumerate(self.hosts, 2):
-            address = f"{net}.{place}"
-            if host.addresses4 == [address]:
-                continue
-            host.addresses4 = [address]
-            host.ip("address flush dev eth0 scope global",
-                    f"address add {address}/24 dev eth0",
-                    f"route replace default via {net}.1")
+            host.readdress(f"{net}.{place}")
+        self._load(f"9.0.{9 + self.number}.2")
+
+    def _load(self, wan):
+        """Set the router up, with this outside address."""
+        self.router.readdress(wan, "wan")
+        self.lab.core.ip(
+            f"route replace 9.0.{19 + self.number}.0/24 via {wan}")
+        if self.nat == "none":
+            self.router.nft("table ip nat\ndelete table ip nat\n")
+        else:
+            hairpin, preserving, lifetime = self._options
+            self.router.nft(nat.ruleset(self.nat, wan, hairpin, preserving,
+                                        lifetime, self._ports))
+            self.router.sysctl(
+                netfilter__nf_conntrack_udp_timeout=lifetime,
+                netfilter__nf_conntrack_udp_timeout_stream=lifetime)
         self.forget()
 
     def forget(self):
@@ -105,8 +108,20 @@ class Site:
                 ("taken", "heard", "tried", "tried_any"))
                 + "\nflush map ip nat outside\nflush map ip nat inside\n")
 
+    def rebind(self, address=None):
+        """Lose all mappings, and use none of the old outside ports again.
 
-class Internet:
+        With an address, have that one outside, like 9.0.10.3.  configure()
+        undoes it.  Ports are not preserved any more.
+        """
+        if self.nat == "none":
+            raise LabError(f"{self.router.name} is no NAT now")
+        self._ports = nat.PORTS[2 if self._ports == nat.PORTS[1] else 1]
+        self._options = (self._options[0], False, self._options[2])
+        self._load(address or self.wan)
+
+
+class Internet(Paths):
     """A lab; use it in a `with` statement.
 
     Hosts are attributes: core, server, relay, v6, tester, nat1, nat2, c1, c1b,
@@ -121,10 +136,11 @@ class Internet:
             raise LabError("the lab needs root (it makes namespaces)")
         # What is written to hosts, their users must be able to read.
         os.umask(0o022)
-        self.hosts = {}
+        super().__init__()
+        self.hosts, self.sites = {}, []
+        self._dns = None
         self._offload = offload
         self._ends = {}
-        self._faults = {}
         self._open = []
         self.reader = Reader()
         near, far = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
@@ -167,20 +183,20 @@ class Internet:
         self.core.ip("route add 2001::/32 via 2001:db8:1::2",
                      "route add default via 2001:db8:3::2",
                      "route add default via 9.0.2.2")
-        self.nat1, self.site1 = self._site(1, ("c1", "c1b"))
-        self.nat2, self.site2 = self._site(2, ("c2",))
+        self.nat1, self.site1 = self._add_site(1, ("c1", "c1b"))
+        self.nat2, self.site2 = self._add_site(2, ("c2",))
 
-    def _site(self, number, names):
+    def _add_site(self, number, names):
         wan = f"9.0.{9 + number}"
         router = self.join(f"nat{number}", wan, None, device="wan")
         router.sysctl(**ROUTER)
-        site = Site(self, number, router, wan + ".2")
+        site = Site(self, number, router)
+        self.sites.append(site)
         router.ip("link add lan type bridge", "link set lan up",
                   f"address add 192.168.{number}.1/24 dev lan",
                   f"address add 9.0.{19 + number}.1/24 dev lan")
         router.run(["sh", "-c", "test ! -d /proc/sys/net/bridge || "
                     "echo 0 > /proc/sys/net/bridge/bridge-nf-call-iptables"])
-        self.core.ip(f"route add 9.0.{19 + number}.0/24 via {wan}.2")
         for name in names:
             host = self.add_host(name)
             self.link(router, name, host, "eth0")
@@ -250,22 +266,12 @@ class Internet:
         setattr(self, name, host)
         return host
 
-    def fault(self, host, drop=0, duplicate=0):
-        """Lose or double a percentage of the packets on a host's link.
-
-        drop=100 cuts the link, drop=0 mends it.  Hosts joined to core only.
-        """
-        self._faults[host.name] = (drop, duplicate)
-        rules = []
-        for name, (lost, doubled) in self._faults.items():
-            for side in ("iifname", "oifname"):
-                rules.append(f'{side} "{name}" {chance(lost)} drop')
-                rules.append(f'{side} "{name}" {chance(doubled)} '
-                             "dup to ip daddr")
-        self.core.nft("table ip faults\ndelete table ip faults\n"
-                      "table ip faults {\nchain forward {\n"
-                      "type filter hook forward priority 0\n"
-                      + "\n".join(rules) + "\n}\n}\n")
+    @property
+    def dns(self):
+        """A host with a name server, 9.0.3.2, made when first asked for."""
+        if not self._dns:
+            self._dns = Names(self.join("names", "9.0.3", None))
+        return self._dns
 
     def wire(self, host, device=None):
         """A Wire on the cable of a host: see lab.wire.
@@ -295,12 +301,13 @@ class Internet:
         """Stop at the end what is started and opened in between.
 
         Daemons first by SIGTERM; programs, captures, wires and faults too.
+        Delays are as before again, and net.dns answers.
         Raises LabError if one of our daemons did not end well: see
         Host.stop_all().
         """
         problems = []
         started = {host: list(host.running) for host in self.hosts.values()}
-        opened = list(self._open)
+        opened, delay = list(self._open), self._delay
         try:
             yield self
         finally:
@@ -313,15 +320,17 @@ class Internet:
                 if thing not in opened:
                     thing.close()
             self._open = opened
-            if self._faults:
-                self._faults = {}
-                self.core.nft("delete table ip faults\n")
+            self.no_faults()
+            if self._delay != delay:
+                self.delay(delay)
+            if self._dns:
+                self._dns.mode, self._dns.delay = "answer", 0
             if problems:
                 raise LabError("\n".join(problems))
 
     def close(self):
         """End the lab: kill all its programs, remove all its networks."""
-        for thing in self._open:
+        for thing in self._open + [self._dns] * bool(self._dns):
             thing.close()
         self.reader.close()
         self._control.close()

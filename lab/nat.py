@@ -34,6 +34,10 @@ can have it.
 
 TYPES = ("none", "full", "restricted", "portrestricted", "symmetric")
 
+#: Outside ports: the usual ones, and two ranges to go to at a rebind, where
+#: no host has its own ports (Linux takes them from 32768 to 60999).
+PORTS = ("20000-60000", "61000-63000", "63001-65000")
+
 TABLE = """
 table ip nat
 delete table ip nat
@@ -96,7 +100,7 @@ table ip nat {
     }
     chain choose {
         %(choose)s
-        meta l4proto udp snat ip to %(wan)s:20000-60000 fully-random
+        meta l4proto udp snat ip to %(wan)s:%(ports)s fully-random
     }
     chain learn {
         type filter hook postrouting priority srcnat + 10
@@ -134,7 +138,8 @@ JUDGE = {
 }
 
 
-def ruleset(kind, wan, hairpin=False, preserving=False, lifetime=120):
+def ruleset(kind, wan, hairpin=False, preserving=False, lifetime=120,
+            ports=PORTS[0]):
     """The nftables rules of one NAT with the outside address `wan`."""
     choose = []
     if kind != "symmetric":
@@ -143,6 +148,7 @@ def ruleset(kind, wan, hairpin=False, preserving=False, lifetime=120):
         choose.append(f"udp sport != @taken snat ip to {wan}")
     return TABLE % {
         "wan": wan,
+        "ports": ports,
         "lifetime": lifetime,
         "admit": ADMIT[kind],
         "turn": FORWARD if hairpin else "",

@@ -3,16 +3,21 @@
 
 import os
 import pathlib
+import re
 import signal
+import socket
 import subprocess
 import sys
 import textwrap
+import time
 
 import pytest
 
-from lab import Internet, LabError, wait_for
+from lab import Internet, LabError, foreign, teredo, wait_for
+from lab.capture import payload
 from lab.probe import (ADDRESS_DEPENDENT, ADDRESS_PORT_DEPENDENT,
-                       ENDPOINT_INDEPENDENT, Verdict, probe, seen_at, udp)
+                       ENDPOINT_INDEPENDENT, Verdict, gets, passes, probe,
+                       seen_at, udp)
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 
@@ -26,8 +31,11 @@ NATS = {
 }
 
 
-@pytest.mark.parametrize("preserving", [False, True],
-                         ids=["ports-change", "ports-kept"])
+KEPT = pytest.mark.parametrize("preserving", [False, True],
+                               ids=["ports-change", "ports-kept"])
+
+
+@KEPT
 @pytest.mark.parametrize("hairpin", [False, True],
                          ids=["no-hairpin", "hairpin"])
 @pytest.mark.parametrize("kind", NATS)
@@ -55,6 +63,51 @@ def test_no_nat(net):
     assert net.c1.ip4 == "192.168.1.2"
 
 
+def look_up(host, name):
+    """The IPv4 addresses a host's resolver finds, and the seconds it took."""
+    start = time.monotonic()
+    shown = host.run(["getent", "ahostsv4", name], check=False)
+    return re.findall(r"^(\S+) +STREAM", shown.stdout, re.M), \
+        time.monotonic() - start
+
+
+@pytest.mark.parametrize("name", ["c1", "relay"])
+def test_names(net, name):
+    host, dns = getattr(net, name), net.dns
+    dns.names = {"one.example": "9.0.0.2",
+                 "two.example": ["9.0.0.2", "9.0.0.3"]}
+    host.resolver(dns, "timeout:1 attempts:1")
+    assert look_up(host, "one.example")[0] == ["9.0.0.2"]
+    assert sorted(look_up(host, "TWO.example")[0]) == ["9.0.0.2", "9.0.0.3"]
+    assert look_up(host, "none.example")[0] == []
+    dns.names["one.example"] = "9.0.1.2"
+    assert look_up(host, "one.example")[0] == ["9.0.1.2"]
+    assert set(dns.queries) == {"one.example", "two.example", "none.example"}
+
+    dns.mode = "silent"
+    dns.queries.clear()
+    found, seconds = look_up(host, "one.example")
+    assert not found and seconds >= 1 and dns.queries == ["one.example"]
+    host.resolver(dns, "timeout:5 attempts:1")
+    for mode in "refuse", "fail":
+        dns.mode = mode
+        found, seconds = look_up(host, "one.example")
+        assert not found and seconds < 4
+    dns.mode, dns.delay = "answer", 0.3
+    found, seconds = look_up(host, "one.example")
+    assert found and 0.3 <= seconds < 4
+    host.resolver(None)
+    assert not look_up(host, "one.example")[0]
+
+
+def test_names_answer_each_test(net):
+    with net.tidy():
+        net.dns.mode, net.dns.delay = "refuse", 9
+    net.c2.resolver(net.dns)
+    net.dns.names = {"one.example": "9.0.0.2"}
+    assert look_up(net.c2, "one.example")[0] == ["9.0.0.2"]
+
+
 def test_two_hosts_cannot_have_one_port(net):
     net.site1.configure("portrestricted", preserving=True)
     with udp(net.c1, net.c1.ip4, 4000) as one, \
@@ -79,6 +132,49 @@ def test_nat_forgets(net, kind):
         assert sock.recv(100) == b"good"
 
 
+@KEPT
+@pytest.mark.parametrize("kind", NATS)
+def test_nat_rebinds(net, kind, preserving):
+    net.site1.configure(kind, preserving=preserving)
+    ports = set()
+    with udp(net.c1, net.c1.ip4) as sock, \
+            udp(net.tester, net.tester.ip4) as far:
+        for address in "9.0.10.2", "9.0.10.2", "9.0.10.3", "9.0.10.3":
+            before = seen_at(sock, far)
+            ports.add(before[1])
+            net.site1.rebind(address)
+            after = seen_at(sock, far)
+            assert after[0] == net.site1.wan == address
+            # New for sure, not just likely: from another range.
+            assert after[1] not in ports
+            assert (after[1] > 63000) == (61000 <= before[1] <= 63000)
+            assert after[1] >= 61000
+            far.sendto(b"stale", before)
+            far.sendto(b"good", after)
+            assert sock.recv(100) == b"good"
+    expected = Verdict(True, *NATS[kind][:2], preserving=False,
+                       hairpin="never", closed=True)
+    assert probe(net.c1, net.tester) == expected
+    net.site1.configure("none")
+    assert net.site1.wan == "9.0.10.2"
+    assert reaches(net.tester, net.c1.ip4)
+    with pytest.raises(LabError, match="no NAT"):
+        net.site1.rebind()
+
+
+def test_hosts_take_other_addresses(net):
+    net.site1.configure()
+    net.c1.readdress("192.168.1.77")
+    assert net.c1.ip4 == "192.168.1.77"
+    shown = net.c1.run(["ip", "address", "show", "dev", "eth0"]).stdout
+    assert re.findall(r"inet (\S+)", shown) == ["192.168.1.77/24"]
+    assert reaches(net.c1, net.tester.ip4) and reaches(net.c1b, net.c1.ip4)
+    assert not reaches(net.c1b, "192.168.1.2")
+    net.site1.configure()
+    assert net.c1.ip4 == "192.168.1.2"
+    assert reaches(net.c1, net.tester.ip4)
+
+
 def test_links_lose_and_double(net):
     def answers(count=40):
         done = net.tester.run(["ping", "-i", ".002", "-W", ".2", "-c",
@@ -93,6 +189,190 @@ def test_links_lose_and_double(net):
         ["ping", "-c", "2", "-i", ".01", net.server.ip4]).stdout
     net.fault(net.server)
     assert answers(5) == 5
+
+
+def round_trips(host, to, count=20):
+    """Times of pings in milliseconds, in the order they were answered."""
+    done = host.run(["ping", "-n", "-i", ".02", "-c", str(count), "-W", "2", to])
+    found = re.findall(r"icmp_seq=(\d+) .*time=([\d.]+) ms", done.stdout)
+    assert [int(number) for number, _ in found] == list(range(1, count + 1))
+    return [float(ms) for _, ms in found]
+
+
+IP_RECVTTL = 12         # linux/in.h
+PAIRS = {"ip4": lambda net: (net.server, net.tester.ip4),
+         "ip6": lambda net: (net.server, net.v6.ip6),
+         "from-nat": lambda net: (net.c1, net.relay.ip4)}
+
+
+@pytest.mark.parametrize("pair", PAIRS)
+def test_delay(net, pair):
+    """Each packet is late by what was asked for, in order, and complete."""
+    host, to = PAIRS[pair](net)
+    net.site1.configure()
+    for ms in 20, 50, 0:
+        net.delay(ms)
+        times = sorted(round_trips(host, to))
+        assert 2 * ms <= times[0] and times[len(times) // 2] < 2 * ms + 5
+
+
+def test_delay_changes_nothing_else(net):
+    """Hops, the order of packets, what is lost and doubled, captures."""
+    def sight():
+        """What the tester sees of a burst from the server."""
+        with udp(net.server, net.server.ip4, 4001) as sock, \
+                udp(net.tester, net.tester.ip4, 4002) as far:
+            far.setsockopt(socket.IPPROTO_IP, IP_RECVTTL, 1)
+            for number in range(200):
+                sock.sendto(b"%d" % number, far.getsockname())
+            got = [far.recvmsg(99, 99) for _ in range(200)]
+        return [(data, extra) for data, extra, _, _ in got]
+
+    def hop_limit():
+        return re.search(r"ttl=(\d+)", net.server.run(
+            ["ping", "-c", "1", net.v6.ip6]).stdout)[1]
+
+    before = sight(), hop_limit()
+    net.delay(10)
+    assert (sight(), hop_limit()) == before
+    with net.capture(net.server, net.relay) as seen:
+        round_trips(net.server, net.relay.ip4, 1)
+    times = [packet.time for packet in seen.packets if payload(packet)]
+    assert [round((b - a) * 100) for a, b in zip(times, times[1:])] == [1, 0, 1]
+    net.fault(net.server, duplicate=100)
+    shown = net.server.run(["ping", "-c", "2", "-i", ".2", net.tester.ip4])
+    times = map(float, re.findall(r"time=([\d.]+) ms", shown.stdout))
+    assert "DUP!" in shown.stdout and min(times) > 20
+    net.fault(net.server, drop=100)
+    assert net.server.run(["ping", "-c", "1", "-W", ".2", net.tester.ip4],
+                          check=False).returncode
+
+
+def test_delay_ends_with_the_test(net):
+    with net.tidy():
+        net.delay(30)
+    assert max(round_trips(net.server, net.tester.ip4)) < 30
+    net.delay(20)
+    with net.tidy():
+        net.delay(30)
+        net.delay(20)
+    assert 40 <= min(round_trips(net.server, net.tester.ip4)) < 60
+
+
+def test_what_is_late_is_not_lost(net):
+    """... when the delay ends."""
+    net.delay(5000)
+    with udp(net.server, net.server.ip4) as sock, \
+            udp(net.tester, net.tester.ip4) as far:
+        core = net.wire(net.server)
+        sock.sendto(b"late", far.getsockname())
+        while b"late" not in core.recv_bytes():
+            pass
+        net.delay(0)
+        assert gets(far, b"late", 2)
+
+
+def reaches(host, to):
+    """Does a ping come back?"""
+    return not host.run(["ping", "-n", "-c", "1", "-W", ".15", to],
+                        check=False).returncode
+
+
+@pytest.mark.parametrize("ms", [0, 10], ids=["", "delayed"])
+def test_cut(net, ms):
+    """Between two hosts, each way; all others have their paths."""
+    net.site1.configure()
+    net.site2.configure("none")
+    net.delay(ms)
+    ways = {(net.c1, net.server.ip4), (net.c1b, net.server.ip4),
+            (net.c2, net.server.ip4), (net.server, net.c2.ip4),
+            (net.c1, net.c2.ip4), (net.c1, net.relay.ip4),
+            (net.server, net.relay.ip4), (net.server, net.relay.ip6),
+            (net.v6, net.relay.ip6)}
+
+    def broken():
+        return {way for way in ways if not reaches(*way)}
+
+    with net.cut(net.c1, net.server):
+        assert broken() == {(net.c1, net.server.ip4),
+                            (net.c1b, net.server.ip4)}
+        with net.cut(net.c1, net.c2), net.cut(net.relay, net.v6):
+            assert broken() == {
+                (net.c1, net.server.ip4), (net.c1b, net.server.ip4),
+                (net.c1, net.c2.ip4), (net.v6, net.relay.ip6)}
+    with net.cut(net.relay, net.server):
+        assert broken() == {(net.server, net.relay.ip4),
+                            (net.server, net.relay.ip6)}
+    assert not broken()
+    with pytest.raises(LabError, match="crosses core"):
+        net.cut(net.c1, net.c1b)
+
+
+def test_cut_without_nat(net):
+    """Two hosts of one site have links of their own then."""
+    net.site1.configure("none")
+    with net.cut(net.c1, net.server):
+        assert not reaches(net.c1, net.server.ip4)
+        assert reaches(net.c1b, net.server.ip4)
+
+
+@pytest.mark.parametrize("name", ["relay", "c1"])
+def test_cut_is_of_both_directions(net, name):
+    """Also into a NAT, for each outside address it may have."""
+    net.site1.configure("full")
+    host = getattr(net, name)
+    with udp(net.server, net.server.ip4) as one, udp(host, host.ip4) as two:
+        seen = seen_at(two, one)
+        with net.cut(host, net.server):
+            assert not passes(two, one, one.getsockname())
+            assert not passes(one, two, seen)
+            if name == "c1":
+                net.site1.rebind("9.0.10.3")
+                assert not passes(two, one, one.getsockname())
+        assert passes(two, one, one.getsockname())
+
+
+@pytest.mark.parametrize("name", ["c1", "relay"])
+def test_block(net, name):
+    """UDP of one host, or one port; what else there is passes."""
+    net.site1.configure("full")
+    host = getattr(net, name)
+    with udp(host, host.ip4) as sock, udp(net.c1b, net.c1b.ip4) as other, \
+            udp(net.tester, net.tester.ip4, 3544) as teredo_port, \
+            udp(net.tester, net.tester.ip4, 3545) as far:
+        def works():
+            """Which of them get a packet out, and one in."""
+            return [bool(passes(a, b, to)) for a, b, to in
+                    [(sock, there, there.getsockname()) for there in fars]
+                    + [(there, sock, seen) for there in fars]]
+
+        fars = teredo_port, far
+        seen = seen_at(sock, far)
+        assert works() == [True] * 4
+        with net.block(host, 3544):
+            assert works() == [False, True, False, True]
+            assert seen_at(other, teredo_port)
+        with net.block(host):
+            assert works() == [False] * 4
+            assert seen_at(other, far)
+            assert reaches(host, net.tester.ip4)
+        with net.block(host, verdict="reject"):
+            sock.connect(far.getsockname())
+            sock.send(b"refused")
+            with pytest.raises(ConnectionRefusedError):
+                sock.recv(9)
+
+
+@pytest.mark.parametrize("name, other", [("server", "relay"), ("c1", "c1b")])
+def test_away(net, name, other):
+    net.site1.configure()
+    host, other = getattr(net, name), getattr(net, other)
+    with net.away(host):
+        assert not reaches(host, net.tester.ip4)
+        assert reaches(other, net.tester.ip4)
+        if host.addresses6:
+            assert not reaches(net.v6, host.ip6)
+    assert reaches(host, net.tester.ip4)
 
 
 def test_wire_spoofs_any_source(net):
@@ -183,6 +463,17 @@ DAEMON = """
 """
 
 
+def test_daemons_pause(net):
+    daemon = net.relay.daemon(["sh", "-c", DAEMON])
+    with daemon.paused():
+        assert daemon.alive()
+        net.relay.kill(daemon.pid)
+        with pytest.raises(TimeoutError):
+            wait_for(lambda: not daemon.alive(), "what must not be", 0.2)
+    wait_for(lambda: not daemon.alive(), "it to go on, and to end")
+    assert daemon.stop() == 5
+
+
 def test_daemons(net):
     daemon = net.relay.daemon(["sh", "-c", DAEMON])
     assert daemon.alive()
@@ -192,6 +483,55 @@ def test_daemons(net):
         net.relay.daemon(["sh", "-c", "echo no way; exit 1"])
     with pytest.raises(LabError, match="did not come up.*\n.*too bad"):
         net.relay.daemon(["sh", "-c", "echo too bad", "-f"])
+
+
+def test_foreign_client(net):
+    """Its address, another one after the NAT rebinds, and none after it."""
+    net.site1.configure("restricted")
+    net.dns.names["teredo.example"] = net.server.ip4
+    net.c1.resolver(net.dns)
+    teredo.start_server(net)
+    start = (net.c1, "debian", "teredo.example", "BindPort 3799\n")
+    daemon = teredo.start_client(*start)
+    first = teredo.wait_address(net.c1)
+    assert teredo.addresses_of(net.c1) == [(first, False)]
+    with pytest.raises(TimeoutError):
+        teredo.wait_address(net.c1, 0.1, other_than=first)
+    net.c1.ip(f"address change {first}/32 dev teredo preferred_lft 0")
+    assert teredo.deprecated(net.c1) == [first]
+    assert teredo.address_of(net.c1) is None
+    assert daemon.stop() == 0
+    assert teredo.addresses_of(net.c1) == []
+    net.site1.rebind("9.0.10.3")        # running, it would notice in 30 s
+    teredo.start_client(*start)
+    second = teredo.wait_address(net.c1, other_than=first)
+    assert teredo.explain(second).ip4 == "9.0.10.3"
+    assert teredo.explain(second).port != teredo.explain(first).port
+
+
+#: Stands for our client: writes its PID file, stays.
+CLIENT = """#!/bin/sh
+    (setsid sh -c 'echo $$ >/run/miredo.pid; while :; do sleep .01; done' &)
+"""
+
+
+@pytest.mark.parametrize("hook", [False, True], ids=["", "hook"])
+def test_our_client_finds_its_files(net, hook):
+    net.c2.write("/run/programs/miredo", CLIENT)
+    net.c2.path("/run/programs/miredo").chmod(0o755)
+    foreign.hook(net.c2)
+    net.c2.write("/var/lib/miredo/state", "old")
+    teredo.forget(net.c2)
+    daemon = teredo.start_client(
+        net.c2, server=["9.0.0.2", "teredo.example"],
+        config="BindPort 3799\n", hook=hook)
+    assert daemon.alive()
+    assert net.c2.read("/etc/miredo/miredo.conf").split() == [
+        "ServerAddress", "9.0.0.2", "ServerAddress", "teredo.example",
+        "BindPort", "3799"]
+    assert net.c2.path("/etc/miredo/client-hook").exists() == hook
+    assert not net.c2.path("/var/lib/miredo").exists()
+    daemon.kill()
 
 
 def namespaces():
@@ -212,6 +552,8 @@ VICTIM = """
     sys.path.insert(0, sys.argv[1])
     from lab import Internet
     with Internet() as net:
+        net.delay(20)
+        net.dns
         for host in net.hosts.values():
             host.run(["sh", "-c", "(trap '' TERM HUP INT; setsid sleep 1000 &"
                       ") >/dev/null"])
@@ -232,7 +574,7 @@ def test_nothing_is_left(end, sig):
                           stdout=subprocess.PIPE, stderr=subprocess.PIPE,
                           text=True) as victim:
         spaces = set(victim.stdout.readline().split())
-        assert len(spaces) == 10, victim.stderr.read()
+        assert len(spaces) == 11, victim.stderr.read()
         if sig:
             assert spaces <= namespaces()
             victim.send_signal(sig)
