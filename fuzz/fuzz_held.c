@@ -60,7 +60,7 @@ static void model_drop(int i)
 static void drop(uint8_t owner)
 {
 	struct peer *e = peers_at(&peers, owners[owner]);
-	const struct held_packet *k = held_first(&held, e);
+	const struct held_packet *k = held_first(&held, e->held);
 	int i = first_of(owner);
 
 	WANT((k == NULL) == (i < 0));
@@ -68,7 +68,7 @@ static void drop(uint8_t owner)
 		return;
 	WANT(k->owner == owners[owner] && k->len >= 4);
 	WANT(be32(k->data) == model[i].number);
-	held_drop_first(&held, e);
+	held_drop_first(&held, &e->held);
 	model_drop(i);
 }
 
@@ -97,7 +97,8 @@ static void add(uint8_t owner, uint32_t number)
 		WANT(n_model < CAPACITY);
 	}
 	put32(data, number);
-	held_add(&held, &peers, owners[owner], data,
+	held_add(&held, owners[owner],
+		 &peers_at(&peers, owners[owner])->held, data,
 		 (uint16_t)(4 + number % (INNER_MAX - 3)));
 	model[n_model].owner = owner;
 	model[n_model++].number = number;
@@ -133,7 +134,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 			add(op % OWNERS, number);
 		WANT(held.n == n_model);
 		for (uint8_t i = 0; i < OWNERS; i++)
-			WANT(held_count(&held, peers_at(&peers, owners[i])) ==
+			WANT(held_count(&held, peers_at(&peers, owners[i])->held) ==
 			     count_of(i));
 	}
 	free(mem);

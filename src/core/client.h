@@ -26,33 +26,33 @@
 
 enum {
 	CLIENT_SERVERS = 8,
-	CLIENT_ADDRESSES = 2, /* current, and the one before it */
+	CLIENT_ADDRESSES = 2,     /* current, and the one before it */
 	CLIENT_HELD_PER_PEER = 8, /* C51 */
 	CLIENT_MIN_REFRESH = 5,
 	CLIENT_MAX_REFRESH = 300,
 };
 
 struct client_conf {
-	uint16_t mtu;           /* TEREDO_MTU */
-	unsigned n_servers;     /* 1..CLIENT_SERVERS */
-	unsigned first_server;  /* the one that worked last */
-	uint16_t refresh_s;     /* C64 */
-	bool learn_refresh;     /* interval determination, C68-C70 */
-	bool local_discovery;   /* C71-C77 */
-	bool same_mapped_only;  /* C73's option */
-	bool cone_first;        /* C13 */
-	bool no_symmetric;      /* off-line behind a symmetric NAT, C18 */
-	bool no_nonce_ok;       /* A3 */
+	uint16_t mtu;                /* TEREDO_MTU */
+	unsigned n_servers;          /* 1..CLIENT_SERVERS */
+	unsigned first_server;       /* the one that worked last */
+	uint16_t refresh_s;          /* C64 */
+	bool learn_refresh;          /* interval determination, C68-C70 */
+	bool local_discovery;        /* C71-C77 */
+	bool same_mapped_only;       /* C73's option */
+	bool cone_first;             /* C13 */
+	bool no_symmetric;           /* off-line behind a symmetric NAT, C18 */
+	bool no_nonce_ok;            /* A3 */
 	const struct secret *secret; /* NULL = none */
-	bool has_flags;         /* from the last run: flags drawn for mapped */
+	bool has_flags; /* from the last run: flags drawn for mapped */
 	uint16_t flags;
 	struct tuple mapped;
-	uint32_t max_peers;     /* RECENT_MIN..RECENT_MAX */
-	uint32_t max_held;      /* packets kept in all */
-	struct rate bubbles;    /* in all */
-	struct rate tests;      /* connectivity tests, in all */
-	struct rate strangers;  /* of these, started by received packets (Z6) */
-	struct rate errors;     /* ICMPv6 errors (4443 §2.4 f) */
+	uint32_t max_peers;    /* RECENT_MIN..RECENT_MAX */
+	uint32_t max_held;     /* packets kept in all */
+	struct rate bubbles;   /* in all */
+	struct rate tests;     /* connectivity tests, in all */
+	struct rate strangers; /* of these, started by received packets (Z6) */
+	struct rate errors;    /* ICMPv6 errors (4443 §2.4 f) */
 };
 
 enum client_state {
@@ -60,7 +60,7 @@ enum client_state {
 	CLIENT_RESOLVING, /* the address of no server is known */
 	CLIENT_ASKING,    /* qualifying; there is no address */
 	CLIENT_QUALIFIED,
-	CLIENT_SILENT,    /* the address is kept; the server does not answer */
+	CLIENT_SILENT, /* the address is kept; the server does not answer */
 };
 
 /* Why it is in its state; names are shown to users and stay as they are. */
@@ -105,16 +105,16 @@ struct client_status {
 	enum client_why why;
 	unsigned n; /* addresses; the first is preferred, the other goes away */
 	struct ip6 address[CLIENT_ADDRESSES];
-	unsigned server;       /* index of the one in use or asked */
-	uint32_t server_ip;    /* its primary address */
-	struct tuple mapped;   /* of the address */
-	uint16_t flags;        /* of the address */
+	unsigned server;     /* index of the one in use or asked */
+	uint32_t server_ip;  /* its primary address */
+	struct tuple mapped; /* of the address */
+	uint16_t flags;      /* of the address */
 	enum client_nat nat;
 	bool preserves_port;
-	bool key_ends;         /* the server wants the key renewed (C25) */
-	bool wants_probe;      /* the shell opens DOOR_PROBE, or closes it (C69) */
-	uint16_t refresh_s;    /* as configured or learned */
-	unsigned wants_names;  /* grows when names should be looked up again */
+	bool key_ends;      /* the server wants the key renewed (C25) */
+	bool wants_probe;   /* the shell opens DOOR_PROBE, or closes it (C69) */
+	uint16_t refresh_s; /* as configured or learned */
+	unsigned wants_names; /* grows when names should be looked up again */
 };
 
 struct own_address {
@@ -123,7 +123,7 @@ struct own_address {
 	uint32_t server; /* primary */
 	struct tuple mapped;
 	struct ip6 ip6;
-	uint64_t used;   /* a peer was heard on it */
+	uint64_t used; /* a peer was heard on it */
 };
 
 struct server_entry {
@@ -134,11 +134,11 @@ struct server_entry {
 /* Interval determination (search.c) */
 struct search {
 	struct qualify qualify; /* of the secondary port */
-	bool on;
+	bool on, concluded;
 	unsigned tries;
 	uint32_t interval, candidate, max; /* seconds */
-	struct ip6 address;     /* secondary Teredo address */
-	uint64_t heard, due;
+	struct ip6 address;                /* secondary Teredo address */
+	uint64_t due;                      /* next bubble; UINT64_MAX = none */
 };
 
 struct client {
@@ -152,18 +152,25 @@ struct client {
 	struct recent recent;
 	struct held held;
 	struct server_entry server[CLIENT_SERVERS];
-	unsigned at;           /* server in use or asked */
-	struct tuple local;    /* ip 0 = there is no network */
-	bool wanted;           /* client_want() */
+	unsigned at;        /* server in use or asked */
+	struct tuple local; /* ip 0 = there is no network */
+	bool wanted;        /* client_want() */
 	struct own_address own[CLIENT_ADDRESSES];
-	unsigned cur;          /* of own[] */
-	uint64_t heard;        /* last interaction with the server (C29) */
-	uint64_t changed;      /* the network, last */
-	uint64_t check_at;     /* maintenance: look whether it is due (C59) */
-	uint64_t keep_until;   /* address, while the server is silent */
-	uint64_t suspect_at;   /* not before: next check out of suspicion */
+	unsigned cur;        /* of own[] */
+	enum client_why why; /* it is not qualified */
+	unsigned wants_names;
+	uint64_t began;      /* looking for a server */
+	uint64_t heard;      /* last interaction with the server (C29) */
+	uint64_t interval;   /* after which it is asked again (C63) */
+	uint64_t changed;    /* the network, last */
+	uint64_t keep_until; /* address, while the server is silent; 0 = it
+				is not */
+	uint64_t rest_until; /* no server is asked before; 0 = ask */
+	uint64_t any_heard;  /* any peer, by way of its tuple */
+	uint64_t suspect_at; /* not before: next check out of suspicion */
 	uint64_t suspect_gap;
-	uint64_t announce_at;  /* local discovery */
+	uint64_t effort_at;   /* no effort is due before */
+	uint64_t announce_at; /* local discovery; 0 = not on */
 	struct bucket bubbles, tests, strangers, errors;
 };
 

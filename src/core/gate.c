@@ -132,6 +132,11 @@ static enum verdict judge(const struct gate *g, struct tuple t)
 	return PASS;
 }
 
+bool gate_is_global(const struct gate *g, struct tuple t)
+{
+	return t.port != 0 && is_global(g, t.ip);
+}
+
 enum reason gate_source(const struct gate *g, struct tuple t)
 {
 	switch (judge(g, t)) {

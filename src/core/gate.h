@@ -42,14 +42,17 @@ struct self {
 
 struct gate {
 	const struct self *self;
-	uint32_t own[2];  /* of a server here; ours even if self overflows */
+	uint32_t own[2];     /* of a server here; ours even if self overflows */
 	struct tuple mapped; /* of a client here, as the Internet sees it */
-	uint32_t prefix;  /* of Teredo addresses: TEREDO_PREFIX */
-	bool public_only; /* the extended list, 6890; default on (A35) */
+	uint32_t prefix;     /* of Teredo addresses: TEREDO_PREFIX */
+	bool public_only;    /* the extended list, 6890; default on (A35) */
 	unsigned n_allow, n_deny;
 	struct ip4_prefix allow[GATE_MAX_RULES]; /* lifts RFC 1918 and 6890 */
 	struct ip4_prefix deny[GATE_MAX_RULES];
 };
+
+/* A global unicast address and a port, be it our own. */
+bool gate_is_global(const struct gate *g, struct tuple t);
 
 /* REASON_NONE, or one of REASON_SRC_*, for the outer source of a datagram. */
 enum reason gate_source(const struct gate *g, struct tuple t);

@@ -21,10 +21,10 @@ uint32_t held_in_the_way(const struct held *h)
 	return h->v[h->turn].owner;
 }
 
-void held_add(struct held *h, struct peers *p, uint32_t peer,
+void held_add(struct held *h, uint32_t peer, uint32_t *head,
 	      const uint8_t *data, uint16_t len)
 {
-	uint32_t i = h->turn, *link = &peers_at(p, peer)->held;
+	uint32_t i = h->turn, *link = head;
 	struct held_packet *k = &h->v[i];
 
 	assert(k->owner == HELD_NONE && len <= sizeof(k->data));
@@ -39,25 +39,25 @@ void held_add(struct held *h, struct peers *p, uint32_t peer,
 	h->n++;
 }
 
-const struct held_packet *held_first(const struct held *h, const struct peer *e)
+const struct held_packet *held_first(const struct held *h, uint32_t head)
 {
-	return e->held == HELD_NONE ? NULL : &h->v[e->held];
+	return head == HELD_NONE ? NULL : &h->v[head];
 }
 
-void held_drop_first(struct held *h, struct peer *e)
+void held_drop_first(struct held *h, uint32_t *head)
 {
-	struct held_packet *k = &h->v[e->held];
+	struct held_packet *k = &h->v[*head];
 
-	e->held = k->next;
+	*head = k->next;
 	k->owner = HELD_NONE;
 	h->n--;
 }
 
-unsigned held_count(const struct held *h, const struct peer *e)
+unsigned held_count(const struct held *h, uint32_t head)
 {
 	unsigned n = 0;
 
-	for (uint32_t i = e->held; i != HELD_NONE; i = h->v[i].next)
+	for (uint32_t i = head; i != HELD_NONE; i = h->v[i].next)
 		n++;
 	return n;
 }

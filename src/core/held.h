@@ -1,20 +1,20 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * Packets that a relay keeps until their client has answered (R11-R13): a ring
- * of slots of fixed size, taken in turn. When the ring has gone round, the
- * oldest packet of all makes room, whoever's it is; so a flood costs others a
- * packet after max_held packets, and costs nobody memory.
+ * Packets that a relay or a client keeps until their peer has answered
+ * (R11-R13, C51): a ring of slots of fixed size, taken in turn. When the ring
+ * has gone round, the oldest packet of all makes room, whoever's it is; so a
+ * flood costs others a packet after max_held packets, and costs nobody memory.
  *
- * A peer's packets are chained in order of arrival, from peer->held. The slot
- * that is taken next holds the oldest packet of all, so it is the first in its
- * owner's chain.
+ * A peer's packets are chained in order of arrival; the head of the chain,
+ * HELD_NONE at first, is in the peer's entry. The slot that is taken next holds
+ * the oldest packet of all, so it is the first in its owner's chain.
  */
 #ifndef CORE_HELD_H
 #define CORE_HELD_H
 
-#include "peers.h"
+#include "wire.h"
 
-#define HELD_NONE PEER_NONE
+#define HELD_NONE UINT32_MAX
 
 enum {
 	HELD_MIN = 64,
@@ -44,17 +44,16 @@ void held_init(struct held *h, uint32_t capacity, void *mem);
 uint32_t held_in_the_way(const struct held *h);
 
 /* Keep a packet of at most INNER_MAX bytes; nothing is in the way. */
-void held_add(struct held *h, struct peers *p, uint32_t peer,
+void held_add(struct held *h, uint32_t peer, uint32_t *head,
 	      const uint8_t *data, uint16_t len);
 
-/* The oldest packet of a peer, NULL if there is none. */
-const struct held_packet *held_first(const struct held *h,
-				     const struct peer *e);
+/* The oldest packet of a chain, NULL if there is none. */
+const struct held_packet *held_first(const struct held *h, uint32_t head);
 
-/* Forget the oldest packet of a peer; there is one. */
-void held_drop_first(struct held *h, struct peer *e);
+/* Forget the oldest packet of a chain; there is one. */
+void held_drop_first(struct held *h, uint32_t *head);
 
-/* How many packets are kept for a peer. */
-unsigned held_count(const struct held *h, const struct peer *e);
+/* How many packets are in a chain. */
+unsigned held_count(const struct held *h, uint32_t head);
 
 #endif

@@ -33,13 +33,14 @@ struct node_seed {
 
 struct node {
 	bool is_server, is_relay, is_client;
-	bool is_native; /* auto: the relay is at work, not the client */
+	bool is_native;   /* auto: the relay is at work, not the client */
 	struct self self; /* kept up to date by the shell */
 	struct gate gate; /* rules set by the shell before the first packet */
 	struct stats stats;
 	struct server server;
 	struct relay relay;
-	struct client client; /* the shell calls client_network() and the like */
+	struct client
+		client; /* the shell calls client_network() and the like */
 };
 
 /* Bytes of memory besides struct node; aligned to 64, zeroed. May be 0. */

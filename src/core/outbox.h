@@ -35,8 +35,8 @@ enum door {
 };
 
 enum out_kind {
-	OUT_UDP, /* datagram to `to`, from `door` */
-	OUT_IP6, /* packet for the IPv6 side of this host */
+	OUT_UDP,   /* datagram to `to`, from `door` */
+	OUT_IP6,   /* packet for the IPv6 side of this host */
 	OUT_GROUP, /* to 224.0.0.253:3544 on all links of local discovery, TTL 1
 		    */
 };

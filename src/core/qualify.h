@@ -26,8 +26,8 @@
 #include "outbox.h"
 
 enum {
-	PHASE_TRIES = 3,   /* N of §5.2.1, A4 */
-	NONCES_VALID = 2,  /* of the last solicitations, to one address */
+	PHASE_TRIES = 3,       /* N of §5.2.1, A4 */
+	NONCES_VALID = 2,      /* of the last solicitations, to one address */
 	FLAGS_RANDOM = 0x3cff, /* 5991 §3.1 */
 };
 
@@ -42,7 +42,8 @@ struct qualify_conf {
 enum qualify_step {
 	QUALIFY_IDLE,
 	QUALIFY_PRIMARY,   /* soliciting the first address */
-	QUALIFY_SECONDARY, /* soliciting the second; the first mapping is known */
+	QUALIFY_SECONDARY, /* soliciting the second; the first mapping is known
+			    */
 	QUALIFY_DONE,      /* nothing is outstanding */
 	QUALIFY_CHECK,     /* soliciting the first again (§5.2.5) */
 };
@@ -50,10 +51,11 @@ enum qualify_step {
 /* What the caller must look at. */
 enum qualify_event {
 	QUALIFY_NOTHING,
-	QUALIFY_QUALIFIED, /* step is DONE; mapped, symmetric, cone are new */
-	QUALIFY_CONFIRMED, /* step is DONE; the mapping is what it was */
-	QUALIFY_MOVED,     /* mapped is new; step is SECONDARY */
-	QUALIFY_UNANSWERED, /* a phase has ended without an answer */
+	QUALIFY_QUALIFIED,  /* step is DONE; mapped, symmetric, cone are new */
+	QUALIFY_CONFIRMED,  /* step is DONE; the mapping is what it was */
+	QUALIFY_MOVED,      /* mapped is new; step is SECONDARY */
+	QUALIFY_UNANSWERED, /* a phase has ended without an answer; call
+			       again to go on asking */
 };
 
 struct qualify {
@@ -69,9 +71,11 @@ struct qualify {
 	bool key_ends;               /* the server said so (C25) */
 	struct tuple mapped;         /* as the primary address sees us */
 	unsigned tries;              /* solicitations since the step began */
-	uint64_t since;              /* first of those without any answer */
-	uint64_t sent;               /* last solicitation, 0 = none */
-	uint64_t due;                /* next; UINT64_MAX = none */
+	bool told;                   /* that a phase has ended */
+	uint64_t since; /* first since anybody answered, 0 = none */
+	uint64_t sent;  /* last solicitation without an answer, 0 = none */
+	uint32_t sent_to;
+	uint64_t due; /* next; UINT64_MAX = none */
 	uint8_t nonce[NONCES_VALID][AUTH_NONCE_LEN]; /* newest first */
 	unsigned n_nonces;
 };
@@ -95,9 +99,12 @@ void qualify_hurry(struct qualify *q, struct tuple local, uint64_t now,
 
 void qualify_stop(struct qualify *q);
 
+/* There is no network: be still until qualify_hurry(). */
+void qualify_pause(struct qualify *q);
+
 /*
- * An advertisement, or what claims to be one (C14-C16, C21-C24): REASON_RA_TAKEN,
- * or why it is ignored; then nothing has changed.
+ * An advertisement, or what claims to be one (C14-C16, C21-C24):
+ * REASON_RA_TAKEN, or why it is ignored; then nothing has changed.
  */
 enum reason qualify_input(struct qualify *q, const struct frame *f,
 			  struct tuple from, uint64_t now, struct outbox *out,
@@ -114,7 +121,7 @@ static inline uint64_t qualify_next(const struct qualify *q)
 /* Is it an ICMPv6 Router Advertisement to a link-local address? */
 bool frame_is_advertisement(const struct frame *f);
 
-/* Was the address that is being asked heard from since the step began? */
+/* Is a solicitation outstanding? */
 static inline bool qualify_is_asking(const struct qualify *q)
 {
 	return q->step != QUALIFY_IDLE && q->step != QUALIFY_DONE;

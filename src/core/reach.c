@@ -43,7 +43,7 @@ void relay_complain(struct relay *r, uint8_t type, uint8_t code,
 static void drop_held(struct relay *r, struct peer *e, enum reason why)
 {
 	stats_count(r->stats, why);
-	held_drop_first(&r->held, e);
+	held_drop_first(&r->held, &e->held);
 }
 
 /* Forget a peer; this is how the packets end that are held for it. */
@@ -51,7 +51,7 @@ static void forget(struct relay *r, uint32_t i, enum reason why)
 {
 	struct peer *e = peers_at(&r->peers, i);
 
-	while (held_first(&r->held, e))
+	while (held_first(&r->held, e->held))
 		drop_held(r, e, why);
 	peers_remove(&r->peers, i);
 }
@@ -62,12 +62,12 @@ static void hold(struct relay *r, uint32_t i, const uint8_t *p, uint16_t len)
 	struct peer *e = peers_at(&r->peers, i);
 	uint32_t other;
 
-	if (held_count(&r->held, e) >= RELAY_HELD_PER_PEER)
+	if (held_count(&r->held, e->held) >= RELAY_HELD_PER_PEER)
 		drop_held(r, e, REASON_QUEUE_PEER);
 	other = held_in_the_way(&r->held);
 	if (other != PEER_NONE)
 		drop_held(r, peers_at(&r->peers, other), REASON_QUEUE_FULL);
-	held_add(&r->held, &r->peers, i, p, len);
+	held_add(&r->held, i, &e->held, p, len);
 }
 
 /* Not zero, which means none (A19). */
@@ -243,6 +243,16 @@ enum reason relay_check_target(const struct relay *r, const struct ip6 *dst)
 	return gate_target(r->gate, via);
 }
 
+/*
+ * Who has answered before is not left alone as strangers are (A33): it may be
+ * the path that has failed, and is back. It is asked for as long as there are
+ * packets for it, as often as others are at first.
+ */
+static bool may_try_again(const struct peer *e, uint64_t now)
+{
+	return e->heard && now - e->bubbled >= RETRY_NS;
+}
+
 /* R7-R13: a packet for a client that is not known to listen. */
 enum reason relay_reach(struct relay *r, uint32_t i, const uint8_t *p,
 			uint16_t len, uint64_t now, struct outbox *out)
@@ -256,7 +266,8 @@ enum reason relay_reach(struct relay *r, uint32_t i, const uint8_t *p,
 	if (!r->gate->self->has_source)
 		return REASON_NO_SOURCE; /* R29 */
 	e = i == PEER_NONE ? NULL : peers_at(&r->peers, i);
-	if (e && e->roll == ROLL_FAILED && now < e->due) {
+	if (e && e->roll == ROLL_FAILED && now < e->due &&
+	    !may_try_again(e, now)) {
 		relay_complain(r, ICMP6_UNREACHABLE, UNREACHABLE_ADDRESS, p,
 			       len, now, out);
 		return REASON_UNREACHABLE; /* R10, R24 */
@@ -276,7 +287,7 @@ static void release(struct relay *r, struct peer *e, struct outbox *out)
 	const struct held_packet *k;
 	enum reason why;
 
-	while ((k = held_first(&r->held, e)) != NULL) {
+	while ((k = held_first(&r->held, e->held)) != NULL) {
 		memcpy(outbox_head(out), k->data, k->len);
 		why = outbox_udp(out, r->conf.door,
 				 (struct tuple){e->ip, e->port}, k->len, NULL,
@@ -323,7 +334,7 @@ static void give_up(struct relay *r, uint32_t i, uint64_t now,
 	struct peer *e = peers_at(&r->peers, i);
 	const struct held_packet *k;
 
-	while ((k = held_first(&r->held, e)) != NULL) {
+	while ((k = held_first(&r->held, e->held)) != NULL) {
 		relay_complain(r, ICMP6_UNREACHABLE, UNREACHABLE_ADDRESS,
 			       k->data, k->len, now, out);
 		drop_held(r, e, REASON_UNREACHABLE);

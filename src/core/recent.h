@@ -4,9 +4,14 @@
  * found by a keyed hash over the peer's address and ours, in order of use.
  * Nothing in it grows (C67).
  *
- * At most half of the entries may be untrusted. Room is made by the untrusted
- * entry that was used longest ago, and by a trusted one only for another
- * trusted one; so who was proven is not pushed out by strangers.
+ * Entries have one of three standings, each with a share of the table, and room
+ * is made by the one of the same standing that was used longest ago:
+ *
+ *   UNTRUSTED  a quarter; strangers make them by naming addresses
+ *   TRUSTED    a quarter; strangers make them by sending from where they are
+ *   ACTIVE     half; our host sent to them, and they answered
+ *
+ * So whoever just talks to us does not push out those that we talk with.
  *
  * The times of bubbles are kept apart, in a table of their own that survives
  * the entries: the limit of four in 300 seconds is per peer, not per entry
@@ -28,6 +33,13 @@ enum {
 	LOG_WAYS = 4,
 };
 
+enum standing {
+	STANDING_UNTRUSTED,
+	STANDING_TRUSTED,
+	STANDING_ACTIVE,
+	STANDINGS
+};
+
 /* What is under way towards a peer, while packets for it wait. */
 enum effort {
 	EFFORT_NONE,
@@ -40,8 +52,10 @@ enum effort {
 struct recent_peer {
 	struct ip6 address; /* with `own` the key */
 	uint8_t own;        /* which of our addresses it talks to */
-	bool trusted;
+	uint8_t standing;   /* enum standing */
 	bool is_native;     /* not a Teredo address */
+	bool talked;        /* our host has sent it packets */
+	bool is_lan;        /* its tuple is on the link (C35) */
 	uint8_t effort;     /* enum effort */
 	uint8_t tries;      /* of this effort */
 	uint8_t patience;   /* how often silence was looked into in vain */
@@ -50,29 +64,30 @@ struct recent_peer {
 	struct tuple tuple; /* where it is; port 0 = never proven */
 	struct tuple lan;   /* as its discovery bubble says; port 0 = none */
 	uint64_t lan_heard;
-	uint64_t heard;     /* last packet from it by way of its tuple */
-	uint64_t sent;      /* last packet or bubble to it */
+	uint64_t heard;      /* last packet from it by way of its tuple */
+	uint64_t sent;       /* last packet or bubble to it */
 	uint64_t unanswered; /* first packet since it was heard, 0 = none */
-	uint64_t tested;    /* last echo request to it */
-	uint64_t due;       /* next step of the effort, UINT64_MAX = none */
-	uint32_t nonce_sent, nonce_got; /* 6081 §5.2.1; 0 = none */
+	uint64_t tested;     /* last echo request to it */
+	uint64_t due;        /* next step of the effort, UINT64_MAX = none */
+	uint32_t nonce_sent, nonce_got;     /* 6081 §5.2.1; 0 = none */
 	uint8_t test_nonce[TEST_NONCE_LEN]; /* of the last echo request */
-	bool test_open;     /* and it is unanswered */
+	bool test_open;                     /* and it is unanswered */
 };
 
 /* When bubbles were sent to somebody. */
 struct bubble_log {
-	uint64_t tag;  /* keyed hash of whom; 0 = unused */
+	uint64_t tag; /* keyed hash of whom; 0 = unused */
 	uint64_t last;
-	uint32_t at_s[BUBBLES_IN_WINDOW]; /* seconds, newest first; 0 = none */
+	uint32_t at_s[BUBBLES_IN_WINDOW]; /* seconds, rounded up, newest first;
+					     0 = none */
 };
 
 struct recent {
 	struct hash_key key;
 	uint32_t capacity, mask, log_mask;
-	uint32_t n, n_trusted;
+	uint32_t n[STANDINGS];
 	uint32_t unused, touched;
-	uint32_t oldest[2], newest[2]; /* index: trusted */
+	uint32_t oldest[STANDINGS], newest[STANDINGS];
 	struct recent_peer *v;
 	uint32_t *index;
 	struct bubble_log *log;
@@ -89,17 +104,21 @@ static inline struct recent_peer *recent_at(const struct recent *r, uint32_t i)
 	return &r->v[i];
 }
 
-uint32_t recent_find(const struct recent *r, unsigned own,
-		     const struct ip6 *a);
+uint32_t recent_find(const struct recent *r, unsigned own, const struct ip6 *a);
 
-/* The entry that must go before one can join, or RECENT_NONE. */
-uint32_t recent_victim(const struct recent *r, bool trusted);
+static inline bool recent_is_trusted(const struct recent_peer *e)
+{
+	return e->standing != STANDING_UNTRUSTED;
+}
+
+/* The entry that must go before one can have this standing, or RECENT_NONE. */
+uint32_t recent_victim(const struct recent *r, enum standing s);
 
 /* Add an untrusted entry; there is room. */
 uint32_t recent_add(struct recent *r, unsigned own, const struct ip6 *a);
 
-/* Make it the most recently used one of those (not) trusted; there is room. */
-void recent_touch(struct recent *r, uint32_t i, bool trusted);
+/* Make it the most recently used one of this standing; there is room. */
+void recent_touch(struct recent *r, uint32_t i, enum standing s);
 
 void recent_remove(struct recent *r, uint32_t i);
 

@@ -6,6 +6,7 @@
  */
 #include "relay.h"
 
+#include "decap.h"
 #include "reach.h"
 
 static const uint64_t VALID_NS = 30 * NS_PER_S; /* R5, 4380 §5.2.4 */
@@ -152,53 +153,18 @@ static enum reason check_tuple(const struct relay *r, const struct frame *f,
 	return is_answer(r, f, nonce, e) ? REASON_NONE : REASON_MISMATCH;
 }
 
-/*
- * RFC 6040 §4.2: a congestion mark on the way in is passed on, and drops a
- * packet whose sender would not see it (A39).
- */
-static enum reason merge_ecn(uint8_t outer, uint8_t *inner)
-{
-	enum {
-		NOT_ECT,
-		ECT_1,
-		ECT_0,
-		CE
-	};
-
-	if (outer == CE) {
-		if (*inner == NOT_ECT)
-			return REASON_ECN;
-		*inner = CE;
-	} else if (outer == ECT_1 && *inner == ECT_0) {
-		*inner = ECT_1;
-	}
-	return REASON_NONE;
-}
-
 /* R19, R26, R30, Z38: to the native side, without what follows the packet. */
 static enum reason deliver(const struct relay *r, const struct frame *f,
 			   uint8_t outer_ecn, struct outbox *out)
 {
 	const struct wire_ip6 *ip = f->ip;
-	uint8_t ecn = ip->vcf[1] >> 4 & 3, merged = ecn;
-	struct wire_ip6 *head;
 
 	if (ip6_is_teredo(&ip->dst, r->gate->prefix) ||
 	    gate_embeds_self(r->gate, &ip->dst))
 		return REASON_LOOP;
 	if (!is_served(r, &ip->dst))
 		return REASON_NOT_SERVED;
-	if (merge_ecn(outer_ecn, &merged) != REASON_NONE)
-		return REASON_ECN;
-	if (merged == ecn) {
-		outbox_ip6(out, 0, ip, f->len);
-		return REASON_TO_IPV6;
-	}
-	head = (void *)outbox_head(out);
-	*head = *ip;
-	head->vcf[1] = (uint8_t)((ip->vcf[1] & ~0x30) | merged << 4);
-	outbox_ip6(out, sizeof(*head), ip + 1, f->len - sizeof(*head));
-	return REASON_TO_IPV6;
+	return decapsulate(f, outer_ecn, out);
 }
 
 /*

@@ -53,13 +53,13 @@ static void add(uint32_t peer, uint8_t mark)
 	uint8_t d[100];
 
 	memset(d, mark, sizeof(d));
-	held_add(&held, &peers, peer, d, sizeof(d));
+	held_add(&held, peer, &at_(peer)->held, d, sizeof(d));
 }
 
 /* Takes the first out and says what it was. */
 static int take(uint32_t peer)
 {
-	const struct held_packet *k = held_first(&held, at_(peer));
+	const struct held_packet *k = held_first(&held, at_(peer)->held);
 	int mark;
 
 	if (!k)
@@ -67,7 +67,7 @@ static int take(uint32_t peer)
 	assert_int_equal(k->len, 100);
 	assert_int_equal(k->data[0], k->data[99]);
 	mark = k->data[0];
-	held_drop_first(&held, at_(peer));
+	held_drop_first(&held, &at_(peer)->held);
 	return mark;
 }
 
@@ -75,18 +75,18 @@ static int take(uint32_t peer)
 static void r11_order(void **state)
 {
 	(void)state;
-	assert_null(held_first(&held, at_(a)));
+	assert_null(held_first(&held, at_(a)->held));
 	for (uint8_t i = 0; i < 5; i++) {
 		add(a, i);
 		add(b, (uint8_t)(100 + i));
 	}
 	assert_int_equal(held.n, 10);
-	assert_int_equal(held_count(&held, at_(a)), 5);
-	assert_int_equal(held_count(&held, at_(b)), 5);
+	assert_int_equal(held_count(&held, at_(a)->held), 5);
+	assert_int_equal(held_count(&held, at_(b)->held), 5);
 	for (int i = 0; i < 5; i++)
 		assert_int_equal(take(a), i);
 	assert_int_equal(take(a), -1);
-	assert_int_equal(held_count(&held, at_(a)), 0);
+	assert_int_equal(held_count(&held, at_(a)->held), 0);
 	for (int i = 0; i < 5; i++)
 		assert_int_equal(take(b), 100 + i);
 	assert_int_equal(held.n, 0);
@@ -129,8 +129,8 @@ static void r13_holes(void **state)
 		add(a, (uint8_t)round);
 		assert_in_range(held.n, 1, SLOTS);
 	}
-	assert_int_equal(held_count(&held, at_(a)), SLOTS);
-	assert_int_equal(held_count(&held, at_(b)), 0);
+	assert_int_equal(held_count(&held, at_(a)->held), SLOTS);
+	assert_int_equal(held_count(&held, at_(b)->held), 0);
 	for (int i = 2 * SLOTS; i < 3 * SLOTS; i++)
 		assert_int_equal(take(a), i);
 }
@@ -142,8 +142,8 @@ static void test_full_size(void **state)
 
 	(void)state;
 	memset(d, 0x5a, sizeof(d));
-	held_add(&held, &peers, a, d, INNER_MAX);
-	k = held_first(&held, at_(a));
+	held_add(&held, a, &at_(a)->held, d, INNER_MAX);
+	k = held_first(&held, at_(a)->held);
 	assert_int_equal(k->len, INNER_MAX);
 	assert_memory_equal(k->data, d, INNER_MAX);
 }

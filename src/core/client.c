@@ -1,0 +1,676 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * The life of the address: which server is asked, what its answers mean, how
+ * long an address stays. Peers are in contact.c, what comes in is in receive.c.
+ * Numbers in comments are those of doc/conformance.md.
+ */
+#include "client.h"
+
+#include <string.h>
+
+#include "contact.h"
+#include "receive.h"
+#include "search.h"
+
+static const uint64_t NAMES_WAIT_NS = 2 * NS_PER_S;
+static const uint64_t KEEP_NS = 60 * NS_PER_S; /* without server and peers */
+static const uint64_t KEEP_PEER_NS = 30 * NS_PER_S; /* after a peer was heard */
+static const uint64_t KEEP_OLD_NS = 60 * NS_PER_S;  /* an address beside ours */
+static const uint64_t REST_NS = 60 * NS_PER_S;      /* from a NAT of no use */
+static const uint64_t QUIET_NS = NS_PER_S; /* is silence of all peers */
+static const uint64_t SUSPECT_MIN_NS = 2 * NS_PER_S;
+static const uint64_t SUSPECT_MAX_NS = 30 * NS_PER_S;
+
+const struct client_conf client_defaults = {
+	.mtu = TEREDO_MTU,
+	.n_servers = 1,
+	.refresh_s = 30,
+	.max_peers = 1024,
+	.max_held = 256,
+	.bubbles = {100, 100},
+	.tests = {100, 100},
+	.strangers = {20, 20},
+	.errors = {100, 100},
+};
+
+/* clang-format off */
+static const char *const why_names[] = {
+#define X(id, name, text) [WHY_##id] = name,
+	CLIENT_WHY_LIST(X)
+#undef X
+};
+static const char *const why_texts[] = {
+#define X(id, name, text) [WHY_##id] = text,
+	CLIENT_WHY_LIST(X)
+#undef X
+};
+/* clang-format on */
+
+const char *client_why_name(enum client_why w)
+{
+	return why_names[w];
+}
+
+const char *client_why_text(enum client_why w)
+{
+	return why_texts[w];
+}
+
+const char *client_nat_name(enum client_nat n)
+{
+	switch (n) {
+	case CLIENT_NAT_NONE:
+		return "none";
+	case CLIENT_NAT_CONE:
+		return "cone";
+	case CLIENT_NAT_RESTRICTED:
+		return "restricted";
+	case CLIENT_NAT_SYMMETRIC:
+		return "symmetric";
+	case CLIENT_NAT_UNKNOWN:
+		break;
+	}
+	return "unknown";
+}
+
+static size_t table_memory(const struct client_conf *conf)
+{
+	return (recent_memory(conf->max_peers) + 63) / 64 * 64;
+}
+
+size_t client_memory(const struct client_conf *conf)
+{
+	return table_memory(conf) + held_memory(conf->max_held);
+}
+
+void client_init(struct client *c, const struct client_conf *conf,
+		 struct gate *gate, struct stats *stats,
+		 const struct hash_key *key, const struct rng *rng, void *mem)
+{
+	const struct qualify_conf q = {
+		.door = DOOR_SERVICE,
+		.cone_first = conf->cone_first,
+		.no_nonce_ok = conf->no_nonce_ok,
+		.prefix = gate->prefix,
+		.secret = conf->secret,
+	};
+	struct rng seed = *rng;
+
+	*c = (struct client){
+		.conf = *conf,
+		.gate = gate,
+		.stats = stats,
+		.wanted = true,
+		.at = conf->first_server,
+		.why = WHY_NO_IPV4,
+		.effort_at = UINT64_MAX,
+		.status = {.refresh_s = conf->refresh_s, .version = 1},
+	};
+	/* Each its own numbers: whole ranges of the counter apart. */
+	c->rng = seed;
+	seed.count += UINT64_C(1) << 62;
+	qualify_init(&c->qualify, &q, gate, &seed);
+	seed.count += UINT64_C(1) << 62;
+	search_init(c, &q, &seed);
+	recent_init(&c->recent, conf->max_peers, key, mem);
+	held_init(&c->held, conf->max_held,
+		  (uint8_t *)mem + table_memory(conf));
+}
+
+/* --- what the shell sees --- */
+
+static bool has_address(const struct client *c)
+{
+	return c->own[c->cur].on;
+}
+
+static enum client_state state_of(const struct client *c)
+{
+	if (has_address(c))
+		return c->keep_until ? CLIENT_SILENT : CLIENT_QUALIFIED;
+	if (!c->wanted || c->local.ip == 0)
+		return CLIENT_OFF;
+	return c->qualify.step == QUALIFY_IDLE && !c->rest_until
+		       ? CLIENT_RESOLVING
+		       : CLIENT_ASKING;
+}
+
+static enum client_nat nat_of(const struct client *c)
+{
+	const struct qualify *q = &c->qualify;
+
+	if (q->mapped.port == 0)
+		return CLIENT_NAT_UNKNOWN;
+	if (q->is_symmetric)
+		return CLIENT_NAT_SYMMETRIC;
+	if (q->mapped.ip == c->local.ip && q->mapped.port == c->local.port)
+		return CLIENT_NAT_NONE;
+	return q->is_cone ? CLIENT_NAT_CONE : CLIENT_NAT_RESTRICTED;
+}
+
+static void list_addresses(const struct client *c, struct client_status *s)
+{
+	const struct own_address *cur = &c->own[c->cur];
+
+	if (!cur->on)
+		return;
+	s->mapped = cur->mapped;
+	s->flags = cur->flags;
+	s->address[s->n++] = cur->ip6;
+	for (unsigned i = 0; i < CLIENT_ADDRESSES; i++) {
+		if (i != c->cur && c->own[i].on)
+			s->address[s->n++] = c->own[i].ip6;
+	}
+}
+
+/* Called at the end of whatever may have changed it. */
+static void publish(struct client *c)
+{
+	struct client_status s;
+
+	memset(&s, 0, sizeof(s)); /* what is between the fields, too */
+	s.version = c->status.version;
+	s.state = state_of(c);
+	s.why = c->why;
+	s.server = c->at;
+	s.server_ip = c->qualify.primary;
+	s.nat = nat_of(c);
+	s.preserves_port = c->qualify.mapped.port == c->local.port;
+	s.key_ends = c->qualify.key_ends;
+	s.wants_probe = search_wants_door(c);
+	s.refresh_s = search_interval_s(c);
+	s.wants_names = c->wants_names;
+	list_addresses(c, &s);
+	if (memcmp(&s, &c->status, sizeof(s)) == 0)
+		return;
+	s.version++;
+	c->status = s;
+}
+
+/* --- addresses --- */
+
+static void drop_address(struct client *c, unsigned i)
+{
+	if (!c->own[i].on)
+		return;
+	contact_flush(c, i);
+	c->own[i].on = false;
+}
+
+static void drop_addresses(struct client *c)
+{
+	for (unsigned i = 0; i < CLIENT_ADDRESSES; i++)
+		drop_address(c, i);
+	c->gate->mapped = (struct tuple){0, 0};
+	c->announce_at = 0;
+	search_stop(c);
+}
+
+static bool tuple_equal(struct tuple a, struct tuple b)
+{
+	return a.ip == b.ip && a.port == b.port;
+}
+
+/* C20, A15: kept as long as the mapping lasts, also from run to run. */
+static uint16_t choose_flags(struct client *c)
+{
+	if (!c->conf.has_flags ||
+	    !tuple_equal(c->conf.mapped, c->qualify.mapped)) {
+		c->conf.flags = rng_u32(&c->rng) & FLAGS_RANDOM;
+		c->conf.mapped = c->qualify.mapped;
+		c->conf.has_flags = true;
+	}
+	return c->conf.flags | (c->qualify.is_cone ? FLAG_CONE : 0);
+}
+
+/* The address that the last advertisement means (C20, C62, I8). */
+static struct own_address meant(struct client *c, uint64_t now)
+{
+	struct own_address a = {
+		.on = true,
+		.flags = choose_flags(c),
+		.server = c->qualify.primary,
+		.mapped = c->qualify.mapped,
+		.used = now,
+	};
+	const struct teredo t = {c->gate->prefix, a.server, a.flags, a.mapped};
+
+	teredo_pack(&a.ip6, &t);
+	return a;
+}
+
+/*
+ * With another mapping, nobody can use the old address (C62, A37). With another
+ * server only, everybody can who knows it, so it stays for those (C85).
+ */
+static void set_address(struct client *c, uint64_t now)
+{
+	struct own_address a = meant(c, now);
+	unsigned other = !c->cur;
+
+	if (has_address(c) && ip6_equal(&a.ip6, &c->own[c->cur].ip6))
+		return;
+	if (c->own[other].on && ip6_equal(&a.ip6, &c->own[other].ip6)) {
+		c->cur = other;
+		return;
+	}
+	if (has_address(c) && tuple_equal(a.mapped, c->own[c->cur].mapped)) {
+		drop_address(c, other);
+		c->cur = other;
+	} else {
+		drop_addresses(c);
+	}
+	c->own[c->cur] = a;
+	c->gate->mapped = a.mapped;
+}
+
+/* --- servers --- */
+
+static bool is_known(const struct client *c, unsigned i)
+{
+	return c->server[i].primary != 0;
+}
+
+/*
+ * The next server to ask, from i on; n_servers if none is known. In the
+ * beginning the names before it get a moment to be looked up.
+ */
+static unsigned next_known(const struct client *c, unsigned i, uint64_t now)
+{
+	for (unsigned n = 0; n < c->conf.n_servers; n++) {
+		unsigned at = (i + n) % c->conf.n_servers;
+
+		if (is_known(c, at))
+			return at;
+		if (!c->server[at].failed && now < c->began + NAMES_WAIT_NS)
+			break;
+	}
+	return c->conf.n_servers;
+}
+
+static void ask(struct client *c, unsigned i, uint64_t now, struct outbox *out)
+{
+	c->at = i;
+	c->rest_until = 0;
+	qualify_start(&c->qualify, c->server[i].primary, c->server[i].secondary,
+		      c->local, now, out);
+}
+
+/* Begin with a server, if one is known and nothing is in the way. */
+static void begin(struct client *c, uint64_t now, struct outbox *out)
+{
+	unsigned i;
+
+	if (!c->wanted || c->local.ip == 0 || c->rest_until ||
+	    c->qualify.step != QUALIFY_IDLE)
+		return;
+	i = next_known(c, c->at, now);
+	if (i < c->conf.n_servers) {
+		c->why = WHY_START;
+		ask(c, i, now, out);
+	} else {
+		c->why = WHY_RESOLVER;
+	}
+}
+
+/* Another one, if there is another (C85). */
+static void next_server(struct client *c, uint64_t now, struct outbox *out)
+{
+	unsigned i = next_known(c, c->at + 1, now);
+
+	if (i < c->conf.n_servers && i != c->at)
+		ask(c, i, now, out);
+}
+
+void client_server(struct client *c, unsigned i, uint32_t primary,
+		   uint32_t secondary, uint64_t now, struct outbox *out)
+{
+	struct server_entry *s = &c->server[i];
+	const struct tuple a = {primary, TEREDO_PORT};
+	const struct tuple b = {secondary, TEREDO_PORT};
+	bool is_new = s->primary != primary || s->secondary != secondary;
+
+	s->failed = gate_target(c->gate, a) != REASON_NONE ||
+		    gate_target(c->gate, b) != REASON_NONE ||
+		    primary == secondary; /* C1 */
+	if (!s->failed) {
+		s->primary = primary;
+		s->secondary = secondary;
+		if (is_new && i == c->at && !has_address(c))
+			qualify_stop(&c->qualify);
+	}
+	begin(c, now, out);
+	publish(c);
+}
+
+/* --- what the server says --- */
+
+static void draw_interval(struct client *c)
+{
+	uint64_t most = search_interval_s(c) * NS_PER_S;
+
+	/* C63: 75 to 100 %, in milliseconds */
+	c->interval =
+		most - rng_below(&c->rng, (uint32_t)(most / 4 / NS_PER_MS)) *
+			       NS_PER_MS;
+}
+
+static void server_answers(struct client *c, uint64_t now)
+{
+	c->heard = now;
+	c->keep_until = 0;
+	c->why = WHY_NONE;
+	draw_interval(c);
+}
+
+static void on_qualified(struct client *c, uint64_t now, struct outbox *out)
+{
+	server_answers(c, now);
+	if (c->qualify.is_symmetric && c->conf.no_symmetric) { /* C18 */
+		drop_addresses(c);
+		qualify_stop(&c->qualify);
+		c->why = WHY_SYMMETRIC;
+		c->rest_until = now + REST_NS;
+		next_server(c, now, out);
+		return;
+	}
+	set_address(c, now);
+	search_start(c, now, out);
+	if (c->conf.local_discovery && c->announce_at == 0)
+		c->announce_at = now;
+}
+
+/*
+ * Three solicitations went unanswered (C11, C19, C65). The address is kept for
+ * a minute, and for as long as peers are heard; but not in a new network,
+ * where nothing was heard yet.
+ */
+static void on_silence(struct client *c, uint64_t now, struct outbox *out)
+{
+	c->why = c->qualify.step == QUALIFY_SECONDARY ? WHY_SECONDARY
+						      : WHY_SERVER;
+	if (has_address(c) && !c->keep_until) {
+		bool moved = c->changed > c->heard && c->changed > c->any_heard;
+
+		c->keep_until = moved ? now : now + KEEP_NS;
+	}
+	c->wants_names++;
+	next_server(c, now, out);
+}
+
+static void on_event(struct client *c, enum qualify_event event, uint64_t now,
+		     struct outbox *out)
+{
+	switch (event) {
+	case QUALIFY_NOTHING:
+		return;
+	case QUALIFY_QUALIFIED:
+		on_qualified(c, now, out);
+		break;
+	case QUALIFY_CONFIRMED:
+		server_answers(c, now);
+		break;
+	case QUALIFY_MOVED: /* the second address is asked meanwhile */
+		server_answers(c, now);
+		c->why = WHY_MOVED;
+		set_address(c, now);
+		break;
+	case QUALIFY_UNANSWERED:
+		on_silence(c, now, out);
+		break;
+	}
+	publish(c);
+}
+
+/*
+ * No peer is heard any more while packets go out: ask the server whether the
+ * mapping is what it was. If it is, wait longer the next time.
+ */
+void client_suspect(struct client *c, uint64_t now, struct outbox *out)
+{
+	if (now - c->any_heard < QUIET_NS || now < c->suspect_at)
+		return;
+	c->suspect_gap *= 2;
+	if (c->suspect_gap < SUSPECT_MIN_NS)
+		c->suspect_gap = SUSPECT_MIN_NS;
+	if (c->suspect_gap > SUSPECT_MAX_NS)
+		c->suspect_gap = SUSPECT_MAX_NS;
+	c->suspect_at = now + c->suspect_gap;
+	qualify_check(&c->qualify, now, out);
+}
+
+void client_check(struct client *c, uint64_t now, struct outbox *out)
+{
+	qualify_check(&c->qualify, now, out);
+	publish(c);
+}
+
+/* --- what the shell says --- */
+
+void client_network(struct client *c, struct tuple local, uint64_t now,
+		    struct outbox *out)
+{
+	c->local = local;
+	c->changed = now;
+	c->suspect_gap = 0;
+	if (local.ip == 0) {
+		c->why = WHY_NO_IPV4;
+		qualify_pause(&c->qualify);
+		if (has_address(c) && !c->keep_until)
+			c->keep_until = now + KEEP_NS;
+	} else if (c->qualify.step != QUALIFY_IDLE) {
+		qualify_hurry(&c->qualify, local, now, out);
+	} else {
+		c->rest_until = 0;
+		c->began = now;
+		begin(c, now, out);
+	}
+	publish(c);
+}
+
+void client_want(struct client *c, bool wanted, uint64_t now,
+		 struct outbox *out)
+{
+	if (c->wanted == wanted)
+		return;
+	c->wanted = wanted;
+	if (wanted) {
+		c->began = now;
+		begin(c, now, out);
+	} else {
+		drop_addresses(c);
+		qualify_stop(&c->qualify);
+		c->keep_until = 0;
+		c->rest_until = 0;
+		c->why = WHY_NATIVE;
+	}
+	publish(c);
+}
+
+/* --- packets --- */
+
+static enum reason on_advertisement(struct client *c, struct qualify *q,
+				    const struct frame *f,
+				    const struct datagram *d, uint64_t now,
+				    struct outbox *out)
+{
+	enum qualify_event event;
+	enum reason why = qualify_input(q, f, d->from, now, out, &event);
+
+	if (q == &c->qualify)
+		on_event(c, event, now, out);
+	else
+		search_event(c, event, now);
+	return why;
+}
+
+enum reason client_from_ip4(struct client *c, const struct datagram *d,
+			    uint64_t now, struct outbox *out)
+{
+	bool is_probe = d->door == DOOR_PROBE;
+	struct frame f;
+	enum reason why;
+
+	if (d->door == DOOR_DISCOVERY)
+		return discovery_input(c, d, now, out);
+	why = frame_parse(&f, d->data, d->len);
+	if (why != REASON_NONE)
+		return why;
+	if (frame_is_advertisement(&f))
+		return on_advertisement(
+			c, is_probe ? &c->search.qualify : &c->qualify, &f, d,
+			now, out);
+	if (is_probe)
+		return search_input(c, &f, d->from, now, out);
+	return has_address(c) ? receive_service(c, &f, d, now, out)
+			      : REASON_NOT_QUALIFIED;
+}
+
+/* C41, C42, C50, C81. */
+enum reason client_from_ip6(struct client *c, const uint8_t *p, uint16_t len,
+			    uint64_t now, struct outbox *out)
+{
+	const struct wire_ip6 *ip = (const void *)p;
+	enum reason why = ip6_check(p, len);
+	const struct recent_peer *e;
+	uint32_t i;
+	int own;
+
+	if (why != REASON_NONE)
+		return why;
+	if (!has_address(c))
+		return REASON_NOT_QUALIFIED; /* C5 */
+	own = client_own(c, &ip->src);
+	if (own < 0)
+		return REASON_BAD_SOURCE;
+	if (!ip6_is_global(&ip->dst))
+		return REASON_SCOPE;
+	if (gate_embeds_self(c->gate, &ip->dst))
+		return REASON_LOOP;
+	if (len > c->conf.mtu) {
+		contact_complain(c, ICMP6_PACKET_TOO_BIG, 0, p, len, now, out);
+		return REASON_TOO_BIG;
+	}
+	i = recent_find(&c->recent, (unsigned)own, &ip->dst);
+	if (i == RECENT_NONE ||
+	    !contact_is_valid(recent_at(&c->recent, i), now))
+		return contact_reach(c, (unsigned)own, p, len, now, out);
+	e = recent_at(&c->recent, i);
+	why = (e->is_lan ? outbox_neighbour : outbox_udp)(out, DOOR_SERVICE,
+							  e->tuple, 0, p, len);
+	if (why != REASON_NONE)
+		return why;
+	contact_sent(c, i, now, out);
+	return REASON_TO_IPV4;
+}
+
+/* --- time --- */
+
+/* When an address goes that is kept without a server; UINT64_MAX = it stays. */
+static uint64_t keeps_until(const struct client *c)
+{
+	uint64_t peers = c->any_heard + KEEP_PEER_NS;
+
+	if (!c->keep_until)
+		return UINT64_MAX;
+	if (c->any_heard <= c->changed || peers < c->keep_until)
+		return c->keep_until;
+	return peers;
+}
+
+/* When the address that we had before goes. */
+static uint64_t old_goes_at(const struct client *c)
+{
+	const struct own_address *old = &c->own[!c->cur];
+
+	return old->on ? old->used + KEEP_OLD_NS : UINT64_MAX;
+}
+
+/* Maintenance (C59): when the server was not heard for so long. */
+static uint64_t check_due(const struct client *c)
+{
+	return c->qualify.step == QUALIFY_DONE ? c->heard + c->interval
+					       : UINT64_MAX;
+}
+
+/* Names that have not been looked up yet hold us up no longer. */
+static uint64_t names_due(const struct client *c)
+{
+	uint64_t due = c->began + NAMES_WAIT_NS;
+
+	if (!c->wanted || c->local.ip == 0 || c->rest_until ||
+	    c->qualify.step != QUALIFY_IDLE)
+		return UINT64_MAX;
+	for (unsigned i = 0; i < c->conf.n_servers; i++) {
+		if (is_known(c, i))
+			return due;
+	}
+	return UINT64_MAX;
+}
+
+static void lose_address(struct client *c, uint64_t now, struct outbox *out)
+{
+	drop_addresses(c);
+	c->keep_until = 0;
+	if (c->local.ip == 0 || !c->wanted)
+		qualify_stop(&c->qualify);
+	else if (c->qualify.step == QUALIFY_CHECK)
+		ask(c, c->at, now, out);
+}
+
+static void rest_is_over(struct client *c, uint64_t now, struct outbox *out)
+{
+	c->rest_until = 0;
+	begin(c, now, out);
+}
+
+static uint64_t earliest(const uint64_t *v, unsigned n)
+{
+	uint64_t least = UINT64_MAX;
+
+	for (unsigned i = 0; i < n; i++) {
+		if (v[i] < least)
+			least = v[i];
+	}
+	return least;
+}
+
+uint64_t client_next(const struct client *c)
+{
+	const uint64_t v[] = {
+		qualify_next(&c->qualify),
+		check_due(c),
+		keeps_until(c),
+		old_goes_at(c),
+		names_due(c),
+		c->rest_until ? c->rest_until : UINT64_MAX,
+		c->announce_at ? c->announce_at : UINT64_MAX,
+		search_next(c),
+		c->effort_at,
+	};
+
+	return earliest(v, sizeof(v) / sizeof(v[0]));
+}
+
+void client_timeout(struct client *c, uint64_t now, struct outbox *out)
+{
+	if (check_due(c) <= now) {
+		draw_interval(c);
+		qualify_check(&c->qualify, now, out);
+	}
+	on_event(c, qualify_timeout(&c->qualify, now, out), now, out);
+	if (keeps_until(c) <= now)
+		lose_address(c, now, out);
+	if (old_goes_at(c) <= now)
+		drop_address(c, !c->cur);
+	if (names_due(c) <= now)
+		begin(c, now, out);
+	if (c->rest_until && c->rest_until <= now)
+		rest_is_over(c, now, out);
+	if (outbox_has_room(out))
+		search_timeout(c, now, out);
+	if (outbox_has_room(out))
+		discovery_timeout(c, now, out);
+	contact_timeout(c, now, out);
+	publish(c);
+}

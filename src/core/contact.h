@@ -1,0 +1,111 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * Inside the client: how it finds the way to a peer, proves it, and keeps it.
+ *
+ *	nothing --- a packet for a native host ---> TEST: echo requests by way
+ *	                                            of the server, every 2 s
+ *	nothing --- a packet for another client --> BUBBLES, every 2 s, or LOCAL
+ *	effort ---- four without an answer -------> nothing; the packets that
+ *	                                            waited are answered
+ *	any ------- proof ------------------------> trusted: packets leave at
+ *	                                            once, to where it came from
+ *	trusted --- silent for 30 s, and a packet
+ *	            for it -----------------------> TEST, BUBBLES or LOCAL
+ *
+ * Proof is what only the peer can have: the nonce of our echo request or of our
+ * bubble; or for a client, to send from the address inside its address.
+ *
+ * A native host that was trusted is asked by way of its last relay as well. If
+ * it was only the path to that relay that had failed, this is the quickest to
+ * find out; and it wakes up a relay that has given us up.
+ */
+#ifndef CORE_CONTACT_H
+#define CORE_CONTACT_H
+
+#include "client.h"
+
+enum {
+	PEER_VALID_S = 30, /* C41 */
+};
+
+/* Is it trusted, and was it heard from within 30 s? */
+bool contact_is_valid(const struct recent_peer *e, uint64_t now);
+
+/* The index of one of our addresses in c->own, or -1. */
+int client_own(const struct client *c, const struct ip6 *a);
+
+/* Find or make the (untrusted) entry of a peer; RECENT_NONE if there is no
+ * room. */
+uint32_t contact_of(struct client *c, unsigned own, const struct ip6 *a);
+
+/*
+ * May IPv4 packets go where this Teredo address leads (C48, Z8, Z40)?
+ */
+enum reason contact_check_target(const struct client *c, const struct ip6 *a);
+
+/* A packet for a peer whose way is not known: REASON_HELD, or how it ended. */
+enum reason contact_reach(struct client *c, unsigned own, const uint8_t *p,
+			  uint16_t len, uint64_t now, struct outbox *out);
+
+/* A packet to a valid peer went out while it is silent. */
+void contact_sent(struct client *c, uint32_t i, uint64_t now,
+		  struct outbox *out);
+
+/* It has proven to be at this tuple: trust it, send what is held. */
+void contact_prove(struct client *c, uint32_t i, struct tuple from, bool is_lan,
+		   uint64_t now, struct outbox *out);
+
+/* Test the way to a native host because it sent something (C37, Z6). */
+void contact_test_stranger(struct client *c, uint32_t i, uint64_t now,
+			   struct outbox *out);
+
+/*
+ * One attempt towards another client: a direct bubble, and one by way of its
+ * server unless direct_only (C46, C36, X19); if the limits allow.
+ */
+void contact_attempt(struct client *c, uint32_t i, bool direct_only,
+		     uint64_t now, struct outbox *out);
+
+/* Answer a neighbour's discovery bubble on the link (C76). */
+void contact_answer_neighbour(struct client *c, uint32_t i, uint64_t now,
+			      struct outbox *out);
+
+/* Answer a relay's bubble at the tuple it came from (C38). */
+void contact_answer_relay(struct client *c, unsigned own, const struct ip6 *to,
+			  struct tuple origin, uint64_t now,
+			  struct outbox *out);
+
+/*
+ * The link-local source of our last bubble to a peer, if it was such a one:
+ * Miredo 1.2.6 knows no nonces, and behind a symmetric NAT it can prove itself
+ * only by answering to an address that nobody else can know.
+ */
+void contact_cookie(const struct client *c, const struct recent_peer *e,
+		    struct ip6 *a);
+
+/* A bubble: its length. nonce 0 = none. */
+size_t contact_put_bubble(uint8_t *p, const struct ip6 *src,
+			  const struct ip6 *dst, uint8_t hops, uint32_t nonce);
+
+/* Forget all peers of one of our addresses (C62). */
+void contact_flush(struct client *c, unsigned own);
+
+/* An ICMPv6 error to the own host, if one may be sent (C52). */
+void contact_complain(struct client *c, uint8_t type, uint8_t code,
+		      const void *packet, uint16_t len, uint64_t now,
+		      struct outbox *out);
+
+void contact_timeout(struct client *c, uint64_t now, struct outbox *out);
+
+/* discovery.c: local client discovery (4380 §5.2.8). */
+enum reason discovery_input(struct client *c, const struct datagram *d,
+			    uint64_t now, struct outbox *out);
+void discovery_announce(struct client *c, struct outbox *out);
+void discovery_timeout(struct client *c, uint64_t now, struct outbox *out);
+bool discovery_knows(const struct client *c, const struct recent_peer *e,
+		     uint64_t now);
+
+/* client.c: nothing comes back, and it may be the mapping (C62). */
+void client_suspect(struct client *c, uint64_t now, struct outbox *out);
+
+#endif

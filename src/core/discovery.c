@@ -1,0 +1,94 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * Local client discovery (4380 §5.2.8): clients on one link find each other,
+ * for behind one NAT they may not reach each other by way of the Internet.
+ *
+ * Everybody says every few minutes to the link that he is there; what he says
+ * makes nobody trust him, it only tells where to look for him (Z15). Somebody
+ * on the link can still claim to be a peer, and answer for it: so this is off
+ * unless it is configured, and then the socket hears the group only (C74).
+ */
+#include "contact.h"
+
+enum {
+	ANNOUNCE_MIN_S = 200, /* C72 */
+	ANNOUNCE_MAX_S = 300,
+};
+
+static const uint64_t KNOWN_NS = 600 * NS_PER_S; /* C44 */
+static const struct ip6 all_nodes = {{0xff, 0x02, [15] = 1}};
+
+bool discovery_knows(const struct client *c, const struct recent_peer *e,
+		     uint64_t now)
+{
+	return c->conf.local_discovery && e->lan.port != 0 &&
+	       now - e->lan_heard < KNOWN_NS;
+}
+
+void discovery_announce(struct client *c, struct outbox *out)
+{
+	size_t n = contact_put_bubble(outbox_head(out), &c->own[c->cur].ip6,
+				      &all_nodes, 1, 0);
+
+	outbox_group(out, n);
+}
+
+void discovery_timeout(struct client *c, uint64_t now, struct outbox *out)
+{
+	uint32_t spread = (ANNOUNCE_MAX_S - ANNOUNCE_MIN_S) * 1000;
+
+	if (c->announce_at == 0 || now < c->announce_at)
+		return;
+	discovery_announce(c, out);
+	c->announce_at = now + ANNOUNCE_MIN_S * NS_PER_S +
+			 rng_below(&c->rng, spread) * NS_PER_MS;
+}
+
+/* C73 */
+static enum reason check(const struct client *c, const struct frame *f,
+			 struct tuple from)
+{
+	const struct wire_ip6 *ip = f->ip;
+	struct teredo t;
+
+	if (f->has_auth || f->has_origin)
+		return REASON_FORGED_BLOCK;
+	if (!ip6_is_bubble(ip) || !ip6_equal(&ip->dst, &all_nodes))
+		return REASON_NOT_OURS;
+	if (!ip6_is_teredo(&ip->src, c->gate->prefix))
+		return REASON_NOT_TEREDO;
+	if (client_own(c, &ip->src) >= 0)
+		return REASON_BAD_SOURCE; /* ourselves */
+	if (contact_check_target(c, &ip->src) != REASON_NONE)
+		return REASON_BAD_SOURCE; /* of no use as a Teredo address */
+	teredo_unpack(&t, &ip->src);
+	if (c->conf.same_mapped_only && t.client.ip != c->own[c->cur].mapped.ip)
+		return REASON_MISMATCH;
+	return gate_neighbour(c->gate, from) == REASON_NONE
+		       ? REASON_NONE
+		       : REASON_SRC_NOT_GLOBAL;
+}
+
+/* C75, C76. */
+enum reason discovery_input(struct client *c, const struct datagram *d,
+			    uint64_t now, struct outbox *out)
+{
+	struct recent_peer *e;
+	struct frame f;
+	enum reason why;
+	uint32_t i;
+
+	if (!c->conf.local_discovery || !c->own[c->cur].on)
+		return REASON_NOT_QUALIFIED; /* C77 */
+	why = frame_parse(&f, d->data, d->len);
+	if (why == REASON_NONE)
+		why = check(c, &f, d->from);
+	if (why != REASON_NONE)
+		return why;
+	i = contact_of(c, c->cur, &f.ip->src);
+	e = recent_at(&c->recent, i);
+	e->lan = d->from;
+	e->lan_heard = now;
+	contact_answer_neighbour(c, i, now, out);
+	return REASON_DISCOVERY;
+}

@@ -1,0 +1,371 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* Numbers in comments are those of doc/conformance.md. */
+#include "qualify.h"
+
+#include <string.h>
+
+#include "csum.h"
+#include "ratelim.h"
+
+enum {
+	RS_LEN = 8,
+	RA_MIN_LEN = 16, /* 4861 §6.1.2 */
+	OPTION_PREFIX = 3,
+	OPTION_PREFIX_LEN = 32,
+	PREFIX_LEN = 64,
+
+	/* Between solicitations, ms: within a phase of three, and after. */
+	WAIT_FIRST_MS = 1050,
+	WAIT_SECOND_MS = 1250,
+	WAIT_MS = 1500,
+	WAIT_SPREAD_MS = 300,
+};
+
+static const uint64_t GAP_NS = NS_PER_S; /* to who does not answer */
+static const uint64_t PATIENT_NS = 120 * NS_PER_S;
+static const uint64_t WAIT_MAX_NS = 600 * NS_PER_S; /* A38 */
+static const uint64_t PATIENCE_SHARE = 4; /* wait a quarter of the silence */
+
+void qualify_init(struct qualify *q, const struct qualify_conf *conf,
+		  const struct gate *gate, const struct rng *rng)
+{
+	*q = (struct qualify){
+		.conf = *conf,
+		.gate = gate,
+		.rng = *rng,
+		.due = UINT64_MAX,
+	};
+}
+
+/* --- soliciting --- */
+
+static uint32_t asked(const struct qualify *q)
+{
+	return q->step == QUALIFY_SECONDARY ? q->secondary : q->primary;
+}
+
+static void own_link_local(const struct qualify *q, struct ip6 *a)
+{
+	teredo_link_local(a, q->flags | (q->cone ? FLAG_CONE : 0), q->local);
+}
+
+/* Fresh for each solicitation (C23, Z10). */
+static const uint8_t *new_nonce(struct qualify *q)
+{
+	memmove(q->nonce[1], q->nonce[0],
+		sizeof(q->nonce) - sizeof(q->nonce[0]));
+	put32(q->nonce[0], rng_u32(&q->rng));
+	put32(q->nonce[0] + 4, rng_u32(&q->rng));
+	if (q->n_nonces < NONCES_VALID)
+		q->n_nonces++;
+	return q->nonce[0];
+}
+
+/* The block up to and with the confirmation byte (4380 §5.1.1). */
+static uint8_t *put_auth(uint8_t *p, const struct secret *s,
+			 const uint8_t *nonce, uint8_t **value)
+{
+	p[0] = 0;
+	p[1] = 1;
+	p[2] = s ? s->id_len : 0;
+	p[3] = s ? hmac_len(s->algorithm) : 0;
+	p += 4;
+	if (s) {
+		memcpy(p, s->id, s->id_len);
+		p += s->id_len;
+		*value = p;
+		p += hmac_len(s->algorithm);
+	}
+	memcpy(p, nonce, AUTH_NONCE_LEN);
+	p[AUTH_NONCE_LEN] = 0; /* C25 */
+	return p + AUTH_NONCE_LEN + 1;
+}
+
+static void put_solicitation(uint8_t *p, const struct ip6 *src)
+{
+	static const struct ip6 all_routers = {{0xff, 0x02, [15] = 2}};
+	struct wire_ip6 *ip = (void *)p;
+	struct wire_icmp6 *rs = (void *)(ip + 1);
+
+	wire_put_ip6(ip, RS_LEN, NEXT_ICMPV6, 255, src, &all_routers);
+	memset(rs, 0, sizeof(*rs));
+	rs->type = ICMP6_ROUTER_SOLICITATION;
+	put16(rs->csum, csum_ip6(ip, NEXT_ICMPV6));
+}
+
+/*
+ * How long to wait for an answer. Who was silent for long is asked rarely; a
+ * change of the network makes us hopeful again.
+ */
+static uint64_t wait_ns(struct qualify *q, uint64_t now)
+{
+	uint64_t silence = now - q->since, ms;
+
+	if (silence > PATIENT_NS) {
+		uint64_t wait = silence / PATIENCE_SHARE;
+
+		if (wait > WAIT_MAX_NS)
+			wait = WAIT_MAX_NS;
+		return wait / 1000 * (900 + rng_below(&q->rng, 200));
+	}
+	ms = q->tries == 1 ? WAIT_FIRST_MS : WAIT_MS;
+	if (q->tries == 2)
+		ms = WAIT_SECOND_MS;
+	return (ms + rng_below(&q->rng, WAIT_SPREAD_MS)) * NS_PER_MS;
+}
+
+/* C8, C9. The gate may refuse; then it is as if nobody answered. */
+static void solicit(struct qualify *q, uint64_t now, struct outbox *out)
+{
+	struct tuple to = {asked(q), TEREDO_PORT};
+	uint8_t *head = outbox_head(out), *value = NULL, *p;
+	const uint8_t *signed_from;
+	struct ip6 src;
+
+	if (q->since == 0)
+		q->since = now;
+	p = put_auth(head, q->conf.secret, new_nonce(q), &value);
+	signed_from = p - AUTH_NONCE_LEN - 1;
+	own_link_local(q, &src);
+	put_solicitation(p, &src);
+	p += IP6_LEN + RS_LEN;
+	if (q->conf.secret)
+		auth_sign(q->conf.secret, signed_from,
+			  (size_t)(p - signed_from), value);
+	(void)outbox_udp(out, q->conf.door, to, (size_t)(p - head), NULL, 0);
+	q->tries++;
+	q->sent = now;
+	q->sent_to = to.ip;
+	q->due = now + wait_ns(q, now);
+}
+
+/* At once, unless the same address was asked just before, and is silent. */
+static void solicit_soon(struct qualify *q, uint64_t now, struct outbox *out)
+{
+	q->tries = 0;
+	q->told = false;
+	q->n_nonces = 0;
+	if (q->sent && q->sent_to == asked(q) && now - q->sent < GAP_NS)
+		q->due = q->sent + GAP_NS;
+	else
+		solicit(q, now, out);
+}
+
+static void enter(struct qualify *q, enum qualify_step step, uint64_t now,
+		  struct outbox *out)
+{
+	q->step = step;
+	solicit_soon(q, now, out);
+}
+
+void qualify_start(struct qualify *q, uint32_t primary, uint32_t secondary,
+		   struct tuple local, uint64_t now, struct outbox *out)
+{
+	q->primary = primary;
+	q->secondary = secondary;
+	q->local = local;
+	q->flags = rng_u32(&q->rng) & FLAGS_RANDOM; /* A15 */
+	q->cone = q->conf.cone_first;
+	enter(q, QUALIFY_PRIMARY, now, out);
+}
+
+void qualify_check(struct qualify *q, uint64_t now, struct outbox *out)
+{
+	if (q->step == QUALIFY_DONE)
+		enter(q, QUALIFY_CHECK, now, out);
+}
+
+void qualify_hurry(struct qualify *q, struct tuple local, uint64_t now,
+		   struct outbox *out)
+{
+	q->local = local;
+	if (q->step == QUALIFY_IDLE)
+		return;
+	q->since = 0;
+	if (q->step == QUALIFY_DONE)
+		q->step = QUALIFY_CHECK;
+	solicit_soon(q, now, out);
+}
+
+void qualify_stop(struct qualify *q)
+{
+	q->step = QUALIFY_IDLE;
+	q->due = UINT64_MAX;
+	q->n_nonces = 0;
+}
+
+void qualify_pause(struct qualify *q)
+{
+	q->due = UINT64_MAX;
+}
+
+/* --- what comes back --- */
+
+bool frame_is_advertisement(const struct frame *f)
+{
+	return ip6_icmp_type(f->ip) == ICMP6_ROUTER_ADVERTISEMENT &&
+	       ip6_is_link_local(&f->ip->dst);
+}
+
+/*
+ * C14, C15: exactly one prefix, 2001:0:SERVER::/64; no option of length zero.
+ * The server's second address may put itself into the prefix (A5).
+ */
+static bool options_are_good(const struct qualify *q, const uint8_t *p,
+			     size_t n)
+{
+	unsigned prefixes = 0;
+
+	while (n >= 8) {
+		size_t len = p[1] * 8u;
+
+		if (len == 0 || len > n)
+			return false;
+		if (p[0] == OPTION_PREFIX) {
+			const uint8_t *prefix = p + 16;
+			uint32_t server;
+
+			if (len != OPTION_PREFIX_LEN || p[2] != PREFIX_LEN)
+				return false;
+			server = be32(prefix + 4);
+			if (be32(prefix) != q->conf.prefix ||
+			    (server != q->primary && server != asked(q)))
+				return false;
+			prefixes++;
+		}
+		p += len;
+		n -= len;
+	}
+	return n == 0 && prefixes == 1;
+}
+
+/* C14, 4861 §6.1.2. */
+static bool is_valid(const struct qualify *q, const struct frame *f)
+{
+	const struct wire_ip6 *ip = f->ip;
+	const struct wire_icmp6 *ra = (const void *)ip6_payload(ip);
+	uint16_t len = ip6_payload_len(ip);
+
+	return f->has_origin && len >= RA_MIN_LEN && ip->hops == 255 &&
+	       ra->code == 0 && ip6_is_link_local(&ip->src) &&
+	       csum_ip6(ip, NEXT_ICMPV6) == 0 &&
+	       options_are_good(q, ip6_payload(ip) + RA_MIN_LEN,
+				len - RA_MIN_LEN) &&
+	       gate_is_global(q->gate, f->origin); /* C21 */
+}
+
+/*
+ * C14, C16: from the address that was asked, to the link-local address that
+ * asked. With the cone bit, servers answer from their other address (A6).
+ */
+static bool is_expected(const struct qualify *q, const struct frame *f,
+			struct tuple from)
+{
+	struct ip6 own;
+
+	own_link_local(q, &own);
+	return qualify_is_asking(q) && from.port == TEREDO_PORT &&
+	       from.ip == (q->cone ? q->secondary : asked(q)) &&
+	       ip6_equal(&f->ip->dst, &own);
+}
+
+static bool has_nonce(const struct qualify *q, const struct auth *a)
+{
+	for (unsigned i = 0; i < q->n_nonces; i++) {
+		if (memcmp(a->nonce, q->nonce[i], AUTH_NONCE_LEN) == 0)
+			return true;
+	}
+	return false;
+}
+
+/* C23, C24, Z11. */
+static enum reason check_auth(const struct qualify *q, const struct frame *f)
+{
+	const struct secret *s = q->conf.secret;
+
+	if (!f->has_auth)
+		return s || !q->conf.no_nonce_ok ? REASON_RA_NONCE
+						 : REASON_NONE;
+	if (!has_nonce(q, &f->auth))
+		return REASON_RA_NONCE;
+	if (s && (secret_find(s, 1, &f->auth) == NULL || !auth_verify(s, f)))
+		return REASON_AUTH_FAILED;
+	return REASON_NONE;
+}
+
+static void done(struct qualify *q)
+{
+	q->step = QUALIFY_DONE;
+	q->due = UINT64_MAX;
+	q->n_nonces = 0;
+}
+
+/* The first address has answered: C17, C18, C62. */
+static enum qualify_event by_primary(struct qualify *q, struct tuple seen,
+				     uint64_t now, struct outbox *out)
+{
+	bool was_check = q->step == QUALIFY_CHECK;
+	bool same = seen.ip == q->mapped.ip && seen.port == q->mapped.port;
+
+	if (was_check && same) {
+		done(q);
+		return QUALIFY_CONFIRMED;
+	}
+	q->mapped = seen;
+	q->is_cone = q->cone;
+	if (q->cone) { /* 4380 §5.2.1: fully qualified */
+		q->is_symmetric = false;
+		done(q);
+		return was_check ? QUALIFY_MOVED : QUALIFY_QUALIFIED;
+	}
+	enter(q, QUALIFY_SECONDARY, now, out);
+	return was_check ? QUALIFY_MOVED : QUALIFY_NOTHING;
+}
+
+enum reason qualify_input(struct qualify *q, const struct frame *f,
+			  struct tuple from, uint64_t now, struct outbox *out,
+			  enum qualify_event *event)
+{
+	enum reason why;
+
+	*event = QUALIFY_NOTHING;
+	if (!is_expected(q, f, from))
+		return REASON_RA_UNEXPECTED;
+	if (!is_valid(q, f))
+		return REASON_RA_INVALID;
+	why = check_auth(q, f);
+	if (why != REASON_NONE)
+		return why;
+	q->since = 0;
+	q->sent = 0;
+	q->key_ends = f->has_auth && f->auth.confirm != 0; /* C25 */
+	if (q->step == QUALIFY_SECONDARY) {
+		q->is_symmetric = f->origin.ip != q->mapped.ip ||
+				  f->origin.port != q->mapped.port;
+		done(q);
+		*event = QUALIFY_QUALIFIED;
+	} else {
+		*event = by_primary(q, f->origin, now, out);
+	}
+	return REASON_RA_TAKEN;
+}
+
+/* C10, C13, A4. */
+enum qualify_event qualify_timeout(struct qualify *q, uint64_t now,
+				   struct outbox *out)
+{
+	bool ended = q->tries > 0 && q->tries % PHASE_TRIES == 0 && !q->told;
+
+	if (now < q->due)
+		return QUALIFY_NOTHING;
+	if (ended && q->step == QUALIFY_PRIMARY && q->cone) {
+		q->cone = false; /* the other answers would not get in */
+		enter(q, QUALIFY_PRIMARY, now, out);
+		return QUALIFY_NOTHING;
+	}
+	q->told = ended;
+	if (ended)
+		return QUALIFY_UNANSWERED;
+	solicit(q, now, out);
+	return QUALIFY_NOTHING;
+}

@@ -1,0 +1,283 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * What comes to a client from the IPv4 side (4380 §5.2.3): advertisements to
+ * qualify.c; bubbles by way of the server are answered; all the rest is for one
+ * of our addresses, and is judged by whom it comes from. Numbers in comments
+ * are those of doc/conformance.md.
+ */
+#include <string.h>
+
+#include "contact.h"
+#include "decap.h"
+#include "receive.h"
+
+/* A packet under judgement. */
+struct arrival {
+	const struct datagram *d;
+	struct frame f;
+	uint32_t nonce;    /* of a bubble's trailer; 0 = none */
+	bool by_server;    /* outer source is a server of ours */
+	bool is_neighbour; /* outer source is usable on the link only */
+	unsigned own;      /* which address it is for */
+	bool to_cookie;    /* or rather, for a bubble's link-local source */
+};
+
+/* C29: the server of an address we have, or the one that we are asking. */
+static bool is_server(const struct client *c, struct tuple t)
+{
+	if (t.port != TEREDO_PORT)
+		return false;
+	for (int i = 0; i < CLIENT_ADDRESSES; i++) {
+		if (c->own[i].on && c->own[i].server == t.ip)
+			return true;
+	}
+	return false;
+}
+
+/* Is it the answer of a 1.2.6 client to our link-local source? */
+static bool is_for_cookie(const struct client *c, struct arrival *a)
+{
+	const struct wire_ip6 *ip = a->f.ip;
+	struct ip6 cookie;
+
+	if (!ip6_is_bubble(ip) || a->by_server)
+		return false;
+	for (unsigned own = 0; own < CLIENT_ADDRESSES; own++) {
+		uint32_t i = recent_find(&c->recent, own, &ip->src);
+
+		if (i == RECENT_NONE || !recent_at(&c->recent, i)->nonce_sent)
+			continue;
+		contact_cookie(c, recent_at(&c->recent, i), &cookie);
+		if (ip6_equal(&ip->dst, &cookie)) {
+			a->own = own;
+			return true;
+		}
+	}
+	return false;
+}
+
+/* C28 */
+static enum reason check_destination(const struct client *c, struct arrival *a)
+{
+	int own = client_own(c, &a->f.ip->dst);
+
+	if (own >= 0) {
+		a->own = (unsigned)own;
+		return REASON_NONE;
+	}
+	if (ip6_is_link_local(&a->f.ip->dst))
+		a->to_cookie = is_for_cookie(c, a);
+	return a->to_cookie ? REASON_NONE : REASON_NOT_OURS;
+}
+
+/* Z9, Z18, A51. A Teredo source is judged later, by its rules. */
+static enum reason check_source(const struct client *c, const struct arrival *a)
+{
+	const struct ip6 *src = &a->f.ip->src;
+
+	if (ip6_is_teredo(src, c->gate->prefix))
+		return client_own(c, src) >= 0 ? REASON_BAD_SOURCE
+					       : REASON_NONE;
+	if (a->by_server && ip6_is_bubble(a->f.ip) && ip6_is_link_local(src))
+		return REASON_NONE;
+	if (self_has_ip6(c->gate->self, src))
+		return REASON_BAD_SOURCE;
+	return gate_native_source(c->gate, src);
+}
+
+/* C27, C39, Z25, X3. */
+static enum reason check_frame(struct arrival *a)
+{
+	const struct frame *f = &a->f;
+	struct upper u;
+	enum reason why = trailer_nonce(f->tail, f->tail_len, &a->nonce);
+
+	if (why != REASON_NONE)
+		return why;
+	if (!ip6_is_bubble(f->ip))
+		a->nonce = 0; /* A30 */
+	if (f->has_auth || (f->has_origin && !a->by_server))
+		return REASON_FORGED_BLOCK;
+	why = ip6_upper(f->ip, &u);
+	if (why != REASON_NONE)
+		return why;
+	return u.routing ? REASON_ROUTING : REASON_NONE;
+}
+
+/* C36, X13, X19: a client wants us to open the way. */
+static enum reason on_indirect(struct client *c, const struct arrival *a,
+			       uint64_t now, struct outbox *out)
+{
+	struct recent_peer *e;
+	enum reason why = contact_check_target(c, &a->f.ip->src);
+	uint32_t i;
+
+	if (why != REASON_NONE)
+		return why;
+	i = contact_of(c, a->own, &a->f.ip->src);
+	e = recent_at(&c->recent, i);
+	e->nonce_got = a->nonce;
+	contact_attempt(c, i, contact_is_valid(e, now), now, out);
+	return REASON_BUBBLE;
+}
+
+/* What the server passes on (C29, C36, C38, C66). */
+static enum reason by_server(struct client *c, const struct arrival *a,
+			     uint64_t now, struct outbox *out)
+{
+	const struct wire_ip6 *ip = a->f.ip;
+
+	if (a->d->from.ip == c->own[c->cur].server)
+		c->heard = now;
+	if (!ip6_is_bubble(ip))
+		return REASON_NONE; /* A40: go on */
+	if (ip6_is_teredo(&ip->src, c->gate->prefix))
+		return on_indirect(c, a, now, out);
+	if (a->f.has_origin)
+		contact_answer_relay(c, a->own, &ip->src, a->f.origin, now,
+				     out);
+	return REASON_BUBBLE;
+}
+
+static bool tuple_equal(struct tuple a, struct tuple b)
+{
+	return a.ip == b.ip && a.port == b.port;
+}
+
+/* Rule 1 (C30): a peer that has proven before to be there. */
+static bool is_at_tuple(const struct recent_peer *e, struct tuple from)
+{
+	return recent_is_trusted(e) && tuple_equal(e->tuple, from);
+}
+
+/* C31, C80, A48: is it the answer to our test of this peer? */
+static bool is_test_reply(const struct frame *f, const struct recent_peer *e)
+{
+	const uint8_t *p = ip6_payload(f->ip);
+
+	return e->test_open && ip6_icmp_type(f->ip) == ICMP6_ECHO_REPLY &&
+	       ip6_payload_len(f->ip) ==
+		       sizeof(struct wire_icmp6) + TEST_NONCE_LEN &&
+	       memcmp(p + sizeof(struct wire_icmp6), e->test_nonce,
+		      TEST_NONCE_LEN) == 0;
+}
+
+/* Rule 2, also for a relay that takes the place of another (Z13). */
+static void on_test_reply(struct client *c, uint32_t i, struct tuple from,
+			  uint64_t now, struct outbox *out)
+{
+	struct recent_peer *e = recent_at(&c->recent, i);
+
+	e->test_open = false;
+	contact_prove(c, i, from, false, now, out);
+}
+
+/* Rules 1, 2 and 6 (C30, C31, C37). */
+static enum reason from_native(struct client *c, const struct arrival *a,
+			       uint64_t now, struct outbox *out)
+{
+	const struct wire_ip6 *ip = a->f.ip;
+	uint32_t i = recent_find(&c->recent, a->own, &ip->src);
+	struct recent_peer *e;
+
+	e = i == RECENT_NONE ? NULL : recent_at(&c->recent, i);
+	if (e && is_test_reply(&a->f, e)) {
+		if (a->is_neighbour)
+			return REASON_SRC_NOT_GLOBAL;
+		on_test_reply(c, i, a->d->from, now, out);
+		return REASON_TEST_REPLY;
+	}
+	if (e && is_at_tuple(e, a->d->from)) {
+		e->patience = 0;
+		contact_prove(c, i, a->d->from, false, now, out); /* C34 */
+	} else if (!a->is_neighbour && !ip6_is_bubble(ip)) {
+		i = contact_of(c, a->own, &ip->src);
+		contact_test_stranger(c, i, now, out);
+	}
+	return REASON_NONE;
+}
+
+/* Does the bubble hold what only its receiver can know (X15, X18)? */
+static bool proves_itself(const struct arrival *a, const struct recent_peer *e)
+{
+	return a->to_cookie || (a->nonce != 0 && a->nonce == e->nonce_sent);
+}
+
+/* Rules 1, 3 and 5, and the nonce (C30, C32, C35, X14-X17). */
+static enum reason from_client(struct client *c, const struct arrival *a,
+			       uint64_t now, struct outbox *out)
+{
+	const struct ip6 *src = &a->f.ip->src;
+	uint32_t i = recent_find(&c->recent, a->own, src);
+	const struct recent_peer *e;
+	struct teredo t;
+
+	e = i == RECENT_NONE ? NULL : recent_at(&c->recent, i);
+	teredo_unpack(&t, src);
+	if (e && is_at_tuple(e, a->d->from)) {
+		recent_at(&c->recent, i)->patience = 0;
+		contact_prove(c, i, a->d->from, e->is_lan, now, out);
+	} else if (tuple_equal(t.client, a->d->from) && !a->is_neighbour) {
+		i = contact_of(c, a->own, src);
+		contact_prove(c, i, a->d->from, false, now, out);
+	} else if (e && discovery_knows(c, e, now) &&
+		   tuple_equal(e->lan, a->d->from)) {
+		contact_prove(c, i, a->d->from, true, now, out);
+	} else if (e && !a->is_neighbour && proves_itself(a, e)) {
+		contact_prove(c, i, a->d->from, false, now, out);
+		/* Let it learn that we are here, too (4380 §5.2.3, the end). */
+		contact_attempt(c, i, true, now, out);
+	} else {
+		return ip6_is_bubble(a->f.ip) ? REASON_MISMATCH
+					      : REASON_UNTRUSTED;
+	}
+	return REASON_NONE;
+}
+
+/* C33, C40, X6. */
+static enum reason deliver(const struct arrival *a, struct outbox *out)
+{
+	int type = ip6_icmp_type(a->f.ip);
+
+	if (ip6_is_bubble(a->f.ip))
+		return REASON_BUBBLE;
+	if (type >= ICMP6_ROUTER_SOLICITATION && type <= ICMP6_REDIRECT)
+		return REASON_CONTROL;
+	return decapsulate(&a->f, a->d->ecn, out);
+}
+
+static enum reason check(const struct client *c, struct arrival *a)
+{
+	enum reason why = check_frame(a);
+
+	if (why == REASON_NONE)
+		why = check_destination(c, a);
+	if (why == REASON_NONE)
+		why = check_source(c, a);
+	return why;
+}
+
+enum reason receive_service(struct client *c, const struct frame *f,
+			    const struct datagram *d, uint64_t now,
+			    struct outbox *out)
+{
+	struct arrival a = {
+		.d = d, .f = *f, .by_server = is_server(c, d->from)};
+	enum reason why = gate_source(c->gate, d->from); /* Z9 */
+
+	if (why == REASON_SRC_NOT_GLOBAL && c->conf.local_discovery &&
+	    gate_neighbour(c->gate, d->from) == REASON_NONE)
+		a.is_neighbour = true;
+	else if (why != REASON_NONE)
+		return why;
+	why = check(c, &a);
+	if (why == REASON_NONE && a.by_server)
+		why = by_server(c, &a, now, out);
+	if (why != REASON_NONE)
+		return why;
+	if (ip6_is_teredo(&a.f.ip->src, c->gate->prefix))
+		why = from_client(c, &a, now, out);
+	else
+		why = from_native(c, &a, now, out);
+	return why == REASON_NONE ? deliver(&a, out) : why;
+}
