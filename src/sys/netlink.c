@@ -12,10 +12,6 @@
 #include "netlink.h"
 
 enum {
-	/* Marks the route as ours; rtnetlink.h leaves numbers above those of
-	 * its list to routing daemons. */
-	ROUTE_PROTOCOL = 0x54,
-	ROUTE_METRIC = 1024,
 	QUEUE_PACKETS = 10000,
 };
 
@@ -48,6 +44,14 @@ int netlink_open_events(struct netlink *nl)
 				       RTMGRP_IPV6_IFADDR);
 }
 
+int netlink_open_watch(struct netlink *nl)
+{
+	/* rtnetlink.h has no RTMGRP_ for rules of IPv6. */
+	return open_groups(nl, RTMGRP_LINK | RTMGRP_IPV6_IFADDR |
+				       RTMGRP_IPV6_ROUTE |
+				       1U << (RTNLGRP_IPV6_RULE - 1));
+}
+
 int netlink_fd(const struct netlink *nl)
 {
 	return mnl_socket_get_fd(nl->socket);
@@ -64,12 +68,9 @@ int netlink_drain(struct netlink *nl)
 	return events;
 }
 
-/*
- * Send a request and read answers up to the last. -EINTR: what was listed
- * changed meanwhile (NLM_F_DUMP_INTR).
- */
-static int request(struct netlink *nl, struct nlmsghdr *h, mnl_cb_t fn,
-		   void *arg)
+/* -EINTR comes of NLM_F_DUMP_INTR. */
+int netlink_request(struct netlink *nl, struct nlmsghdr *h,
+		    int (*fn)(const struct nlmsghdr *h, void *arg), void *arg)
 {
 	char buf[32768];
 	ssize_t n;
@@ -152,7 +153,7 @@ int netlink_addresses(struct netlink *nl, host_addr_fn *fn, void *arg)
 		h->nlmsg_flags = NLM_F_REQUEST | NLM_F_DUMP;
 		m = mnl_nlmsg_put_extra_header(h, sizeof(*m));
 		m->ifa_family = families[i];
-		r = request(nl, h, on_addr, &l);
+		r = netlink_request(nl, h, on_addr, &l);
 	}
 	return r;
 }
@@ -194,7 +195,7 @@ static int change_link(struct netlink *nl, unsigned ifindex,
 		mnl_attr_put_u32(h, IFLA_TXQLEN, c->queue);
 	if (c->no_address)
 		put_no_address(h);
-	return request(nl, h, NULL, NULL);
+	return netlink_request(nl, h, NULL, NULL);
 }
 
 /*
@@ -220,33 +221,90 @@ int netlink_link_up(struct netlink *nl, unsigned ifindex, uint32_t mtu)
 	return r;
 }
 
-int netlink_route(struct netlink *nl, unsigned ifindex, uint32_t prefix)
+static int on_mtu(const struct nlattr *a, void *arg)
+{
+	struct host_link *link = arg;
+
+	if (mnl_attr_get_type(a) == IFLA_MTU)
+		link->mtu = mnl_attr_get_u32(a);
+	return MNL_CB_OK;
+}
+
+static int on_link(const struct nlmsghdr *h, void *arg)
+{
+	const struct ifinfomsg *m = mnl_nlmsg_get_payload(h);
+	struct host_link *link = arg;
+
+	link->is_up = m->ifi_flags & IFF_UP;
+	mnl_attr_parse(h, sizeof(*m), on_mtu, link);
+	return MNL_CB_OK;
+}
+
+int netlink_link(struct netlink *nl, unsigned ifindex, struct host_link *link)
+{
+	char buf[256];
+	struct nlmsghdr *h = mnl_nlmsg_put_header(buf);
+	struct ifinfomsg *m;
+
+	*link = (struct host_link){0};
+	h->nlmsg_type = RTM_GETLINK;
+	h->nlmsg_flags = NLM_F_REQUEST | NLM_F_ACK;
+	m = mnl_nlmsg_put_extra_header(h, sizeof(*m));
+	m->ifi_family = AF_UNSPEC;
+	m->ifi_index = (int)ifindex;
+	return netlink_request(nl, h, on_link, link);
+}
+
+static int change_route(struct netlink *nl, uint16_t type, uint16_t flags,
+			const struct host_route *r)
 {
 	/* By way of an address that nobody has: else the kernel would make an
 	 * entry for each destination in its neighbour table, which is small,
 	 * and which strangers could fill. */
 	static const struct ip6 via = {{0xfe, 0x80, [15] = 1}};
+	uint32_t table = r->table ? r->table : RT_TABLE_MAIN;
 	char buf[256];
 	struct nlmsghdr *h = mnl_nlmsg_put_header(buf);
-	struct ip6 dst = {0};
 	struct rtmsg *m;
 
-	put32(dst.b, prefix);
-	h->nlmsg_type = RTM_NEWROUTE;
-	h->nlmsg_flags = NLM_F_REQUEST | NLM_F_ACK | NLM_F_CREATE | NLM_F_EXCL;
+	h->nlmsg_type = type;
+	h->nlmsg_flags = NLM_F_REQUEST | NLM_F_ACK | flags;
 	m = mnl_nlmsg_put_extra_header(h, sizeof(*m));
 	*m = (struct rtmsg){
 		.rtm_family = AF_INET6,
-		.rtm_dst_len = 32,
-		.rtm_table = RT_TABLE_MAIN,
+		.rtm_dst_len = r->len,
+		.rtm_table = table < 256 ? (uint8_t)table : RT_TABLE_UNSPEC,
 		.rtm_protocol = ROUTE_PROTOCOL,
 		.rtm_scope = RT_SCOPE_UNIVERSE,
 		.rtm_type = RTN_UNICAST,
 		.rtm_flags = RTNH_F_ONLINK,
 	};
-	mnl_attr_put(h, RTA_DST, sizeof(dst), &dst);
+	mnl_attr_put(h, RTA_DST, sizeof(r->dst), &r->dst);
 	mnl_attr_put(h, RTA_GATEWAY, sizeof(via), &via);
-	mnl_attr_put_u32(h, RTA_OIF, ifindex);
-	mnl_attr_put_u32(h, RTA_PRIORITY, ROUTE_METRIC);
-	return request(nl, h, NULL, NULL);
+	mnl_attr_put_u32(h, RTA_OIF, r->ifindex);
+	mnl_attr_put_u32(h, RTA_PRIORITY, r->metric);
+	mnl_attr_put_u32(h, RTA_TABLE, table);
+	return netlink_request(nl, h, NULL, NULL);
+}
+
+int netlink_route_add(struct netlink *nl, const struct host_route *r)
+{
+	return change_route(nl, RTM_NEWROUTE, NLM_F_CREATE | NLM_F_EXCL, r);
+}
+
+int netlink_route_del(struct netlink *nl, const struct host_route *r)
+{
+	return change_route(nl, RTM_DELROUTE, 0, r);
+}
+
+int netlink_route(struct netlink *nl, unsigned ifindex, uint32_t prefix)
+{
+	struct host_route r = {
+		.ifindex = ifindex,
+		.len = 32,
+		.metric = ROUTE_METRIC,
+	};
+
+	put32(r.dst.b, prefix);
+	return netlink_route_add(nl, &r);
 }

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
  * What we ask of the kernel's routing socket: addresses of this host, and an
- * interface with a route. Functions return 0 or -errno.
+ * interface with a route. Functions return 0 or -errno. What a client has on
+ * its interface is in item.h.
  */
 #ifndef SYS_NETLINK_H
 #define SYS_NETLINK_H
@@ -9,6 +10,14 @@
 #include "../core/addr.h"
 
 struct mnl_socket;
+struct nlmsghdr;
+
+enum {
+	/* Marks routes and rules as ours; rtnetlink.h leaves numbers above
+	 * those of its list to routing daemons. */
+	ROUTE_PROTOCOL = 0x54,
+	ROUTE_METRIC = 1024 /* of the Teredo prefix */
+};
 
 struct netlink {
 	struct mnl_socket *socket; /* owned */
@@ -33,6 +42,16 @@ int netlink_open(struct netlink *nl);
 /* For events about addresses and links. */
 int netlink_open_events(struct netlink *nl);
 
+/* For events about all that item.h knows. */
+int netlink_open_watch(struct netlink *nl);
+
+/*
+ * Send a request and read answers up to the last; fn (an mnl_cb_t) may be NULL.
+ * -EINTR: what was listed changed meanwhile.
+ */
+int netlink_request(struct netlink *nl, struct nlmsghdr *h,
+		    int (*fn)(const struct nlmsghdr *h, void *arg), void *arg);
+
 /*
  * Read what has come, and do not wait. 1 if there were events (or some got
  * lost), else 0.
@@ -49,6 +68,27 @@ int netlink_addresses(struct netlink *nl, host_addr_fn *fn, void *arg);
  * discovery; and up.
  */
 int netlink_link_up(struct netlink *nl, unsigned ifindex, uint32_t mtu);
+
+/* What is known of an interface. */
+struct host_link {
+	bool is_up;
+	uint32_t mtu;
+};
+
+/* -ENODEV: it is gone. */
+int netlink_link(struct netlink *nl, unsigned ifindex, struct host_link *link);
+
+/* A route to an interface that needs no neighbour discovery. */
+struct host_route {
+	unsigned ifindex;
+	struct ip6 dst;
+	uint8_t len;
+	uint32_t table, metric; /* table 0 = main */
+};
+
+/* -EEXIST: there is one already, to wherever. */
+int netlink_route_add(struct netlink *nl, const struct host_route *r);
+int netlink_route_del(struct netlink *nl, const struct host_route *r);
 
 /* Route prefix/32 to an interface that needs no neighbour discovery. */
 int netlink_route(struct netlink *nl, unsigned ifindex, uint32_t prefix);

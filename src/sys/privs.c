@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * Giving up privileges. Two processes, two measures: the monitor stays root so
- * that it may remove its PID file, but without any capability root is only a
- * user; the packet process, which reads what strangers send, becomes miredo,
- * cannot be traced by other processes of that user, and can never gain
- * anything again.
+ * Giving up privileges. Three processes, three measures: the monitor stays root
+ * so that it may remove its PID file, but without any capability root is only a
+ * user; a client's steward stays root and may change the network; the packet
+ * process, which reads what strangers send, becomes miredo, cannot be traced by
+ * other processes of that user, and can never gain anything again.
  */
 #include <cap-ng.h>
 #include <errno.h>
@@ -102,6 +102,37 @@ void privs_drop_capabilities(void)
 {
 	empty_bounding_set();
 	forget_capabilities();
+}
+
+/*
+ * What root starts has the capabilities of the bounding set, what others start
+ * those of the ambient set. no_new_privs would take neither away; it is only
+ * set where the bounding set cannot be made smaller, since it keeps scripts
+ * from using programs with set-user-ID.
+ */
+void privs_keep_net_admin(void)
+{
+	bool has, may_bound;
+
+	capng_get_caps_process();
+	has = capng_have_capability(CAPNG_EFFECTIVE, CAP_NET_ADMIN);
+	may_bound = capng_have_capability(CAPNG_EFFECTIVE, CAP_SETPCAP);
+	capng_clear(CAPNG_SELECT_BOTH);
+	if (has)
+		capng_updatev(CAPNG_ADD,
+			      CAPNG_EFFECTIVE | CAPNG_PERMITTED |
+				      CAPNG_INHERITABLE | CAPNG_BOUNDING_SET,
+			      CAP_NET_ADMIN, -1);
+	if ((may_bound && capng_apply(CAPNG_SELECT_BOUNDS) != 0) ||
+	    capng_apply(CAPNG_SELECT_CAPS) != 0)
+		die("cannot give up capabilities: %s", strerror(errno));
+	if (!may_bound && prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) < 0)
+		die("cannot set no_new_privs: %s", strerror(errno));
+	prctl(PR_CAP_AMBIENT, PR_CAP_AMBIENT_CLEAR_ALL, 0, 0, 0);
+	if (has && geteuid() != 0)
+		prctl(PR_CAP_AMBIENT, PR_CAP_AMBIENT_RAISE, CAP_NET_ADMIN, 0,
+		      0);
+	prctl(PR_SET_DUMPABLE, 0, 0, 0, 0);
 }
 
 void privs_drop_all(const struct identity *id, const char *dir)

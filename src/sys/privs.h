@@ -25,6 +25,10 @@ void privs_lookup(struct identity *id, const char *user, const char *group);
 /* The monitor: keeps its user, no capability. */
 void privs_drop_capabilities(void);
 
+/* The steward: keeps its user and CAP_NET_ADMIN, if it has it; so do the
+ * programs that it starts. */
+void privs_keep_net_admin(void);
+
 /* The packet process: chroot (dir may be NULL), other user, nothing left. */
 void privs_drop_all(const struct identity *id, const char *dir);
 

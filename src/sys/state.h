@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
  * What a client remembers from run to run, so that its address stays the same
- * where the NAT allows it (I10): UDP port, random flag bits and the mapping they
- * belong to, and which server answered last. A small text file, NAME value a
- * line; replaced as a whole, so that it is whole after a crash.
+ * where the NAT allows it (I10): UDP port, random flag bits and the mapping
+ * they belong to, and which server answered last. A small text file, NAME value
+ * a line; replaced as a whole, so that it is whole after a crash.
  */
 #ifndef SYS_STATE_H
 #define SYS_STATE_H
@@ -11,7 +11,7 @@
 #include "../core/wire.h"
 
 struct state {
-	uint16_t port;       /* local UDP port; 0 = nothing is remembered */
+	uint16_t port; /* local UDP port; 0 = nothing is remembered */
 	bool has_flags;
 	uint16_t flags;      /* of the address */
 	struct tuple mapped; /* that the flags were drawn for */

@@ -29,7 +29,8 @@ struct steward_wish {
 	bool final;  /* undo everything, run the hooks' last event, and end */
 	bool is_up;  /* there is a first address */
 	bool native; /* auto: native IPv6 is there, be quiet but stay */
-	unsigned n; /* addresses; the first is preferred, the others deprecated */
+	unsigned n;  /* addresses; the first is preferred, the others deprecated
+		      */
 	struct ip6 address[WISH_ADDRESSES];
 	struct state state; /* to be written if it is another than before */
 	/* for hooks.d */
