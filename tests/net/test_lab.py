@@ -64,7 +64,7 @@ def test_no_nat(net):
 
 
 def look_up(host, name):
-    """The IPv4 addresses a host's resolver finds, and the seconds it took."""
+    """The IPv4 addresses that a host finds for a name, and in how long."""
     start = time.monotonic()
     shown = host.run(["getent", "ahostsv4", name], check=False)
     return re.findall(r"^(\S+) +STREAM", shown.stdout, re.M), \
