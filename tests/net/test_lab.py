@@ -193,7 +193,7 @@ def test_links_lose_and_double(net):
 
 def round_trips(host, to, count=20):
     """Times of pings in milliseconds, in the order they were answered."""
-    done = host.run(["ping", "-n", "-i", ".02", "-c", str(count), "-W", "2", to])
+    done = host.run(["ping", "-n", "-i", ".02", "-c", count, "-W", "2", to])
     found = re.findall(r"icmp_seq=(\d+) .*time=([\d.]+) ms", done.stdout)
     assert [int(number) for number, _ in found] == list(range(1, count + 1))
     return [float(ms) for _, ms in found]
