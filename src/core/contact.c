@@ -14,6 +14,7 @@ enum {
 };
 
 static const uint64_t VALID_NS = PEER_VALID_S * NS_PER_S;
+static const uint64_t KEEP_NS = 20 * NS_PER_S;           /* < PEER_VALID_S */
 static const uint64_t TEST_WAIT_NS = 2 * NS_PER_S;       /* C43 */
 static const uint64_t BUBBLE_GAP_NS = 2 * NS_PER_S;      /* C56 */
 static const uint64_t BUBBLE_WAIT_NS = 2050 * NS_PER_MS; /* C47, A7 */
@@ -657,4 +658,19 @@ void contact_answer_relay(struct client *c, unsigned own, const struct ip6 *to,
 	n = contact_put_bubble(outbox_head(out), &c->own[own].ip6, to,
 			       BUBBLE_HOPS, 0);
 	(void)outbox_udp(out, DOOR_SERVICE, origin, n, NULL, 0);
+}
+
+void contact_keep(struct client *c, uint32_t i, uint64_t now,
+		  struct outbox *out)
+{
+	struct recent_peer *e = recent_at(&c->recent, i);
+
+	if (now - e->sent < KEEP_NS || e->is_lan)
+		return;
+	if (e->is_native)
+		contact_answer_relay(c, e->own, &e->address, e->tuple, now,
+				     out);
+	else
+		contact_attempt(c, i, true, now, out);
+	e->sent = now;
 }

@@ -55,6 +55,14 @@ void contact_sent(struct client *c, uint32_t i, uint64_t now,
 void contact_prove(struct client *c, uint32_t i, struct tuple from, bool is_lan,
 		   uint64_t now, struct outbox *out);
 
+/*
+ * A valid peer sends, and our host does not: let its relay, or itself, know
+ * before 30 s that we are here (R5, C41). Else it would have to ask again by
+ * way of the server, which may be gone.
+ */
+void contact_keep(struct client *c, uint32_t i, uint64_t now,
+		  struct outbox *out);
+
 /* Test the way to a native host because it sent something (C37, Z6). */
 void contact_test_stranger(struct client *c, uint32_t i, uint64_t now,
 			   struct outbox *out);

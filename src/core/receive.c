@@ -190,6 +190,7 @@ static enum reason from_native(struct client *c, const struct arrival *a,
 	if (e && is_at_tuple(e, a->d->from)) {
 		e->patience = 0;
 		contact_prove(c, i, a->d->from, false, now, out); /* C34 */
+		contact_keep(c, i, now, out);
 	} else if (!a->is_neighbour && !ip6_is_bubble(ip)) {
 		i = contact_of(c, a->own, &ip->src);
 		contact_test_stranger(c, i, now, out);
@@ -217,6 +218,8 @@ static enum reason from_client(struct client *c, const struct arrival *a,
 	if (e && is_at_tuple(e, a->d->from)) {
 		recent_at(&c->recent, i)->patience = 0;
 		contact_prove(c, i, a->d->from, e->is_lan, now, out);
+		if (!ip6_is_bubble(a->f.ip))
+			contact_keep(c, i, now, out);
 	} else if (tuple_equal(t.client, a->d->from) && !a->is_neighbour) {
 		i = contact_of(c, a->own, src);
 		contact_prove(c, i, a->d->from, false, now, out);
