@@ -72,6 +72,16 @@ static void take_overrides(struct conf *c, const struct options *o,
 	}
 }
 
+/* Arguments: these servers, and not those of the file. */
+static void take_servers(struct conf *c, const struct options *o,
+			 struct report *r)
+{
+	if (o->n_servers)
+		c->n_servers = 0;
+	for (unsigned i = 0; i < o->n_servers; i++)
+		conf_set(c, "argument", "ServerAddress", o->servers[i], r);
+}
+
 /* Descriptors that nobody would read from. */
 static void check_descriptors(const struct conf *c, const struct options *o,
 			      struct report *r)
@@ -80,7 +90,7 @@ static void check_descriptors(const struct conf *c, const struct options *o,
 
 	if (!is_server && o->n_udp > 1)
 		report_add(r, SEVERITY_ERROR,
-			   "--udp-fd: a relay has one socket, not two");
+			   "--udp-fd: only a server has two sockets");
 	if (is_server && !c->relay_too && o->tun_fd >= 0)
 		report_add(r, SEVERITY_ERROR,
 			   "--tun-fd: a server has no tunnel interface");
@@ -97,21 +107,10 @@ static unsigned read_all(struct conf *c, const struct options *o,
 	read_file(c, o->file, o->as_server, r);
 	in_file = r->errors;
 	take_overrides(c, o, r);
+	take_servers(c, o, r);
 	check_descriptors(c, o, r);
 	set_log(c, o);
 	return r->errors - in_file;
-}
-
-/* Who wants a client? */
-static const char *client_cause(const struct conf *c, const struct options *o)
-{
-	if (o->role)
-		return "--role asks for a client";
-	if (c->type == TYPE_CLIENT)
-		return "RelayType in the configuration asks for a client";
-	if (o->server_name)
-		return "the name of a server asks for a client";
-	return "ServerAddress in the configuration asks for a client";
 }
 
 /* The configuration of this run; dies of what is wrong with it. */
@@ -126,18 +125,15 @@ static void configure(struct plan *p, struct conf *c, const struct options *o)
 		report_log(&r, SEVERITY_WARNING);
 		exit(in_options ? STATUS_USAGE : STATUS_FAILED);
 	}
-	if (plan_role(c, o) == ROLE_CLIENT)
-		die("%s, which is not in this version: only server and relay\n"
-		    "  for a relay:  --role relay;  for a server:  -s ADDR",
-		    client_cause(c, o));
 	report_log(&r, SEVERITY_NOTE);
-	if (o->server_name)
-		log_warning("\"%s\" is ignored: only a client asks a server",
-			    o->server_name);
 	plan_make(p, c, o, memory_size());
+	if (o->n_servers && !p->node.is_client)
+		log_warning("\"%s\" is ignored: only a client asks a server",
+			    o->servers[0]);
 	if (!p->node.is_server && c->server)
-		log_warning("ServerBindAddress is ignored: this is a relay\n"
+		log_warning("ServerBindAddress is ignored: this is a %s\n"
 			    "  for a server:  -s %s",
+			    p->node.is_client ? "client" : "relay",
 			    ip4_text(c->server));
 	if (p->node.is_server && (c->bind_ip || c->bind_port))
 		log_warning("BindAddress and BindPort are ignored: a server is "
@@ -168,7 +164,7 @@ static int run(int argc, char **argv)
 	preflight_sunset(&c);
 	if (o.check)
 		return STATUS_OK;
-	privs_require(p.node.is_relay && o.tun_fd < 0,
+	privs_require((p.node.is_relay || p.node.is_client) && o.tun_fd < 0,
 		      p.node.is_server && !p.node.is_relay);
 	privs_lookup(&task.identity, c.user, c.group);
 	if (!o.foreground)

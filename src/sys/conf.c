@@ -4,9 +4,10 @@
  * comments. What is new keeps the style.
  *
  * Each directive is a row of the table: name, the function that takes its
- * value, the field, and the words that say what is allowed. Three kinds of row
- * take no value: those of the client, which a shared file may hold; those that
- * are not in this version; and those that old versions dropped.
+ * value, the field, and the words that say what is allowed. Two kinds of row
+ * take no value: those that are not in this version, and those that old
+ * versions dropped. A file may be shared: what is of another role is read, and
+ * has to be right, but has no effect.
  *
  * An unknown directive or a bad value is an error: who mistypes DenyIPv4 must
  * not run without it. A repeated directive is a warning, as in 1.2.6, and so
@@ -15,6 +16,7 @@
  */
 #include <assert.h>
 #include <ctype.h>
+#include <regex.h>
 #include <stddef.h>
 #include <stdlib.h>
 #include <string.h>
@@ -26,9 +28,8 @@
 
 enum kind {
 	KIND_OURS,
-	KIND_CLIENT, /* another role's, in a shared file */
-	KIND_LATER,  /* not in this version */
-	KIND_GONE,   /* dropped by 1.0 */
+	KIND_LATER, /* not in this version */
+	KIND_GONE,  /* dropped by 1.0 */
 };
 
 struct directive {
@@ -37,8 +38,10 @@ struct directive {
 	size_t field, count; /* offsets; count of a list */
 	uint32_t min, max;
 	bool is_list;
+	bool follows; /* may be repeated behind each one of the row above */
 	enum kind kind;
 	const char *allowed;
+	const char *usual; /* KIND_LATER: value that is what we do anyway */
 };
 
 #define FIELD(name) .field = offsetof(struct conf, name)
@@ -145,8 +148,8 @@ static bool set_type(struct conf *c, const struct directive *d, const char *s)
 		const char *name;
 		enum relay_type type;
 	} types[] = {
-		{"client", TYPE_CLIENT}, {"autoclient", TYPE_CLIENT},
-		{"auto", TYPE_CLIENT},   {"relay", TYPE_RELAY},
+		{"client", TYPE_CLIENT}, {"autoclient", TYPE_AUTO},
+		{"auto", TYPE_AUTO},     {"relay", TYPE_RELAY},
 		{"cone", TYPE_RELAY},    {"restricted", TYPE_RESTRICTED},
 		{"host", TYPE_HOST},     {"server", TYPE_SERVER},
 	};
@@ -181,16 +184,91 @@ static bool set_facility(struct conf *c, const struct directive *d,
 	return true;
 }
 
-static bool note_server(struct conf *c, const struct directive *d,
-			const char *s)
+static bool set_default_route(struct conf *c, const struct directive *d,
+			      const char *s)
 {
+	bool yes;
+
 	(void)d;
-	c->names_server |= *s != '\0';
+	if (strcasecmp(s, "auto") == 0)
+		c->default_route = DEFAULT_ROUTE_AUTO;
+	else if (value_bool(&yes, s))
+		c->default_route = yes ? DEFAULT_ROUTE_YES : DEFAULT_ROUTE_NO;
+	else
+		return false;
 	return true;
 }
 
+static bool set_discovery(struct conf *c, const struct directive *d,
+			  const char *s)
+{
+	bool yes;
+
+	(void)d;
+	if (strcasecmp(s, "forced") == 0)
+		c->discovery = DISCOVERY_FORCED;
+	else if (strcasecmp(s, "enabled") == 0)
+		c->discovery = DISCOVERY_ENABLED;
+	else if (strcasecmp(s, "disabled") == 0)
+		c->discovery = DISCOVERY_DISABLED;
+	else if (value_bool(&yes, s))
+		c->discovery = yes ? DISCOVERY_ENABLED : DISCOVERY_DISABLED;
+	else
+		return false;
+	return true;
+}
+
+static bool set_regex(struct conf *c, const struct directive *d, const char *s)
+{
+	regex_t compiled;
+
+	if (regcomp(&compiled, s, REG_EXTENDED | REG_NOSUB))
+		return false;
+	regfree(&compiled);
+	return set_text(c, d, s);
+}
+
+static bool set_path(struct conf *c, const struct directive *d, const char *s)
+{
+	return *s == '/' && set_text(c, d, s);
+}
+
+/* In decimal, or as ip(8) shows them. */
+static bool set_mark(struct conf *c, const struct directive *d, const char *s)
+{
+	char *end;
+	unsigned long n;
+
+	(void)d;
+	if (strncasecmp(s, "0x", 2) != 0)
+		return value_number(&c->mark, s, 0, UINT32_MAX);
+	n = strtoul(s + 2, &end, 16);
+	if (!isxdigit((unsigned char)s[2]) || *end || n > UINT32_MAX)
+		return false;
+	c->mark = (uint32_t)n;
+	return true;
+}
+
+static bool add_server(struct conf *c, const struct directive *d, const char *s)
+{
+	struct server_name *n = &c->servers[c->n_servers];
+
+	(void)d;
+	if (c->n_servers == CLIENT_SERVERS || !value_host(n->host, s))
+		return false;
+	strcpy(n->second, c->n_servers++ ? "" : c->second);
+	return true;
+}
+
+static bool set_second(struct conf *c, const struct directive *d, const char *s)
+{
+	(void)d;
+	return value_host(c->n_servers ? c->servers[c->n_servers - 1].second
+				       : c->second,
+			  s);
+}
+
 #define YES_NO .allowed = "yes or no"
-#define CLIENT .kind = KIND_CLIENT
 #define LATER  .kind = KIND_LATER
 #define GONE   .kind = KIND_GONE
 
@@ -242,23 +320,42 @@ static const struct directive directives[] = {
 	{"OwnClientsOnly", set_bool, FIELD(own_clients_only), YES_NO},
 	{"PublicOnly", set_bool, FIELD(public_only), YES_NO},
 
-	{"ServerAddress", note_server, .is_list = true, CLIENT},
-	{"ServerAddress2", CLIENT},
-	{"LocalDiscovery", CLIENT},
-	{"DiscoveryInterfaces", CLIENT},
-	{"DiscoveryNetmask", CLIENT},
-	{"RefreshInterval", CLIENT},
-	{"Qualify", CLIENT},
-	{"ClientID", CLIENT},
-	{"PortMapping", CLIENT},
-	{"Extensions", CLIENT},
-	{"DefaultRoute", CLIENT},
-	{"RouteMetric", CLIENT},
-	{"RouteTable", CLIENT},
-	{"ProbeHost", CLIENT},
-	{"HookScript", CLIENT},
-	{"BindInterface", LATER},
-	{"Mark", LATER},
+	{"ServerAddress", add_server, .is_list = true,
+	 .allowed = "the name or IPv4 address of a server, up to 8 of them"},
+	{"ServerAddress2", set_second, .follows = true,
+	 .allowed = "the name or IPv4 address of the server before it"},
+	{"RefreshInterval", set_u16, FIELD(refresh_s),
+	 .min = CLIENT_MIN_REFRESH, .max = CLIENT_MAX_REFRESH,
+	 .allowed = "5 to 300 (seconds)"},
+	{"LearnRefresh", set_bool, FIELD(learn_refresh), YES_NO},
+	{"LocalDiscovery", set_discovery,
+	 .allowed = "enabled, disabled or forced"},
+	{"DiscoveryInterfaces", set_regex, FIELD(discovery_ifaces),
+	 .max = CONF_REGEX, .allowed = "a regular expression, regex(7)"},
+	{"ClientID", set_text, FIELD(client_id), .max = CONF_ID,
+	 .allowed = "an identifier of 1 to 255 bytes"},
+	{"DefaultRoute", set_default_route, .allowed = "auto, yes or no"},
+	{"RouteMetric", set_u32, FIELD(route_metric), .min = 1,
+	 .max = UINT32_MAX, .allowed = "1 to 4294967295"},
+	{"RouteTable", set_u32, FIELD(route_table), .max = UINT32_MAX,
+	 .allowed = "the number of a table, 0 to 4294967295 (0 = main)"},
+	{"HookScript", set_path, FIELD(hook_script), .max = CONF_PATH,
+	 .allowed = "the name of a file, with its whole path"},
+	{"StateDirectory", set_path, FIELD(state_dir), .max = CONF_PATH,
+	 .allowed = "the name of a directory, with its whole path"},
+	{"Symmetric", set_bool, FIELD(symmetric), YES_NO},
+	{"ConePhase", set_bool, FIELD(cone_phase), YES_NO},
+	{"NonceRequired", set_bool, FIELD(nonce_required), YES_NO},
+	{"BindInterface", set_iface, FIELD(bind_iface), .max = IFNAMSIZ,
+	 .allowed = "the name of an interface"},
+	{"Mark", set_mark, .allowed = "0 to 4294967295, or 0x0 to 0xffffffff"},
+
+	{"DiscoveryNetmask", LATER,
+	 .allowed = "the subnets of the interfaces count"},
+	{"Qualify", LATER, .usual = "always"},
+	{"PortMapping", LATER, .usual = "off"},
+	{"Extensions", LATER, .usual = "none"},
+	{"ProbeHost", LATER},
 	{"ControlSocket", LATER},
 	{"ControlGroup", LATER},
 	{"LogLevel", LATER},
@@ -283,6 +380,11 @@ void conf_defaults(struct conf *c)
 		.relay_nonces = true,
 		.symmetric_clients = true,
 		.public_only = true,
+		.refresh_s = 30,
+		.symmetric = true,
+		.nonce_required = true,
+		.route_metric = 1029,
+		.state_dir = "/var/lib/miredo",
 	};
 }
 
@@ -319,20 +421,19 @@ static void report_unknown(struct report *r, const char *where,
 			   where, name);
 }
 
-static void note(const char *where, const struct directive *d, struct report *r)
+static void note(const char *where, const struct directive *d,
+		 const char *value, struct report *r)
 {
 	switch (d->kind) {
 	case KIND_OURS:
 		return;
-	case KIND_CLIENT:
-		report_add(r, SEVERITY_NOTE,
-			   "%s: %s: concerns the client, ignored", where,
-			   d->name);
-		return;
 	case KIND_LATER:
+		if (d->usual && strcasecmp(value, d->usual) == 0)
+			return;
 		report_add(r, SEVERITY_NOTE,
-			   "%s: %s: not in this version, ignored", where,
-			   d->name);
+			   "%s: %s: not in this version, ignored%s%s", where,
+			   d->name, d->allowed ? ": " : "",
+			   d->allowed ? d->allowed : "");
 		return;
 	case KIND_GONE:
 		report_add(r, SEVERITY_NOTE, "%s: %s: has no effect any more",
@@ -344,7 +445,7 @@ static void note(const char *where, const struct directive *d, struct report *r)
 static void apply(struct conf *c, const char *where, const struct directive *d,
 		  const char *value, struct report *r)
 {
-	note(where, d, r);
+	note(where, d, value, r);
 	if (!d->set || d->set(c, d, value))
 		return;
 	if (!*value)
@@ -416,6 +517,8 @@ static void read_line(struct conf *c, char *line, const char *where,
 		return;
 	}
 	seen[d - directives] = true;
+	if (d->is_list && d + 1 < directives + N_DIRECTIVES && d[1].follows)
+		seen[d + 1 - directives] = false;
 	apply(c, where, d, value, r);
 }
 

@@ -11,18 +11,23 @@
 #include <stdio.h>
 #include <time.h>
 
+#include "../core/client.h"
 #include "../core/gate.h"
 #include "../core/relay.h"
 #include "report.h"
+#include "value.h"
 
 enum {
 	CONF_NAME = 33,
-	CONF_PATH = 1024
+	CONF_PATH = 1024,
+	CONF_REGEX = 256,
+	CONF_ID = AUTH_MAX_ID + 1
 };
 
 enum relay_type {
 	TYPE_UNSET,
 	TYPE_CLIENT,
+	TYPE_AUTO,       /* client without native IPv6, host relay with it */
 	TYPE_RELAY,      /* network relay, 4380 §5.4 */
 	TYPE_RESTRICTED, /* the same behind a NAT (R14) */
 	TYPE_HOST,       /* host-specific relay, 4380 §5.5 */
@@ -35,9 +40,26 @@ enum choice {
 	CHOICE_YES
 };
 
+enum default_route {
+	DEFAULT_ROUTE_AUTO,
+	DEFAULT_ROUTE_YES,
+	DEFAULT_ROUTE_NO
+};
+
+enum discovery {
+	DISCOVERY_DISABLED,
+	DISCOVERY_ENABLED, /* of neighbours behind the same NAT (C73) */
+	DISCOVERY_FORCED,  /* of all neighbours */
+};
+
+/* A server for the client. */
+struct server_name {
+	char host[HOST_SPACE];   /* name or dotted quad */
+	char second[HOST_SPACE]; /* the same; empty: one above the first */
+};
+
 struct conf {
 	enum relay_type type;
-	bool names_server;        /* ServerAddress: somebody wants a client */
 	bool relay_too;           /* a server that is a relay as well */
 	uint32_t server, server2; /* host order, 0 = not given */
 	uint32_t bind_ip;
@@ -56,6 +78,25 @@ struct conf {
 	uint32_t reply_rate;
 	bool accept_strangers, relay_nonces, symmetric_clients;
 	bool own_clients_only, public_only;
+
+	/* of the client */
+	unsigned n_servers;
+	struct server_name servers[CLIENT_SERVERS];
+	char second[HOST_SPACE]; /* ServerAddress2 before any ServerAddress */
+	uint16_t refresh_s;
+	bool learn_refresh, symmetric, cone_phase, nonce_required;
+	enum discovery discovery;
+	char discovery_ifaces[CONF_REGEX]; /* empty = all */
+	char client_id[CONF_ID];
+	enum default_route default_route;
+	uint32_t route_metric, route_table; /* table 0 = main */
+	char hook_script[CONF_PATH];        /* empty = the usual one */
+	char state_dir[CONF_PATH];
+
+	/* of the service port */
+	char bind_iface[IFNAMSIZ];
+	uint32_t mark;
+
 	unsigned n_allow, n_deny, n_serve;
 	struct ip4_prefix allow[GATE_MAX_RULES], deny[GATE_MAX_RULES];
 	struct ip6_prefix serve[RELAY_MAX_SERVED];

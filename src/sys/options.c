@@ -131,13 +131,13 @@ static void take_udp_fd(struct options *o, const char *value)
 static take_fn take_help, take_version;
 
 static const struct row rows[] = {
-	{.help = "Role (by default a relay)"},
+	{.help = "Role (by default a relay; with SERVER a client)"},
 	{'s', "server", "ADDR", "ServerBindAddress", .take = take_server,
 	 .help = "be a server on ADDR and the address after it"},
 	{0, "server2", "ADDR", "ServerBindAddress2",
 	 .help = "second address of the server, if it is another"},
 	{0, "role", "ROLE", .take = take_role,
-	 .help = "relay or server, whatever the file says"},
+	 .help = "client, relay, server or auto, whatever the file says"},
 	{'C', "cone", NULL, "RelayType", "cone",
 	 .help = "be a relay with an unfiltered port"},
 	{.help = "Network"},
@@ -146,8 +146,8 @@ static const struct row rows[] = {
 	{'P', "prefix", "PREFIX", "Prefix",
 	 .help = "Teredo prefix (2001::/32)"},
 	{'b', "bind", "ADDR", "BindAddress",
-	 .help = "IPv4 address of the relay (any)"},
-	{0, "port", "PORT", "BindPort", .help = "UDP port of the relay (any)"},
+	 .help = "IPv4 address of a relay or client (any)"},
+	{0, "port", "PORT", "BindPort", .help = "its UDP port (any)"},
 	{0, "tun-fd", "N", .take = take_tun_fd,
 	 .help = "use an open tun device, set up by somebody else"},
 	{0, "udp-fd", "N", .take = take_udp_fd,
@@ -164,6 +164,8 @@ static const struct row rows[] = {
 	{'t', "chroot", "DIR", .take = take_chroot,
 	 .help = "change root to DIR once everything is open"},
 	{0, "chrootdir", "DIR", .take = take_chroot},
+	{0, "state", "DIR", "StateDirectory",
+	 .help = "where a client keeps its port (/var/lib/miredo)"},
 	{'v', "verbose", .take = take_verbose, .help = "log more"},
 	{.help = "Other"},
 	{'p', NULL, "VALUE", .take = take_p,
@@ -211,9 +213,9 @@ static void print_row(const struct row *r)
 static void take_help(struct options *o, const char *value)
 {
 	(void)value;
-	printf("Usage: %s [-s ADDR] [-c FILE] [-f] [options]\n"
-	       "Teredo server or relay: IPv6 over UDP through NATs (RFC "
-	       "4380)\n",
+	printf("Usage: %s [-s ADDR] [-c FILE] [-f] [options] [SERVER...]\n"
+	       "Teredo client of SERVER, server or relay: IPv6 over UDP "
+	       "through NATs (RFC 4380)\n",
 	       o->program);
 	for (unsigned i = 0; i < N_ROWS; i++) {
 		if (!rows[i].letter && !rows[i].name)
@@ -280,8 +282,8 @@ void options_parse(struct options *o, int argc, char **argv)
 		if (r->take)
 			r->take(o, optarg);
 	}
-	if (optind < argc)
-		o->server_name = argv[optind++];
+	while (optind < argc && o->n_servers < CLIENT_SERVERS)
+		o->servers[o->n_servers++] = argv[optind++];
 	if (optind < argc)
 		usage_error(o, "unexpected argument", argv[optind]);
 }

@@ -6,7 +6,7 @@
 #ifndef SYS_OPTIONS_H
 #define SYS_OPTIONS_H
 
-#include <stdbool.h>
+#include "../core/client.h"
 
 enum {
 	OVERRIDES_MAX = 32,
@@ -19,7 +19,8 @@ struct options {
 	bool names_server_addr; /* -s */
 	bool foreground, check, verbose;
 	const char *file, *pidfile, *chroot, *role;
-	const char *server_name;     /* argument: somebody wants a client */
+	unsigned n_servers; /* arguments: somebody wants a client */
+	const char *servers[CLIENT_SERVERS];
 	int tun_fd, udp_fd[UDP_FDS]; /* -1 = not given */
 	unsigned n_udp, n_overrides;
 	struct {

@@ -5,6 +5,7 @@
  * the relay of 2004 starts.
  */
 #include <string.h>
+#include <strings.h>
 
 #include "plan.h"
 
@@ -12,6 +13,11 @@ enum {
 	MEMORY_SHARE = 16, /* of the host's memory, at most, unless asked */
 	PEERS_LEAST = 4096,
 	PEERS_A_SECOND = 256, /* the share of a table that may be new in one */
+	/* Role auto: of one host, and beside a client that stays small. */
+	AUTO_PEERS = 4096,
+	AUTO_HELD = 128,
+	CLIENT_PEERS = 1024,
+	CLIENT_HELD = 256,
 };
 
 static enum role role_of_type(enum relay_type type)
@@ -19,6 +25,8 @@ static enum role role_of_type(enum relay_type type)
 	switch (type) {
 	case TYPE_CLIENT:
 		return ROLE_CLIENT;
+	case TYPE_AUTO:
+		return ROLE_AUTO;
 	case TYPE_SERVER:
 		return ROLE_SERVER;
 	case TYPE_UNSET:
@@ -38,11 +46,13 @@ enum role plan_role(const struct conf *c, const struct options *o)
 		return ROLE_RELAY;
 	if (o->role && strcmp(o->role, "server") == 0)
 		return ROLE_SERVER;
+	if (o->role && strcmp(o->role, "auto") == 0)
+		return ROLE_AUTO;
 	if (o->role)
 		return ROLE_CLIENT;
 	if (c->type != TYPE_UNSET)
 		return role_of_type(c->type);
-	if (o->server_name || c->names_server)
+	if (o->n_servers || c->n_servers)
 		return ROLE_CLIENT;
 	return ROLE_RELAY;
 }
@@ -53,10 +63,8 @@ static struct rate rate_of(uint32_t per_second)
 	return (struct rate){per_second, per_second ? 2 * per_second : 1};
 }
 
-void plan_check(const struct conf *c, const struct options *o, struct report *r)
+static void check_server(const struct conf *c, struct report *r)
 {
-	if (plan_role(c, o) != ROLE_SERVER)
-		return;
 	if (!c->server)
 		report_add(r, SEVERITY_ERROR,
 			   "a server needs its IPv4 address\n"
@@ -67,6 +75,50 @@ void plan_check(const struct conf *c, const struct options *o, struct report *r)
 			   "RequireSecret without a file of secrets would turn "
 			   "every client away\n"
 			   "  name it:  Secret FILE");
+}
+
+/* C1: two addresses. */
+static void check_name(const struct server_name *n, struct report *r)
+{
+	if (strcasecmp(n->host, n->second) == 0)
+		report_add(r, SEVERITY_ERROR,
+			   "a Teredo server has two different addresses, not "
+			   "%s twice\n"
+			   "  leave ServerAddress2 out for the one above it",
+			   n->host);
+}
+
+static void check_client(const struct conf *c, struct report *r)
+{
+	if (!c->n_servers)
+		report_add(r, SEVERITY_ERROR,
+			   "a client needs the name of a Teredo server\n"
+			   "  give it:  miredo NAME, or ServerAddress in the "
+			   "configuration");
+	for (unsigned i = 0; i < c->n_servers; i++)
+		check_name(&c->servers[i], r);
+	/* C2 */
+	if (!c->client_id[0] != !c->secret_file[0])
+		report_add(r, SEVERITY_ERROR,
+			   "ClientID and Secret go together: the file has a "
+			   "secret for the identifier\n"
+			   "  add %s, or leave both out",
+			   c->client_id[0] ? "Secret FILE" : "ClientID ID");
+}
+
+void plan_check(const struct conf *c, const struct options *o, struct report *r)
+{
+	switch (plan_role(c, o)) {
+	case ROLE_SERVER:
+		check_server(c, r);
+		break;
+	case ROLE_CLIENT:
+	case ROLE_AUTO:
+		check_client(c, r);
+		break;
+	case ROLE_RELAY:
+		break;
+	}
 }
 
 static void plan_server(struct server_conf *s, const struct conf *c)
@@ -136,6 +188,36 @@ static void plan_memory(struct plan *p, uint64_t memory)
 		r->max_peers /= 2;
 }
 
+static void plan_client(struct client_conf *k, const struct conf *c)
+{
+	*k = client_defaults;
+	k->mtu = c->mtu;
+	k->n_servers = c->n_servers;
+	k->refresh_s = c->refresh_s;
+	k->learn_refresh = c->learn_refresh;
+	k->local_discovery = c->discovery != DISCOVERY_DISABLED;
+	k->same_mapped_only = c->discovery == DISCOVERY_ENABLED;
+	k->cone_first = c->cone_phase;
+	k->no_symmetric = !c->symmetric;
+	k->no_nonce_ok = !c->nonce_required;
+	k->max_held = CLIENT_HELD;
+	k->max_peers = CLIENT_PEERS;
+	if (c->max_peers)
+		k->max_peers =
+			c->max_peers < RECENT_MAX ? c->max_peers : RECENT_MAX;
+}
+
+/* The relay that role auto is when no client is wanted. */
+static void plan_host_relay(struct relay_conf *r, const struct conf *c)
+{
+	plan_relay(r, c);
+	r->host_only = true;
+	r->direct_bubbles = true; /* whatever NAT the client was behind */
+	r->max_peers = AUTO_PEERS;
+	r->max_held = AUTO_HELD;
+	plan_new_peers(r, c);
+}
+
 static void plan_gate(struct gate *g, const struct conf *c)
 {
 	g->public_only = c->public_only;
@@ -149,15 +231,21 @@ void plan_make(struct plan *p, const struct conf *c, const struct options *o,
 	       uint64_t memory)
 {
 	struct node_conf *n = &p->node;
+	enum role role = plan_role(c, o);
 
 	*p = (struct plan){.conf = c, .options = o};
 	n->prefix = c->prefix;
-	n->is_server = plan_role(c, o) == ROLE_SERVER;
-	n->is_relay = !n->is_server || c->relay_too;
+	n->is_server = role == ROLE_SERVER;
+	n->is_client = role == ROLE_CLIENT || role == ROLE_AUTO;
+	n->is_relay = n->is_server ? c->relay_too : role != ROLE_CLIENT;
 	plan_gate(&p->gate, c);
 	if (n->is_server)
 		plan_server(&n->server, c);
-	if (n->is_relay) {
+	if (n->is_client)
+		plan_client(&n->client, c);
+	if (n->is_client && n->is_relay) {
+		plan_host_relay(&n->relay, c);
+	} else if (n->is_relay) {
 		plan_relay(&n->relay, c);
 		plan_memory(p, memory);
 		plan_new_peers(&n->relay, c);

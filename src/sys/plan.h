@@ -14,6 +14,7 @@ enum role {
 	ROLE_RELAY,
 	ROLE_SERVER,
 	ROLE_CLIENT,
+	ROLE_AUTO, /* client, or host-specific relay (4380 §5.5) */
 };
 
 struct plan {

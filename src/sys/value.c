@@ -53,6 +53,27 @@ bool value_ip4(uint32_t *out, const char *s)
 	return true;
 }
 
+/*
+ * Only numbers and dots, but no dotted quad, is a mistake, which the resolver
+ * would read as an address: 9.2 as 9.0.0.2.
+ */
+bool value_host(char out[static HOST_SPACE], const char *s)
+{
+	size_t n = strlen(s);
+	uint32_t ip;
+
+	if (!n || n >= HOST_SPACE || strpbrk(s, "/:%@,;\"'"))
+		return false;
+	for (size_t i = 0; i < n; i++) {
+		if ((unsigned char)s[i] <= ' ' || s[i] == 0x7f)
+			return false;
+	}
+	if (s[strspn(s, "0123456789.")] == '\0' && !value_ip4(&ip, s))
+		return false;
+	memcpy(out, s, n + 1);
+	return true;
+}
+
 /* Cut s at its slash: the address to addr; length, or max if there is none. */
 static bool split_prefix(char *addr, size_t space, uint8_t *len, const char *s,
 			 uint32_t max)

@@ -16,6 +16,13 @@ bool value_number(uint32_t *out, const char *s, uint32_t min, uint32_t max);
 /* Dotted quad; host order. */
 bool value_ip4(uint32_t *out, const char *s);
 
+enum {
+	HOST_SPACE = 254 /* a domain name, and a zero */
+};
+
+/* A dotted quad, or what may be the name of a host. */
+bool value_host(char out[static HOST_SPACE], const char *s);
+
 /* ADDRESS or ADDRESS/LENGTH; bits beyond the length must be zero. */
 bool value_ip4_prefix(struct ip4_prefix *out, const char *s);
 bool value_ip6_prefix(struct ip6_prefix *out, const char *s);

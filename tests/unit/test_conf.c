@@ -75,7 +75,8 @@ static void packaged_client_file_is_a_client(void **state)
 		  "\n"
 		  "#BindPort\t3545\n");
 	assert_clean();
-	assert_true(c.names_server);
+	assert_int_equal(c.n_servers, 1);
+	assert_string_equal(c.servers[0].host, "teredo2.example.net");
 	assert_int_equal(c.bind_port, 0);
 	assert_int_equal(plan_role(&c, &o), ROLE_CLIENT);
 	o.names_server_addr = true; /* -s decides */
@@ -132,14 +133,19 @@ static void role_follows_the_rules_in_order(void **state)
 	o.role = "server";
 	assert_int_equal(plan_role(&c, &o), ROLE_SERVER);
 	o.role = "auto";
-	assert_int_equal(plan_role(&c, &o), ROLE_CLIENT);
+	assert_int_equal(plan_role(&c, &o), ROLE_AUTO);
 	o.as_server = true;
 	assert_int_equal(plan_role(&c, &o), ROLE_SERVER);
 
 	read_text("");
-	o.server_name = "teredo.example.net";
+	o.servers[0] = "teredo.example.net";
+	o.n_servers = 1;
 	assert_int_equal(plan_role(&c, &o), ROLE_CLIENT);
 	read_text("RelayType autoclient\n");
+	assert_int_equal(plan_role(&c, &o), ROLE_AUTO);
+	read_text("RelayType auto\n");
+	assert_int_equal(plan_role(&c, &o), ROLE_AUTO);
+	read_text("RelayType Client\n");
 	assert_int_equal(plan_role(&c, &o), ROLE_CLIENT);
 	read_text("RelayType server\n");
 	assert_int_equal(plan_role(&c, &o), ROLE_SERVER);
@@ -166,19 +172,54 @@ static void bad_values_say_what_is_allowed(void **state)
 static void bad_values_of_each_kind(void **state)
 {
 	static const char *const lines[] = {
-		"RelayType teredo",       "ServerBindAddress 9.0.0",
-		"ServerBindAddress2 x",   "InterfaceName sixteen-letters!",
-		"InterfaceName a/b",      "InterfaceMTU 1473",
-		"Prefix 2001:0:1::",      "Prefix 2001::/16",
-		"Prefix fe80::",          "SyslogFacility local8",
-		"SyslogFacility mail",    "Sunset 2030-02-30",
-		"Sunset tomorrow",        "MaxPeers 63",
-		"MaxPeers 16777217",      "MaxPeers 1e6",
-		"NewPeersPerSecond -1",   "ReplyRate 4294967296",
-		"AllowIPv4 10.0.0.1/8",   "AllowIPv4 10.0.0.0/33",
-		"DenyIPv4 ::/0",          "ServePrefix 2a00::1/32",
-		"ServePrefix 10.0.0.0/8", "Secret \"\"",
+		"RelayType teredo",
+		"ServerBindAddress 9.0.0",
+		"ServerBindAddress2 x",
+		"InterfaceName sixteen-letters!",
+		"InterfaceName a/b",
+		"InterfaceMTU 1473",
+		"Prefix 2001:0:1::",
+		"Prefix 2001::/16",
+		"Prefix fe80::",
+		"SyslogFacility local8",
+		"SyslogFacility mail",
+		"Sunset 2030-02-30",
+		"Sunset tomorrow",
+		"MaxPeers 63",
+		"MaxPeers 16777217",
+		"MaxPeers 1e6",
+		"NewPeersPerSecond -1",
+		"ReplyRate 4294967296",
+		"AllowIPv4 10.0.0.1/8",
+		"AllowIPv4 10.0.0.0/33",
+		"DenyIPv4 ::/0",
+		"ServePrefix 2a00::1/32",
+		"ServePrefix 10.0.0.0/8",
+		"Secret \"\"",
 		"BindPort 3 4",
+		"ServerAddress",
+		"ServerAddress 9.0.2",
+		"ServerAddress a b",
+		"ServerAddress 9.0.0.2:3544",
+		"ServerAddress2 2001:db8::1",
+		"RefreshInterval 4",
+		"RefreshInterval 301",
+		"LearnRefresh sometimes",
+		"LocalDiscovery auto",
+		"DiscoveryInterfaces [",
+		"DefaultRoute maybe",
+		"RouteMetric 0",
+		"RouteTable main",
+		"HookScript hook",
+		"StateDirectory lib",
+		"Symmetric 2",
+		"ConePhase cone",
+		"NonceRequired never",
+		"BindInterface a/b",
+		"Mark 0x",
+		"Mark 0x1ffffffff",
+		"Mark -1",
+		"Mark 0xfg",
 	};
 
 	(void)state;
@@ -266,6 +307,117 @@ static void list_that_is_too_long_is_an_error(void **state)
 	read_text(text);
 	assert_int_equal(r.errors, 1);
 	assert_int_equal(c.n_deny, GATE_MAX_RULES);
+}
+
+static void everything_of_a_client(void **state)
+{
+	static struct plan p;
+
+	(void)state;
+	read_text("ServerAddress a.example.net\n"
+		  "ServerAddress2 9.0.0.9\n"
+		  "ServerAddress 9.0.0.4\n"
+		  "ServerAddress b.example.net\n"
+		  "ServerAddress2 b2.example.net\n"
+		  "RefreshInterval 25\nLearnRefresh yes\n"
+		  "LocalDiscovery forced\nDiscoveryInterfaces ^(eth|wlan)\n"
+		  "DefaultRoute no\nRouteMetric 7\nRouteTable 100\n"
+		  "Symmetric no\nConePhase yes\nNonceRequired no\n"
+		  "HookScript /a/hook\nStateDirectory /b\n"
+		  "BindInterface eth0\nMark 0xff\nMaxPeers 100000\n"
+		  "ClientID me\nSecret /c\n");
+	assert_clean();
+	assert_int_equal(r.n, 0);
+	assert_int_equal(c.n_servers, 3);
+	assert_string_equal(c.servers[0].host, "a.example.net");
+	assert_string_equal(c.servers[0].second, "9.0.0.9");
+	assert_string_equal(c.servers[1].host, "9.0.0.4");
+	assert_string_equal(c.servers[1].second, "");
+	assert_string_equal(c.servers[2].second, "b2.example.net");
+	assert_string_equal(c.discovery_ifaces, "^(eth|wlan)");
+	assert_int_equal(c.default_route, DEFAULT_ROUTE_NO);
+	assert_int_equal(c.route_metric, 7);
+	assert_int_equal(c.route_table, 100);
+	assert_string_equal(c.hook_script, "/a/hook");
+	assert_string_equal(c.state_dir, "/b");
+	assert_string_equal(c.bind_iface, "eth0");
+	assert_int_equal(c.mark, 255);
+	assert_string_equal(c.client_id, "me");
+	plan_make(&p, &c, &o, 1 << 30);
+	assert_true(p.node.is_client && !p.node.is_relay);
+	assert_int_equal(p.node.client.n_servers, 3);
+	assert_int_equal(p.node.client.refresh_s, 25);
+	assert_true(p.node.client.learn_refresh &&
+		    p.node.client.local_discovery &&
+		    p.node.client.no_symmetric && p.node.client.cone_first &&
+		    p.node.client.no_nonce_ok);
+	assert_false(p.node.client.same_mapped_only);
+	assert_int_equal(p.node.client.max_peers, RECENT_MAX);
+}
+
+/* 1.2.6 looked at neither order nor kind. */
+static void second_address_of_1_2_6(void **state)
+{
+	(void)state;
+	read_text("ServerAddress2 two.example.net\n"
+		  "ServerAddress one.example.net\n");
+	assert_clean();
+	assert_string_equal(c.servers[0].second, "two.example.net");
+	read_text("ServerAddress a\nServerAddress2 9.0.0.3\n"
+		  "ServerAddress2 9.0.0.4\n");
+	assert_int_equal(r.warnings, 1);
+	assert_string_equal(c.servers[0].second, "9.0.0.3");
+}
+
+static void servers_are_at_most_eight(void **state)
+{
+	char text[9 * 24] = "";
+
+	(void)state;
+	for (unsigned i = 0; i < 9; i++)
+		strcat(text, "ServerAddress a\n");
+	read_text(text);
+	assert_int_equal(c.n_servers, 8);
+	assert_int_equal(r.errors, 1);
+}
+
+/* What is asked for and not there is said; what is done anyway is not. */
+static void later_versions(void **state)
+{
+	(void)state;
+	read_text("Qualify always\nPortMapping off\nExtensions none\n");
+	assert_int_equal(r.n, 0);
+	read_text("Qualify on-demand\nPortMapping upnp\nExtensions all\n"
+		  "ProbeHost 2001:db8::1\nDiscoveryNetmask 255.0.0.0\n");
+	assert_clean();
+	assert_int_equal(r.n, 5);
+	assert_string_equal(r.v[0].text, "m.conf:1: Qualify: not in this "
+					 "version, ignored");
+	assert_string_equal(r.v[4].text,
+			    "m.conf:5: DiscoveryNetmask: not in this version, "
+			    "ignored: the subnets of the interfaces count");
+}
+
+static void local_discovery_has_old_words(void **state)
+{
+	static const struct {
+		const char *word;
+		enum discovery want;
+	} v[] = {
+		{"enabled", DISCOVERY_ENABLED},   {"yes", DISCOVERY_ENABLED},
+		{"FORCED", DISCOVERY_FORCED},     {"no", DISCOVERY_DISABLED},
+		{"disabled", DISCOVERY_DISABLED},
+	};
+
+	(void)state;
+	for (unsigned i = 0; i < sizeof(v) / sizeof(v[0]); i++) {
+		char line[40];
+
+		snprintf(line, sizeof(line), "LocalDiscovery %s\n", v[i].word);
+		read_text(line);
+		assert_clean();
+		assert_int_equal(c.discovery, v[i].want);
+	}
 }
 
 static void plan_takes_what_was_configured(void **state)
@@ -394,6 +546,11 @@ int main(void)
 		cmocka_unit_test(file_of_secrets_makes_them_required),
 		cmocka_unit_test(peers_fit_the_memory_of_the_host),
 		cmocka_unit_test(dates_are_in_utc),
+		cmocka_unit_test(everything_of_a_client),
+		cmocka_unit_test(second_address_of_1_2_6),
+		cmocka_unit_test(servers_are_at_most_eight),
+		cmocka_unit_test(later_versions),
+		cmocka_unit_test(local_discovery_has_old_words),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -7,6 +7,7 @@
 #include <stddef.h>
 #include <stdint.h>
 #include <setjmp.h>
+#include <string.h>
 #include <cmocka.h>
 
 #include "plan.h"
@@ -42,10 +43,11 @@ static void test_nothing_is_relay(void **state)
 static void test_order_of_roles(void **state)
 {
 	(void)state;
-	c.names_server = true;
+	c.n_servers = 1;
 	assert_int_equal(plan_role(&c, &o), ROLE_CLIENT);
 	c.type = TYPE_RELAY;
-	o.server_name = "teredo.example.net";
+	o.servers[0] = "teredo.example.net";
+	o.n_servers = 1;
 	assert_int_equal(plan_role(&c, &o), ROLE_RELAY);
 	o.role = "server";
 	assert_int_equal(plan_role(&c, &o), ROLE_SERVER);
@@ -73,6 +75,63 @@ static void test_what_a_role_needs(void **state)
 	c.secret_file[0] = 'f';
 	plan_check(&c, &o, &r);
 	assert_int_equal(r.errors, 2); /* none were added */
+}
+
+/* C1, C2 */
+static void test_what_a_client_needs(void **state)
+{
+	static struct report r;
+
+	(void)state;
+	c.type = TYPE_CLIENT;
+	plan_check(&c, &o, &r);
+	assert_int_equal(r.errors, 1); /* no server */
+	c.n_servers = 1;
+	strcpy(c.servers[0].host, "9.0.0.2");
+	plan_check(&c, &o, &r);
+	assert_int_equal(r.errors, 1);
+	strcpy(c.servers[0].second, "9.0.0.2");
+	plan_check(&c, &o, &r);
+	assert_int_equal(r.errors, 2);
+	c.servers[0].second[0] = '\0';
+	strcpy(c.client_id, "me");
+	plan_check(&c, &o, &r);
+	assert_int_equal(r.errors, 3);
+	strcpy(c.secret_file, "/f");
+	plan_check(&c, &o, &r);
+	assert_int_equal(r.errors, 3);
+	c.client_id[0] = '\0';
+	plan_check(&c, &o, &r);
+	assert_int_equal(r.errors, 4);
+}
+
+/* What idles in a laptop is small. */
+static void test_client_is_small(void **state)
+{
+	(void)state;
+	c.n_servers = 1;
+	plan_make(&p, &c, &o, 24 * GIB);
+	assert_true(p.node.is_client);
+	assert_false(p.node.is_relay || p.node.is_server);
+	assert_in_range(node_memory(&p.node), 1, 1 << 20);
+	assert_int_equal(p.node.client.n_servers, 1);
+	assert_int_equal(p.node.client.refresh_s, 30);
+	assert_false(p.node.client.local_discovery ||
+		     p.node.client.cone_first || p.node.client.no_symmetric ||
+		     p.node.client.no_nonce_ok || p.node.client.learn_refresh);
+}
+
+/* 4380 §5.5 */
+static void test_auto_is_two(void **state)
+{
+	(void)state;
+	c.n_servers = 1;
+	c.type = TYPE_AUTO;
+	plan_make(&p, &c, &o, 24 * GIB);
+	assert_true(p.node.is_client && p.node.is_relay);
+	assert_true(p.node.relay.host_only);
+	assert_int_equal(p.node.relay.door, DOOR_SERVICE);
+	assert_in_range(node_memory(&p.node), 1, 3 << 19);
 }
 
 /* A full table where there is memory: a sixteenth of it at most. */
@@ -141,9 +200,11 @@ int main(void)
 {
 #define T(f) cmocka_unit_test_setup(f, fresh)
 	const struct CMUnitTest tests[] = {
-		T(test_nothing_is_relay),   T(test_order_of_roles),
-		T(test_what_a_role_needs),  T(test_peers_by_memory),
-		T(test_newcomers_by_table), T(test_both),
+		T(test_nothing_is_relay),    T(test_order_of_roles),
+		T(test_what_a_role_needs),   T(test_peers_by_memory),
+		T(test_newcomers_by_table),  T(test_both),
+		T(test_what_a_client_needs), T(test_client_is_small),
+		T(test_auto_is_two),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
