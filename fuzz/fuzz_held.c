@@ -9,6 +9,7 @@
 #include <string.h>
 
 #include "held.h"
+#include "peers.h"
 
 #define WANT(cond)                                                             \
 	do {                                                                   \

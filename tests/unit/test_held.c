@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* The ring of packets that wait for their client. */
 #include "held.h"
+#include "peers.h"
 #include "rig.h"
 
 #include <stdlib.h>
