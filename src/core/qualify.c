@@ -139,13 +139,18 @@ static void solicit(struct qualify *q, uint64_t now, struct outbox *out)
 	q->due = now + wait_ns(q, now);
 }
 
-/* At once, unless the same address was asked just before, and is silent. */
+/*
+ * At once, unless the same address was asked just before, and is silent; or
+ * there is no network.
+ */
 static void solicit_soon(struct qualify *q, uint64_t now, struct outbox *out)
 {
 	q->tries = 0;
 	q->told = false;
 	q->n_nonces = 0;
-	if (q->sent && q->sent_to == asked(q) && now - q->sent < GAP_NS)
+	if (q->local.ip == 0)
+		q->due = UINT64_MAX;
+	else if (q->sent && q->sent_to == asked(q) && now - q->sent < GAP_NS)
 		q->due = q->sent + GAP_NS;
 	else
 		solicit(q, now, out);
@@ -196,6 +201,7 @@ void qualify_stop(struct qualify *q)
 
 void qualify_pause(struct qualify *q)
 {
+	q->local = (struct tuple){0, 0};
 	q->due = UINT64_MAX;
 }
 
