@@ -552,8 +552,7 @@ enum reason client_from_ip6(struct client *c, const uint8_t *p, uint16_t len,
 		return REASON_TOO_BIG;
 	}
 	i = recent_find(&c->recent, (unsigned)own, &ip->dst);
-	if (i == RECENT_NONE ||
-	    !contact_is_valid(recent_at(&c->recent, i), now))
+	if (i == RECENT_NONE || !contact_is_open(recent_at(&c->recent, i), now))
 		return contact_reach(c, (unsigned)own, p, len, now, out);
 	e = recent_at(&c->recent, i);
 	why = (e->is_lan ? outbox_neighbour : outbox_udp)(out, DOOR_SERVICE,

@@ -170,6 +170,7 @@ struct client {
 	uint64_t suspect_at; /* not before: next check out of suspicion */
 	uint64_t suspect_gap;
 	uint64_t effort_at;   /* no effort is due before */
+	uint64_t announced;   /* local discovery, last */
 	uint64_t announce_at; /* local discovery; 0 = not on */
 	struct bucket bubbles, tests, strangers, errors;
 };

@@ -26,6 +26,15 @@ bool contact_is_valid(const struct recent_peer *e, uint64_t now)
 	return recent_is_trusted(e) && now - e->heard < VALID_NS;
 }
 
+/*
+ * Behind a symmetric NAT, packets tell a peer nothing that it could trust; only
+ * the bubble does that we owe it.
+ */
+bool contact_is_open(const struct recent_peer *e, uint64_t now)
+{
+	return contact_is_valid(e, now) && !e->owes;
+}
+
 int client_own(const struct client *c, const struct ip6 *a)
 {
 	for (int i = 0; i < CLIENT_ADDRESSES; i++) {
@@ -224,7 +233,8 @@ void contact_prove(struct client *c, uint32_t i, struct tuple from, bool is_lan,
 	e->tuple = from;
 	e->is_lan = is_lan;
 	heard(c, i, now);
-	end_effort(e);
+	if (!e->owes || e->effort != EFFORT_NONE)
+		end_effort(e);
 	release(c, e, now, out);
 }
 
@@ -343,6 +353,7 @@ static void send_attempt(struct client *c, struct recent_peer *e,
 		      c->status.nat != CLIENT_NAT_SYMMETRIC;
 
 	note_attempt(c, e, now); /* before it is sent: C58 */
+	e->owes = false;
 	if (!bucket_take(&c->bubbles, &c->conf.bubbles, now))
 		return;
 	send_direct(c, e, now, out);
@@ -358,6 +369,22 @@ void contact_attempt(struct client *c, uint32_t i, bool direct_only,
 	if (contact_check_target(c, &e->address) == REASON_NONE &&
 	    attempt_allowed(c, e, now) <= now)
 		send_attempt(c, e, direct_only, now, out);
+}
+
+void contact_answer(struct client *c, uint32_t i, uint64_t now,
+		    struct outbox *out)
+{
+	struct recent_peer *e = recent_at(&c->recent, i);
+	bool valid = contact_is_valid(e, now);
+	uint64_t at = attempt_allowed(c, e, now);
+
+	if (at <= now) {
+		send_attempt(c, e, valid, now, out);
+	} else if (at != UINT64_MAX && e->effort == EFFORT_NONE &&
+		   (!valid || c->status.nat == CLIENT_NAT_SYMMETRIC)) {
+		e->owes = true;
+		set_due(c, e, at);
+	}
 }
 
 /* On the link, where its discovery bubble came from. */
@@ -497,14 +524,28 @@ static void step_bubbles(struct client *c, struct recent_peer *e, uint64_t now,
 			rng_below(&c->rng, BUBBLE_SPREAD_MS) * NS_PER_MS);
 }
 
-static void step(struct client *c, struct recent_peer *e, uint64_t now,
-		 struct outbox *out)
+/* What we owe, though we want nothing. */
+static void step_answer(struct client *c, uint32_t i, uint64_t now,
+			struct outbox *out)
 {
-	if (e->tries >= LOCAL_TRIES && e->effort == EFFORT_LOCAL) {
+	struct recent_peer *e = recent_at(&c->recent, i);
+
+	end_effort(e);
+	if (!e->owes)
+		return;
+	e->owes = false;
+	contact_answer(c, i, now, out);
+}
+
+static void step(struct client *c, uint32_t i, uint64_t now, struct outbox *out)
+{
+	struct recent_peer *e = recent_at(&c->recent, i);
+
+	if (e->effort == EFFORT_LOCAL && e->tries >= LOCAL_TRIES) {
 		e->lan.port = 0; /* A46: not there; ask the Internet */
 		begin(c, e, EFFORT_BUBBLES, now);
 	}
-	if (e->tries >= TRIES) {
+	if (e->effort != EFFORT_NONE && e->tries >= TRIES) {
 		give_up(c, e, now, out);
 		return;
 	}
@@ -517,7 +558,7 @@ static void step(struct client *c, struct recent_peer *e, uint64_t now,
 		step_bubbles(c, e, now, out);
 		break;
 	case EFFORT_NONE:
-		end_effort(e);
+		step_answer(c, i, now, out);
 		break;
 	}
 }
@@ -554,7 +595,7 @@ enum reason contact_reach(struct client *c, unsigned own, const uint8_t *p,
 	hold(c, i, p, len);
 	if (e->effort == EFFORT_NONE) {
 		begin(c, e, effort_for(c, e, now), now);
-		step(c, e, now, out);
+		step(c, i, now, out);
 	}
 	return REASON_HELD;
 }
@@ -576,7 +617,7 @@ void contact_timeout(struct client *c, uint64_t now, struct outbox *out)
 			struct recent_peer *e = recent_at(&c->recent, i);
 
 			if (e->due <= now && outbox_has_room(out))
-				step(c, e, now, out);
+				step(c, i, now, out);
 			if (e->due < next)
 				next = e->due;
 		}
@@ -637,7 +678,8 @@ static struct recent_peer *behind(const struct client *c, struct tuple relay,
  * would else not learn that the path is back for five minutes.
  */
 void contact_answer_relay(struct client *c, unsigned own, const struct ip6 *to,
-			  struct tuple origin, uint64_t now, struct outbox *out)
+			  struct tuple origin, uint32_t nonce, uint64_t now,
+			  struct outbox *out)
 {
 	const struct relay_key k = relay_key(origin);
 	uint64_t at = bubble_allowed(&c->recent, &k, sizeof(k), now);
@@ -656,7 +698,7 @@ void contact_answer_relay(struct client *c, unsigned own, const struct ip6 *to,
 	if (!bucket_take(&c->bubbles, &c->conf.bubbles, now))
 		return;
 	n = contact_put_bubble(outbox_head(out), &c->own[own].ip6, to,
-			       BUBBLE_HOPS, 0);
+			       BUBBLE_HOPS, nonce);
 	(void)outbox_udp(out, DOOR_SERVICE, origin, n, NULL, 0);
 }
 
@@ -668,7 +710,7 @@ void contact_keep(struct client *c, uint32_t i, uint64_t now,
 	if (now - e->sent < KEEP_NS || e->is_lan)
 		return;
 	if (e->is_native)
-		contact_answer_relay(c, e->own, &e->address, e->tuple, now,
+		contact_answer_relay(c, e->own, &e->address, e->tuple, 0, now,
 				     out);
 	else
 		contact_attempt(c, i, true, now, out);

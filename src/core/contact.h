@@ -31,6 +31,9 @@ enum {
 /* Is it trusted, and was it heard from within 30 s? */
 bool contact_is_valid(const struct recent_peer *e, uint64_t now);
 
+/* Do packets for it leave at once? */
+bool contact_is_open(const struct recent_peer *e, uint64_t now);
+
 /* The index of one of our addresses in c->own, or -1. */
 int client_own(const struct client *c, const struct ip6 *a);
 
@@ -74,13 +77,20 @@ void contact_test_stranger(struct client *c, uint32_t i, uint64_t now,
 void contact_attempt(struct client *c, uint32_t i, bool direct_only,
 		     uint64_t now, struct outbox *out);
 
+/*
+ * Another client wants us to open the way (C36, X19). If the limits do not
+ * allow it now, it is answered when they do.
+ */
+void contact_answer(struct client *c, uint32_t i, uint64_t now,
+		    struct outbox *out);
+
 /* Answer a neighbour's discovery bubble on the link (C76). */
 void contact_answer_neighbour(struct client *c, uint32_t i, uint64_t now,
 			      struct outbox *out);
 
-/* Answer a relay's bubble at the tuple it came from (C38). */
+/* Answer a relay's bubble, and its nonce, at the tuple it came from (C38). */
 void contact_answer_relay(struct client *c, unsigned own, const struct ip6 *to,
-			  struct tuple origin, uint64_t now,
+			  struct tuple origin, uint32_t nonce, uint64_t now,
 			  struct outbox *out);
 
 /*

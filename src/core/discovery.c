@@ -13,8 +13,10 @@
 enum {
 	ANNOUNCE_MIN_S = 200, /* C72 */
 	ANNOUNCE_MAX_S = 300,
+	WELCOME_MS = 2000,
 };
 
+static const uint64_t WELCOME_GAP_NS = 10 * NS_PER_S;
 static const uint64_t KNOWN_NS = 600 * NS_PER_S; /* C44 */
 static const struct ip6 all_nodes = {{0xff, 0x02, [15] = 1}};
 
@@ -40,8 +42,23 @@ void discovery_timeout(struct client *c, uint64_t now, struct outbox *out)
 	if (c->announce_at == 0 || now < c->announce_at)
 		return;
 	discovery_announce(c, out);
+	c->announced = now;
 	c->announce_at = now + ANNOUNCE_MIN_S * NS_PER_S +
 			 rng_below(&c->rng, spread) * NS_PER_MS;
+}
+
+/*
+ * Somebody new is there, who has not heard us yet: our answer tells him
+ * nothing, for it is no discovery bubble. So the next of those comes soon.
+ */
+static void welcome(struct client *c, uint64_t now)
+{
+	uint64_t at = now + rng_below(&c->rng, WELCOME_MS) * NS_PER_MS;
+
+	if (at < c->announced + WELCOME_GAP_NS)
+		at = c->announced + WELCOME_GAP_NS;
+	if (at < c->announce_at)
+		c->announce_at = at;
 }
 
 /* C73 */
@@ -87,6 +104,8 @@ enum reason discovery_input(struct client *c, const struct datagram *d,
 		return why;
 	i = contact_of(c, c->cur, &f.ip->src);
 	e = recent_at(&c->recent, i);
+	if (!discovery_knows(c, e, now))
+		welcome(c, now);
 	e->lan = d->from;
 	e->lan_heard = now;
 	contact_answer_neighbour(c, i, now, out);

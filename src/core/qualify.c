@@ -106,7 +106,7 @@ static uint64_t wait_ns(struct qualify *q, uint64_t now)
 
 		if (wait > WAIT_MAX_NS)
 			wait = WAIT_MAX_NS;
-		return wait / 1000 * (900 + rng_below(&q->rng, 200));
+		return wait / 1000 * (800 + rng_below(&q->rng, 200));
 	}
 	ms = q->tries == 1 ? WAIT_FIRST_MS : WAIT_MS;
 	if (q->tries == 2)
@@ -196,6 +196,7 @@ void qualify_stop(struct qualify *q)
 {
 	q->step = QUALIFY_IDLE;
 	q->due = UINT64_MAX;
+	q->since = 0;
 	q->n_nonces = 0;
 }
 
@@ -322,7 +323,7 @@ static enum qualify_event by_primary(struct qualify *q, struct tuple seen,
 	if (q->cone) { /* 4380 §5.2.1: fully qualified */
 		q->is_symmetric = false;
 		done(q);
-		return was_check ? QUALIFY_MOVED : QUALIFY_QUALIFIED;
+		return QUALIFY_QUALIFIED;
 	}
 	enter(q, QUALIFY_SECONDARY, now, out);
 	return was_check ? QUALIFY_MOVED : QUALIFY_NOTHING;

@@ -117,7 +117,7 @@ static enum reason on_indirect(struct client *c, const struct arrival *a,
 	i = contact_of(c, a->own, &a->f.ip->src);
 	e = recent_at(&c->recent, i);
 	e->nonce_got = a->nonce;
-	contact_attempt(c, i, contact_is_valid(e, now), now, out);
+	contact_answer(c, i, now, out);
 	return REASON_BUBBLE;
 }
 
@@ -134,8 +134,8 @@ static enum reason by_server(struct client *c, const struct arrival *a,
 	if (ip6_is_teredo(&ip->src, c->gate->prefix))
 		return on_indirect(c, a, now, out);
 	if (a->f.has_origin)
-		contact_answer_relay(c, a->own, &ip->src, a->f.origin, now,
-				     out);
+		contact_answer_relay(c, a->own, &ip->src, a->f.origin, a->nonce,
+				     now, out);
 	return REASON_BUBBLE;
 }
 
@@ -204,36 +204,55 @@ static bool proves_itself(const struct arrival *a, const struct recent_peer *e)
 	return a->to_cookie || (a->nonce != 0 && a->nonce == e->nonce_sent);
 }
 
-/* Rules 1, 3 and 5, and the nonce (C30, C32, C35, X14-X17). */
+/* By what a packet of a client shows that it is the client's. */
+enum rule {
+	RULE_NONE,
+	RULE_KNOWN,   /* 1: it was there before (C30) */
+	RULE_ADDRESS, /* 3: it is where its address says (C32, X14) */
+	RULE_LAN,     /* 5: its discovery bubble came from there (C35) */
+	RULE_NONCE,   /* it has got our bubble (X15) */
+};
+
+static enum rule rule_for(const struct client *c, const struct arrival *a,
+			  const struct recent_peer *e, uint64_t now)
+{
+	struct teredo t;
+
+	teredo_unpack(&t, &a->f.ip->src);
+	if (e && is_at_tuple(e, a->d->from))
+		return e->is_lan ? RULE_LAN : RULE_KNOWN;
+	if (!a->is_neighbour && tuple_equal(t.client, a->d->from))
+		return RULE_ADDRESS;
+	if (e && discovery_knows(c, e, now) && tuple_equal(e->lan, a->d->from))
+		return RULE_LAN;
+	if (e && !a->is_neighbour && proves_itself(a, e))
+		return RULE_NONCE;
+	return RULE_NONE; /* X16, C37 */
+}
+
 static enum reason from_client(struct client *c, const struct arrival *a,
 			       uint64_t now, struct outbox *out)
 {
-	const struct ip6 *src = &a->f.ip->src;
-	uint32_t i = recent_find(&c->recent, a->own, src);
-	const struct recent_peer *e;
-	struct teredo t;
+	bool is_bubble = ip6_is_bubble(a->f.ip);
+	uint32_t i = recent_find(&c->recent, a->own, &a->f.ip->src);
+	struct recent_peer *e =
+		i == RECENT_NONE ? NULL : recent_at(&c->recent, i);
+	enum rule rule = rule_for(c, a, e, now);
 
-	e = i == RECENT_NONE ? NULL : recent_at(&c->recent, i);
-	teredo_unpack(&t, src);
-	if (e && is_at_tuple(e, a->d->from)) {
-		recent_at(&c->recent, i)->patience = 0;
-		contact_prove(c, i, a->d->from, e->is_lan, now, out);
-		if (!ip6_is_bubble(a->f.ip))
-			contact_keep(c, i, now, out);
-	} else if (tuple_equal(t.client, a->d->from) && !a->is_neighbour) {
-		i = contact_of(c, a->own, src);
-		contact_prove(c, i, a->d->from, false, now, out);
-	} else if (e && discovery_knows(c, e, now) &&
-		   tuple_equal(e->lan, a->d->from)) {
-		contact_prove(c, i, a->d->from, true, now, out);
-	} else if (e && !a->is_neighbour && proves_itself(a, e)) {
-		contact_prove(c, i, a->d->from, false, now, out);
-		/* Let it learn that we are here, too (4380 §5.2.3, the end). */
-		contact_attempt(c, i, true, now, out);
-	} else {
-		return ip6_is_bubble(a->f.ip) ? REASON_MISMATCH
-					      : REASON_UNTRUSTED;
+	if (rule == RULE_NONE)
+		return is_bubble ? REASON_MISMATCH : REASON_UNTRUSTED;
+	i = contact_of(c, a->own, &a->f.ip->src);
+	e = recent_at(&c->recent, i);
+	if (!is_bubble) {
+		e->patience = 0;
+		e->owes = false; /* who sends packets has got our bubbles */
 	}
+	contact_prove(c, i, a->d->from, rule == RULE_LAN, now, out);
+	if (rule == RULE_NONCE)
+		/* Let it learn that we are here, too (4380 §5.2.3, end). */
+		contact_attempt(c, i, true, now, out);
+	else if (!is_bubble)
+		contact_keep(c, i, now, out);
 	return REASON_NONE;
 }
 

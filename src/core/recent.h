@@ -71,7 +71,8 @@ struct recent_peer {
 	uint64_t due;        /* next step of the effort, UINT64_MAX = none */
 	uint32_t nonce_sent, nonce_got;     /* 6081 §5.2.1; 0 = none */
 	uint8_t test_nonce[TEST_NONCE_LEN]; /* of the last echo request */
-	bool test_open;                     /* and it is unanswered */
+	bool owes;      /* it has asked, and may be answered only later */
+	bool test_open; /* and it is unanswered */
 };
 
 /* When bubbles were sent to somebody. */

@@ -109,6 +109,7 @@ static void next_candidate(struct client *c, bool success, uint64_t now,
 	struct search *s = &c->search;
 	uint32_t mean;
 
+	s->tries = 0;
 	if (success)
 		s->interval = s->candidate;
 	else
