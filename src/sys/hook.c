@@ -1,0 +1,283 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * Events for scripts (see hook.h), and who runs them.
+ *
+ * What scripts were told last is remembered, and compared with what is so now.
+ * Changes that come while scripts run are told when these have ended, the
+ * newest only. The sequence is that of 1.2.6, observed: nothing at the start;
+ * `up` with an address, again for each other one; `down` without; at the end
+ * `down`, even if it was told before, and `destroy`. Variables without a value
+ * are not set. 1.2.6 repeats at `destroy` what was the old state at `down`.
+ */
+#include <arpa/inet.h>
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/prctl.h>
+#include <sys/syscall.h>
+#include <sys/wait.h>
+#include <syslog.h>
+#include <unistd.h>
+
+#include "hook.h"
+#include "iface.h"
+#include "log.h"
+#include "script.h"
+
+enum {
+	LIMIT_MS = 10000,
+	ENV_VARS = 24,
+	ENV_TEXT = 1536,
+};
+
+enum event {
+	EVENT_UP,
+	EVENT_CHANGE,
+	EVENT_DOWN,
+	EVENT_DESTROY
+};
+
+/* EVENT, and STATE as 1.2.6 has it. */
+static const char *const names[][2] = {
+	[EVENT_UP] = {"up", "up"},
+	[EVENT_CHANGE] = {"change", "up"},
+	[EVENT_DOWN] = {"down", "down"},
+	[EVENT_DESTROY] = {"destroy", "destroy"},
+};
+
+struct env {
+	char *v[ENV_VARS + 1];
+	char text[ENV_TEXT];
+	unsigned n;
+	size_t used;
+};
+
+static void set(struct env *e, const char *name, const char *value)
+{
+	size_t space = sizeof(e->text) - e->used;
+	char *at = e->text + e->used;
+	int n;
+
+	if (!value[0] || e->n == ENV_VARS)
+		return;
+	n = snprintf(at, space, "%s=%s", name, value);
+	if (n < 0 || (size_t)n >= space)
+		return;
+	e->v[e->n++] = at;
+	e->used += (size_t)n + 1;
+}
+
+static void set_ip6(struct env *e, const char *name, const struct ip6 *a)
+{
+	char text[INET6_ADDRSTRLEN];
+
+	set(e, name, inet_ntop(AF_INET6, a, text, sizeof(text)));
+}
+
+static void set_number(struct env *e, const char *name, unsigned n)
+{
+	char text[16];
+
+	snprintf(text, sizeof(text), "%u", n);
+	set(e, name, text);
+}
+
+/* What 1.2.6 tells. PATH is new: without it each shell has its own idea. */
+static void set_common(struct env *e, const struct hooks *h,
+		       const struct steward_wish *w, enum event event)
+{
+	set(e, "PATH",
+	    "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin");
+	set(e, "IFACE", h->iface);
+	set_number(e, "IFINDEX", h->ifindex);
+	set(e, "STATE", names[event][1]);
+	if (event == EVENT_UP || event == EVENT_CHANGE) {
+		set_ip6(e, "ADDRESS", &w->address[0]);
+		set_ip6(e, "LLADDRESS", &iface_link_local);
+		set_number(e, "MTU", h->conf->mtu);
+	}
+	set(e, "OLD_STATE", h->told.is_up ? "up" : "down");
+	if (h->told.is_up) {
+		set_ip6(e, "OLD_ADDRESS", &h->told.address);
+		set_ip6(e, "OLD_LLADDRESS", &iface_link_local);
+		set_number(e, "OLD_MTU", h->conf->mtu);
+	}
+}
+
+static void set_more(struct env *e, const struct steward_wish *w,
+		     enum event event)
+{
+	set(e, "EVENT", names[event][0]);
+	set(e, "REASON", w->reason);
+	set(e, "SERVER", w->server);
+	set(e, "NAT", w->nat);
+	set(e, "MAPPED", w->mapped);
+}
+
+/* Not what editors and package managers leave lying about. */
+static int is_script(const struct dirent *d)
+{
+	size_t n = strlen(d->d_name);
+
+	return d->d_name[0] != '.' && d->d_name[n - 1] != '~' &&
+	       !strstr(d->d_name, ".dpkg-") && !strstr(d->d_name, ".rpm");
+}
+
+/* By bytes, whatever the locale. */
+static int by_name(const struct dirent **a, const struct dirent **b)
+{
+	return strcmp((*a)->d_name, (*b)->d_name);
+}
+
+static void run_directory(const struct hooks *h, struct env *e)
+{
+	struct dirent **v;
+	char path[CONF_PATH + 256];
+	int n = scandir(h->directory, &v, is_script, by_name);
+
+	for (int i = 0; i < n; i++) {
+		snprintf(path, sizeof(path), "%s/%s", h->directory,
+			 v[i]->d_name);
+		if (script_usable(path, false))
+			script_run(path, e->v, h->limit_ms);
+		free(v[i]);
+	}
+	if (n >= 0)
+		free(v);
+}
+
+static int run_script(const struct hooks *h, struct env *e)
+{
+	if (!h->script)
+		return 0;
+	if (!script_usable(h->script, true))
+		return EACCES;
+	return script_run(h->script, e->v, h->limit_ms) ? EIO : 0;
+}
+
+/* In the runner. report: tell how the script ended. */
+static void run_event(const struct hooks *h, const struct steward_wish *w,
+		      enum event event, int report)
+{
+	struct env e = {0};
+	uint8_t failed;
+
+	set_common(&e, h, w, event);
+	failed = run_script(h, &e) != 0;
+	if (report >= 0 && write(report, &failed, 1) < 0)
+		return; /* the steward is gone */
+	set_more(&e, w, event);
+	run_directory(h, &e);
+}
+
+static _Noreturn void run(const struct hooks *h, const struct steward_wish *w,
+			  int fd)
+{
+	enum event event = EVENT_DOWN;
+
+	prctl(PR_SET_NAME, "miredo-hooks");
+	if (!w->final && w->is_up)
+		event = h->told.is_up ? EVENT_CHANGE : EVENT_UP;
+	run_event(h, w, event, fd);
+	if (w->final)
+		run_event(h, w, EVENT_DESTROY, -1);
+	_exit(0);
+}
+
+static void close_from_to(unsigned from, unsigned to)
+{
+	if (from > to || syscall(SYS_close_range, from, to, 0) == 0)
+		return;
+	/* Linux before 5.9 */
+	for (unsigned fd = from; fd <= to && fd < 65536; fd++)
+		close((int)fd);
+}
+
+void close_all_but(int a, int b)
+{
+	unsigned low = (unsigned)(a < b ? a : b);
+	unsigned high = (unsigned)(a < b ? b : a);
+
+	close_from_to(STDERR_FILENO + 1, low - 1);
+	close_from_to(low + 1, high - 1);
+	close_from_to(high + 1, ~0U);
+}
+
+void hooks_open(struct hooks *h, const struct conf *c, const char *iface,
+		unsigned ifindex)
+{
+	bool named = c->hook_script[0];
+
+	*h = (struct hooks){
+		.conf = c,
+		.iface = iface,
+		.ifindex = ifindex,
+		.directory = HOOK_DIRECTORY,
+		.limit_ms = LIMIT_MS,
+		.fd = -1,
+	};
+	h->script = named ? c->hook_script : HOOK_SCRIPT;
+	if (script_usable(h->script, named))
+		return;
+	if (named)
+		log_warning("addresses and routes of %s are set without a "
+			    "script",
+			    iface);
+	h->script = NULL;
+}
+
+bool hooks_want(const struct hooks *h, const struct steward_wish *w)
+{
+	if (w->final)
+		return !h->told.end;
+	return w->is_up != h->told.is_up ||
+	       (w->is_up && !ip6_equal(&w->address[0], &h->told.address));
+}
+
+int hooks_start(struct hooks *h, const struct steward_wish *w)
+{
+	const struct hooks before = *h;
+	int fd[2];
+
+	/* Should it fail, it would fail again. */
+	h->told = (struct hook_told){
+		.is_up = w->is_up && !w->final,
+		.end = w->final,
+		.address = w->address[0],
+	};
+	if (pipe2(fd, O_CLOEXEC) < 0)
+		return -errno;
+	h->runner = fork();
+	if (h->runner == 0) {
+		closelog();
+		close_all_but(fd[1], fd[1]);
+		run(&before, w, fd[1]);
+	}
+	close(fd[1]);
+	if (h->runner < 0) {
+		int r = -errno;
+
+		close(fd[0]);
+		return r;
+	}
+	h->fd = fd[0];
+	return 0;
+}
+
+enum hook_news hooks_read(struct hooks *h)
+{
+	uint8_t failed;
+	ssize_t n = read(h->fd, &failed, 1);
+
+	if (n < 0 && errno == EINTR)
+		return HOOK_RUNNING;
+	if (n > 0)
+		return failed ? HOOK_SCRIPT_FAILED : HOOK_SCRIPT_DONE;
+	close(h->fd);
+	h->fd = -1;
+	waitpid(h->runner, NULL, 0);
+	return HOOK_ALL_DONE;
+}

@@ -1,0 +1,66 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * Scripts that are told what becomes of the interface.
+ *
+ * One script may take the place of our own work on addresses and routes: the
+ * client-hook of 1.2.6. It gets the same events in the same order, with the
+ * same environment. Then come the files of hooks.d, in the order of their
+ * names, with more variables. They run one after another in a process of their
+ * own, a runner, which is no child to wait for: there is a descriptor.
+ */
+#ifndef SYS_HOOK_H
+#define SYS_HOOK_H
+
+#include <sys/types.h>
+
+#include "steward.h"
+
+#define HOOK_SCRIPT    "/etc/miredo/client-hook"
+#define HOOK_DIRECTORY "/etc/miredo/hooks.d"
+
+/* What scripts were told last. */
+struct hook_told {
+	bool is_up;
+	bool end; /* all is told */
+	struct ip6 address;
+};
+
+struct hooks {
+	const struct conf *conf;
+	const char *iface;
+	unsigned ifindex;
+	const char *script; /* NULL: we set the interface ourselves */
+	const char *directory;
+	unsigned limit_ms; /* for one script */
+	struct hook_told told;
+	pid_t runner;
+	int fd; /* of the runner; -1 = none */
+};
+
+/* What hooks_read() found. */
+enum hook_news {
+	HOOK_RUNNING,
+	HOOK_SCRIPT_DONE,   /* the script that sets the interface */
+	HOOK_SCRIPT_FAILED, /* it said so, or could not be run */
+	HOOK_ALL_DONE,      /* there is no runner any more */
+};
+
+/* Decides whether there is a script that sets the interface. */
+void hooks_open(struct hooks *h, const struct conf *c, const char *iface,
+		unsigned ifindex);
+
+/* Is there something that scripts were not told yet? */
+bool hooks_want(const struct hooks *h, const struct steward_wish *w);
+
+/*
+ * Start telling them; there must be no runner. 0 or -errno.
+ */
+int hooks_start(struct hooks *h, const struct steward_wish *w);
+
+/* h->fd is readable. */
+enum hook_news hooks_read(struct hooks *h);
+
+/* Close all descriptors from 3 on but these two. */
+void close_all_but(int a, int b);
+
+#endif

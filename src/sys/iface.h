@@ -1,0 +1,64 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * The client's interface as it ought to be: one link-local address, the Teredo
+ * address, the old one beside it for as long as it is of use, and the routes.
+ * It is made so, and kept so: what somebody else removes is put back.
+ */
+#ifndef SYS_IFACE_H
+#define SYS_IFACE_H
+
+#include "item.h"
+#include "steward.h"
+
+enum {
+	/* link-local; two addresses with a rule each; two routes */
+	IFACE_ITEMS = 1 + 2 * WISH_ADDRESSES + 2,
+	IFACE_NOTES = 512
+};
+
+struct iface {
+	const struct conf *conf;
+	const char *name;
+	unsigned ifindex;
+	struct netlink requests, events;
+	bool is_up, native; /* of the wish */
+	unsigned n_addresses;
+	struct ip6 address[WISH_ADDRESSES];
+	unsigned n;
+	struct item want[IFACE_ITEMS];
+	bool placed[IFACE_ITEMS]; /* it is there, if nobody removed it */
+	int error;                /* of the last look: 0 or -errno */
+	uint64_t look_at;         /* UINT64_MAX: when something happens */
+	uint64_t retry;        /* ns until it is tried again after an error */
+	uint64_t gap, calm_at; /* how fast we put back, see iface.c */
+	uint64_t say_at;
+	char notes[IFACE_NOTES]; /* what somebody else did, not yet logged */
+};
+
+/* The fixed link-local address, as in 1.2.6. */
+extern const struct ip6 iface_link_local;
+
+/*
+ * Have the kernel send nothing into the tunnel of itself, and believe no Router
+ * Advertisement from there. Best before there is an address.
+ */
+void iface_hush(const char *name);
+
+/* Its link-local address is set: 0, or -errno. */
+int iface_open(struct iface *i, const struct conf *c, const char *name,
+	       unsigned ifindex, uint64_t now);
+
+/* 0, or -errno; then it is tried again later. -ENODEV: no use. */
+int iface_wish(struct iface *i, const struct steward_wish *w, uint64_t now);
+
+/* There is something to read from i->events. */
+void iface_events(struct iface *i, uint64_t now);
+
+/* When iface_timeout() wants to be called; UINT64_MAX = not at all. */
+uint64_t iface_next(const struct iface *i);
+int iface_timeout(struct iface *i, uint64_t now);
+
+/* Remove all, the link-local address too. */
+void iface_close(struct iface *i);
+
+#endif

@@ -1,0 +1,376 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * The steward (see steward.h): a loop around iface.h, hook.h and state.h.
+ *
+ * It believes nothing of what the packet process says, which reads what
+ * strangers send and may be taken over one day: a wish has one form, and each
+ * field of it one range; addresses are of the Teredo prefix. Who breaks this is
+ * not talked to any more.
+ *
+ * The interface comes first, then the answer, then the file, then scripts;
+ * these run beside the loop, so that none of them can hold up an address. If
+ * the packet process ends without a word, its device is gone already: rules are
+ * removed, scripts are told, and that was it.
+ */
+#include <errno.h>
+#include <poll.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/prctl.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <syslog.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "hook.h"
+#include "iface.h"
+#include "log.h"
+#include "privs.h"
+#include "steward.h"
+
+enum {
+	FINISH_MS = 5000,
+	LAST_WORD_MS = 1000,
+	STATE_PATH = CONF_PATH + IFNAMSIZ + 8,
+	STATE_FLAGS = 0x3cff,
+};
+
+static const char default_dir[] = "/var/lib/miredo";
+
+struct steward {
+	const struct conf *conf;
+	const char *name;
+	int channel;
+	struct steward_wish wish; /* the newest */
+	bool owes;                /* an answer to it */
+	int script_error;
+	struct iface iface;
+	struct hooks hooks;
+	struct state written;
+	bool cannot_write; /* that was said */
+	char path[STATE_PATH];
+};
+
+static uint64_t now_ns(void)
+{
+	struct timespec t;
+
+	clock_gettime(CLOCK_MONOTONIC, &t);
+	return (uint64_t)t.tv_sec * 1000000000 + (uint64_t)t.tv_nsec;
+}
+
+/* A bool that came from elsewhere may be neither. */
+static bool is_bool(const bool *b)
+{
+	unsigned char c;
+
+	memcpy(&c, b, 1);
+	return c <= 1;
+}
+
+/* A word that a script may use without quotes. */
+static bool is_word(const char *s, size_t space)
+{
+	static const char letters[] = "abcdefghijklmnopqrstuvwxyz"
+				      "ABCDEFGHIJKLMNOPQRSTUVWXYZ"
+				      "0123456789.:-_";
+
+	return memchr(s, '\0', space) && s[strspn(s, letters)] == '\0';
+}
+
+#define IS_WORD(field) is_word(field, sizeof(field))
+
+static bool is_valid(const struct steward *s, const struct steward_wish *w)
+{
+	if (!is_bool(&w->final) || !is_bool(&w->is_up) ||
+	    !is_bool(&w->native) || !is_bool(&w->state.has_flags))
+		return false;
+	if (w->n > WISH_ADDRESSES || (w->is_up && w->n == 0))
+		return false;
+	for (unsigned i = 0; i < w->n; i++) {
+		if (!ip6_is_teredo(&w->address[i], s->conf->prefix))
+			return false;
+	}
+	if (w->n == 2 && ip6_equal(&w->address[0], &w->address[1]))
+		return false;
+	return (w->state.flags & ~STATE_FLAGS) == 0 && IS_WORD(w->reason) &&
+	       IS_WORD(w->server) && IS_WORD(w->nat) && IS_WORD(w->mapped);
+}
+
+static void answer(struct steward *s, int error)
+{
+	const struct steward_done d = {s->wish.serial, error};
+
+	s->owes = false;
+	/* Who does not read its answers does without. */
+	send(s->channel, &d, sizeof(d), MSG_DONTWAIT | MSG_NOSIGNAL);
+}
+
+static bool state_equal(const struct state *a, const struct state *b)
+{
+	return a->port == b->port && a->has_flags == b->has_flags &&
+	       a->flags == b->flags && a->mapped.ip == b->mapped.ip &&
+	       a->mapped.port == b->mapped.port && a->server == b->server;
+}
+
+static void remember(struct steward *s)
+{
+	const struct state *state = &s->wish.state;
+	int r;
+
+	if (state->port == 0 || state_equal(state, &s->written))
+		return;
+	r = state_write(state, s->path);
+	if (r && !s->cannot_write)
+		log_error("cannot write %s: %s\n"
+			  "  the address may change with the next start",
+			  s->path, strerror(-r));
+	s->cannot_write = r != 0;
+	if (!r)
+		s->written = *state;
+}
+
+/* No more words from the packet process. */
+static void end(struct steward *s)
+{
+	s->wish.final = true;
+	s->wish.is_up = false;
+	s->owes = false;
+	if (!s->hooks.script)
+		iface_close(&s->iface); /* rules do not go with the device */
+}
+
+/* Its device may be gone because it is gone itself; then it is heard soon. */
+static void lost_interface(struct steward *s)
+{
+	struct pollfd p = {.fd = s->channel};
+
+	if (s->wish.final)
+		return;
+	poll(&p, 1, LAST_WORD_MS);
+	if (!(p.revents & POLLHUP))
+		log_error("the interface %s has vanished\n"
+			  "  who removed it?  start again",
+			  s->name);
+	answer(s, -ENODEV);
+	end(s);
+}
+
+static void wished(struct steward *s)
+{
+	int r = 0;
+
+	if (!s->hooks.script && s->wish.final)
+		iface_close(&s->iface);
+	else if (!s->hooks.script)
+		r = iface_wish(&s->iface, &s->wish, now_ns());
+	if (r == -ENODEV) {
+		lost_interface(s);
+		return;
+	}
+	s->script_error = 0;
+	s->owes = true;
+	if (!s->hooks.script)
+		answer(s, r);
+	remember(s);
+}
+
+/* Take all wishes there are; only the newest matters. */
+static void on_channel(struct steward *s)
+{
+	struct steward_wish w;
+	bool is_new = false;
+	ssize_t n;
+
+	while ((n = recv(s->channel, &w, sizeof(w), MSG_DONTWAIT | MSG_TRUNC)) >
+	       0) {
+		if (n != sizeof(w) || !is_valid(s, &w)) {
+			log_error("the packet process asked for what it must "
+				  "not: not listening to it any more");
+			n = 0;
+			break;
+		}
+		is_new = true;
+		s->wish = w;
+		if (w.final)
+			break;
+	}
+	if (n == 0 || (n < 0 && errno != EAGAIN && errno != EINTR)) {
+		remember(s);
+		end(s);
+	} else if (is_new) {
+		wished(s);
+	}
+}
+
+static void on_hooks(struct steward *s)
+{
+	switch (hooks_read(&s->hooks)) {
+	case HOOK_RUNNING:
+	case HOOK_ALL_DONE:
+		return;
+	case HOOK_SCRIPT_FAILED:
+		s->script_error = -EIO;
+		break;
+	case HOOK_SCRIPT_DONE:
+		break;
+	}
+	/* What came meanwhile is answered when the script was told of it. */
+	if (s->owes && !hooks_want(&s->hooks, &s->wish))
+		answer(s, s->script_error);
+}
+
+/* Start what is due. False when all is done. */
+static bool go_on(struct steward *s)
+{
+	int r;
+
+	if (s->hooks.fd >= 0)
+		return true;
+	if (!hooks_want(&s->hooks, &s->wish)) {
+		if (s->owes)
+			answer(s, s->script_error);
+		return !s->wish.final;
+	}
+	r = hooks_start(&s->hooks, &s->wish);
+	if (r)
+		log_error("cannot run scripts: %s", strerror(-r));
+	return !r || !s->wish.final;
+}
+
+static int ms_until(const struct steward *s, uint64_t now)
+{
+	uint64_t next = s->hooks.script ? UINT64_MAX : iface_next(&s->iface);
+	uint64_t ms;
+
+	if (next == UINT64_MAX)
+		return -1;
+	ms = next <= now ? 0 : (next - now) / 1000000 + 1;
+	return ms > 60000 ? 60000 : (int)ms;
+}
+
+static void wait_and_work(struct steward *s)
+{
+	bool watches = !s->hooks.script && !s->wish.final;
+	struct pollfd p[] = {
+		{.fd = s->wish.final ? -1 : s->channel, .events = POLLIN},
+		{.fd = watches ? netlink_fd(&s->iface.events) : -1,
+		 .events = POLLIN},
+		{.fd = s->hooks.fd, .events = POLLIN},
+	};
+
+	if (poll(p, 3, watches ? ms_until(s, now_ns()) : -1) < 0)
+		return;
+	if (p[0].revents)
+		on_channel(s);
+	if (p[2].revents)
+		on_hooks(s);
+	if (!watches || s->wish.final)
+		return;
+	if (p[1].revents)
+		iface_events(&s->iface, now_ns());
+	if (iface_timeout(&s->iface, now_ns()) == -ENODEV)
+		lost_interface(s);
+}
+
+static void make_directory(const struct steward *s)
+{
+	const char *dir = s->conf->state_dir;
+
+	if (mkdir(dir[0] ? dir : default_dir, 0755) < 0 && errno != EEXIST)
+		log_warning("cannot create %s: %s\n"
+			    "  the address may change with the next start",
+			    dir[0] ? dir : default_dir, strerror(errno));
+}
+
+/* Our own, in the steward: nothing of the packet process stays open. */
+static void settle(struct steward *s)
+{
+	sigset_t all;
+
+	/* The end of the channel ends us, no signal that a terminal or service
+	 * manager sends to all. */
+	sigfillset(&all);
+	sigprocmask(SIG_BLOCK, &all, NULL);
+	/* It is opened again when there is something to say. */
+	closelog();
+	close_all_but(s->channel, s->channel);
+	prctl(PR_SET_NAME, "miredo-steward");
+	umask(022);
+	privs_keep_net_admin();
+	make_directory(s);
+}
+
+static _Noreturn void serve(const struct conf *c, const char *iface,
+			    unsigned ifindex, int channel)
+{
+	static struct steward s;
+	int r = 0;
+
+	s = (struct steward){.conf = c, .name = iface, .channel = channel};
+	settle(&s);
+	snprintf(s.path, sizeof(s.path), "%s/%s.state",
+		 c->state_dir[0] ? c->state_dir : default_dir, iface);
+	hooks_open(&s.hooks, c, iface, ifindex);
+	if (s.hooks.script)
+		iface_hush(iface);
+	else
+		r = iface_open(&s.iface, c, iface, ifindex, now_ns());
+	if (r)
+		die("cannot set up the interface %s: %s", iface, strerror(-r));
+	answer(&s, 0);
+	do {
+		wait_and_work(&s);
+	} while (go_on(&s));
+	_exit(STATUS_OK);
+}
+
+int steward_start(const struct conf *c, const char *iface, unsigned ifindex)
+{
+	struct steward_done ready;
+	int fd[2];
+	pid_t pid;
+
+	if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, fd) < 0)
+		die("cannot start the steward: %s", strerror(errno));
+	pid = fork();
+	if (pid < 0)
+		die("cannot start the steward: %s", strerror(errno));
+	if (pid == 0)
+		serve(c, iface, ifindex, fd[1]);
+	close(fd[1]);
+	if (recv(fd[0], &ready, sizeof(ready), 0) != sizeof(ready))
+		exit(STATUS_FAILED); /* it has said why */
+	return fd[0];
+}
+
+int steward_tell(int fd, const struct steward_wish *w)
+{
+	ssize_t n = send(fd, w, sizeof(*w), MSG_DONTWAIT | MSG_NOSIGNAL);
+
+	return n < 0 ? -errno : 0;
+}
+
+void steward_finish(int fd, const struct steward_wish *last)
+{
+	struct steward_wish w = *last;
+	struct pollfd p = {.fd = fd, .events = POLLOUT};
+	uint64_t until = now_ns() + FINISH_MS * UINT64_C(1000000);
+	char rest[sizeof(struct steward_done)];
+
+	w.final = true;
+	w.is_up = false;
+	while (steward_tell(fd, &w) == -EAGAIN && poll(&p, 1, 100) >= 0 &&
+	       now_ns() < until)
+		;
+	p.events = POLLIN;
+	while (now_ns() < until) {
+		if (poll(&p, 1, 100) > 0 &&
+		    recv(fd, rest, sizeof(rest), 0) <= 0)
+			return;
+	}
+	log_warning("scripts take long: not waiting for them");
+}
