@@ -99,7 +99,7 @@ static void read_rest(struct output *o)
 static _Noreturn void become(const char *path, char *const *env, int out)
 {
 	char *argv[] = {strdup(path), NULL};
-	int null = open("/dev/null", O_RDWR);
+	int null = open("/dev/null", O_RDWR | O_CLOEXEC);
 	sigset_t none;
 
 	sigemptyset(&none);
