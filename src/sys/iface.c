@@ -19,6 +19,7 @@
  */
 #include <errno.h>
 #include <fcntl.h>
+#include <linux/rtnetlink.h>
 #include <stdio.h>
 #include <string.h>
 #include <unistd.h>
@@ -70,7 +71,7 @@ static bool wants_default(const struct iface *i, bool host_native)
 		return false;
 	case DEFAULT_ROUTE_AUTO:
 		/* In a table of its own it is in nobody's way. */
-		return i->conf->route_table || !(host_native || i->native);
+		return i->table || !(host_native || i->native);
 	}
 	return false;
 }
@@ -87,11 +88,11 @@ static void want_addresses(struct iface *i)
 				      .ip6 = i->address[k],
 				      .len = 128,
 				      .deprecated = k > 0});
-		if (i->conf->route_table)
+		if (i->table)
 			want(i, (struct item){.kind = ITEM_RULE,
 					      .ip6 = i->address[k],
 					      .len = 128,
-					      .table = i->conf->route_table});
+					      .table = i->table});
 	}
 }
 
@@ -100,7 +101,7 @@ static void want_routes(struct iface *i, bool host_native)
 	struct item route = {
 		.kind = ITEM_ROUTE,
 		.len = 32,
-		.table = i->conf->route_table,
+		.table = i->table,
 		.metric = ROUTE_METRIC,
 	};
 
@@ -108,7 +109,7 @@ static void want_routes(struct iface *i, bool host_native)
 	want(i, route);
 	if (wants_default(i, host_native))
 		want(i, (struct item){.kind = ITEM_ROUTE,
-				      .table = i->conf->route_table,
+				      .table = i->table,
 				      .metric = i->conf->route_metric});
 }
 
@@ -194,7 +195,7 @@ static bool is_ours(const struct iface *i, const struct item *it)
 	case ITEM_ROUTE:
 		return true;
 	case ITEM_RULE:
-		return it->table == i->conf->route_table;
+		return it->table == i->table;
 	}
 	return false;
 }
@@ -325,6 +326,8 @@ int iface_open(struct iface *i, const struct conf *c, const char *name,
 	int r;
 
 	*i = (struct iface){.conf = c, .name = name, .ifindex = ifindex};
+	if (c->route_table != RT_TABLE_MAIN)
+		i->table = c->route_table;
 	/* Events first: nothing is missed. */
 	r = netlink_open_watch(&i->events);
 	if (!r)

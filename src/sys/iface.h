@@ -20,6 +20,7 @@ struct iface {
 	const struct conf *conf;
 	const char *name;
 	unsigned ifindex;
+	uint32_t table; /* of its own; 0 = main */
 	struct netlink requests, events;
 	bool is_up, native; /* of the wish */
 	unsigned n_addresses;

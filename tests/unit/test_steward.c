@@ -381,6 +381,21 @@ static void table_has_routes_and_rules(void **state)
 	assert_int_equal(count("lookup 1000"), 0);
 }
 
+static void table_main_by_its_number_is_main(void **state)
+{
+	(void)state;
+	c.route_table = 254;
+	start();
+	assert_int_equal(wish(1, a, b), 0);
+	assert_int_equal(wish(1, b, a), 0);
+	sh(RULES);
+	assert_int_equal(count("2001:"), 0);
+	sh(ROUTES);
+	assert_int_equal(count("\n"), 2);
+	read_log();
+	assert_string_equal(shown, "");
+}
+
 static void what_somebody_removes_comes_back(void **state)
 {
 	static const struct {
@@ -617,6 +632,7 @@ int main(void)
 		T(default_route_gives_way_to_native),
 		T(default_route_always_or_never),
 		T(table_has_routes_and_rules),
+		T(table_main_by_its_number_is_main),
 		T(what_somebody_removes_comes_back),
 		T(interface_set_down_comes_up),
 		T(who_fights_is_not_fought_fast),
