@@ -28,6 +28,7 @@ const struct client_conf client_defaults = {
 	.max_peers = 1024,
 	.max_held = 256,
 	.bubbles = {100, 100},
+	.answers = {100, 100},
 	.tests = {100, 100},
 	.strangers = {20, 20},
 	.errors = {100, 100},
@@ -81,40 +82,6 @@ static size_t table_memory(const struct client_conf *conf)
 size_t client_memory(const struct client_conf *conf)
 {
 	return table_memory(conf) + held_memory(conf->max_held);
-}
-
-void client_init(struct client *c, const struct client_conf *conf,
-		 struct gate *gate, struct stats *stats,
-		 const struct hash_key *key, const struct rng *rng, void *mem)
-{
-	const struct qualify_conf q = {
-		.door = DOOR_SERVICE,
-		.cone_first = conf->cone_first,
-		.no_nonce_ok = conf->no_nonce_ok,
-		.prefix = gate->prefix,
-		.secret = conf->secret,
-	};
-	struct rng seed = *rng;
-
-	*c = (struct client){
-		.conf = *conf,
-		.gate = gate,
-		.stats = stats,
-		.wanted = true,
-		.at = conf->first_server,
-		.why = WHY_NO_IPV4,
-		.effort_at = UINT64_MAX,
-		.status = {.refresh_s = conf->refresh_s, .version = 1},
-	};
-	/* Each its own numbers: whole ranges of the counter apart. */
-	c->rng = seed;
-	seed.count += UINT64_C(1) << 62;
-	qualify_init(&c->qualify, &q, gate, &seed);
-	seed.count += UINT64_C(1) << 62;
-	search_init(c, &q, &seed);
-	recent_init(&c->recent, conf->max_peers, key, mem);
-	held_init(&c->held, conf->max_held,
-		  (uint8_t *)mem + table_memory(conf));
 }
 
 /* --- what the shell sees --- */
@@ -175,7 +142,8 @@ static void publish(struct client *c)
 	s.server = c->at;
 	s.server_ip = c->qualify.primary;
 	s.nat = nat_of(c);
-	s.preserves_port = c->qualify.mapped.port == c->local.port;
+	s.preserves_port = s.nat != CLIENT_NAT_UNKNOWN &&
+			   c->qualify.mapped.port == c->local.port;
 	s.key_ends = c->qualify.key_ends;
 	s.wants_probe = search_wants_door(c);
 	s.refresh_s = search_interval_s(c);
@@ -185,6 +153,40 @@ static void publish(struct client *c)
 		return;
 	s.version++;
 	c->status = s;
+}
+
+void client_init(struct client *c, const struct client_conf *conf,
+		 struct gate *gate, struct stats *stats,
+		 const struct hash_key *key, const struct rng *rng, void *mem)
+{
+	const struct qualify_conf q = {
+		.door = DOOR_SERVICE,
+		.cone_first = conf->cone_first,
+		.no_nonce_ok = conf->no_nonce_ok,
+		.prefix = gate->prefix,
+		.secret = conf->secret,
+	};
+	struct rng seed = *rng;
+
+	*c = (struct client){
+		.conf = *conf,
+		.gate = gate,
+		.stats = stats,
+		.wanted = true,
+		.at = conf->first_server,
+		.why = WHY_NO_IPV4,
+		.effort_at = UINT64_MAX,
+	};
+	/* Each its own numbers: whole ranges of the counter apart. */
+	c->rng = seed;
+	seed.count += UINT64_C(1) << 62;
+	qualify_init(&c->qualify, &q, gate, &seed);
+	seed.count += UINT64_C(1) << 62;
+	search_init(c, &q, &seed);
+	recent_init(&c->recent, conf->max_peers, key, mem);
+	held_init(&c->held, conf->max_held,
+		  (uint8_t *)mem + table_memory(conf));
+	publish(c);
 }
 
 /* --- addresses --- */
@@ -220,7 +222,8 @@ static uint16_t choose_flags(struct client *c)
 		c->conf.mapped = c->qualify.mapped;
 		c->conf.has_flags = true;
 	}
-	return c->conf.flags | (c->qualify.is_cone ? FLAG_CONE : 0);
+	return (c->conf.flags & FLAGS_RANDOM) |
+	       (c->qualify.is_cone ? FLAG_CONE : 0);
 }
 
 /* The address that the last advertisement means (C20, C62, I8). */
@@ -370,8 +373,7 @@ static void on_qualified(struct client *c, uint64_t now, struct outbox *out)
 		drop_addresses(c);
 		qualify_stop(&c->qualify);
 		c->why = WHY_SYMMETRIC;
-		c->rest_until = now + REST_NS;
-		next_server(c, now, out);
+		c->rest_until = now + REST_NS; /* others will say the same */
 		return;
 	}
 	set_address(c, now);
@@ -428,14 +430,15 @@ static void on_event(struct client *c, enum qualify_event event, uint64_t now,
  */
 void client_suspect(struct client *c, uint64_t now, struct outbox *out)
 {
-	if (now - c->any_heard < QUIET_NS || now < c->suspect_at)
+	uint64_t gap = c->suspect_gap;
+
+	if (gap < SUSPECT_MIN_NS)
+		gap = SUSPECT_MIN_NS;
+	if (now - c->any_heard < QUIET_NS ||
+	    (c->suspected && now - c->suspected < gap))
 		return;
-	c->suspect_gap *= 2;
-	if (c->suspect_gap < SUSPECT_MIN_NS)
-		c->suspect_gap = SUSPECT_MIN_NS;
-	if (c->suspect_gap > SUSPECT_MAX_NS)
-		c->suspect_gap = SUSPECT_MAX_NS;
-	c->suspect_at = now + c->suspect_gap;
+	c->suspect_gap = 2 * gap < SUSPECT_MAX_NS ? 2 * gap : SUSPECT_MAX_NS;
+	c->suspected = now;
 	qualify_check(&c->qualify, now, out);
 }
 
@@ -453,12 +456,16 @@ void client_network(struct client *c, struct tuple local, uint64_t now,
 	c->local = local;
 	c->changed = now;
 	c->suspect_gap = 0;
+	if (!c->wanted)
+		return;
 	if (local.ip == 0) {
 		c->why = WHY_NO_IPV4;
 		qualify_pause(&c->qualify);
 		if (has_address(c) && !c->keep_until)
 			c->keep_until = now + KEEP_NS;
 	} else if (c->qualify.step != QUALIFY_IDLE) {
+		if (c->why == WHY_NO_IPV4)
+			c->why = WHY_START;
 		qualify_hurry(&c->qualify, local, now, out);
 	} else {
 		c->rest_until = 0;
@@ -475,6 +482,7 @@ void client_want(struct client *c, bool wanted, uint64_t now,
 		return;
 	c->wanted = wanted;
 	if (wanted) {
+		c->why = WHY_NO_IPV4; /* unless it can begin */
 		c->began = now;
 		begin(c, now, out);
 	} else {
@@ -509,20 +517,22 @@ enum reason client_from_ip4(struct client *c, const struct datagram *d,
 {
 	bool is_probe = d->door == DOOR_PROBE;
 	struct frame f;
-	enum reason why;
+	uint32_t nonce;
+	enum reason why = frame_parse(&f, d->data, d->len);
 
-	if (d->door == DOOR_DISCOVERY)
-		return discovery_input(c, d, now, out);
-	why = frame_parse(&f, d->data, d->len);
+	if (why == REASON_NONE)
+		why = trailer_nonce(f.tail, f.tail_len, &nonce); /* X3 */
 	if (why != REASON_NONE)
 		return why;
+	if (d->door == DOOR_DISCOVERY)
+		return discovery_input(c, &f, d->from, now, out);
 	if (frame_is_advertisement(&f))
 		return on_advertisement(
 			c, is_probe ? &c->search.qualify : &c->qualify, &f, d,
 			now, out);
 	if (is_probe)
 		return search_input(c, &f, d->from, now, out);
-	return has_address(c) ? receive_service(c, &f, d, now, out)
+	return has_address(c) ? receive_service(c, &f, nonce, d, now, out)
 			      : REASON_NOT_QUALIFIED;
 }
 
@@ -548,6 +558,10 @@ enum reason client_from_ip6(struct client *c, const uint8_t *p, uint16_t len,
 	if (gate_embeds_self(c->gate, &ip->dst))
 		return REASON_LOOP;
 	if (len > c->conf.mtu) {
+		/* About what is refused there is silence, whatever its size. */
+		why = contact_check(c, &ip->dst);
+		if (why != REASON_NONE)
+			return why;
 		contact_complain(c, ICMP6_PACKET_TOO_BIG, 0, p, len, now, out);
 		return REASON_TOO_BIG;
 	}

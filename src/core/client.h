@@ -49,7 +49,8 @@ struct client_conf {
 	struct tuple mapped;
 	uint32_t max_peers;    /* RECENT_MIN..RECENT_MAX */
 	uint32_t max_held;     /* packets kept in all */
-	struct rate bubbles;   /* in all */
+	struct rate bubbles;   /* for our own host, in all */
+	struct rate answers;   /* to bubbles of others, in all */
 	struct rate tests;     /* connectivity tests, in all */
 	struct rate strangers; /* of these, started by received packets (Z6) */
 	struct rate errors;    /* ICMPv6 errors (4443 §2.4 f) */
@@ -167,12 +168,12 @@ struct client {
 				is not */
 	uint64_t rest_until; /* no server is asked before; 0 = ask */
 	uint64_t any_heard;  /* any peer, by way of its tuple */
-	uint64_t suspect_at; /* not before: next check out of suspicion */
+	uint64_t suspected;  /* last check out of suspicion */
 	uint64_t suspect_gap;
 	uint64_t effort_at;   /* no effort is due before */
 	uint64_t announced;   /* local discovery, last */
 	uint64_t announce_at; /* local discovery; 0 = not on */
-	struct bucket bubbles, tests, strangers, errors;
+	struct bucket bubbles, answers, tests, strangers, errors;
 };
 
 /* What a configuration gets that says nothing else. */

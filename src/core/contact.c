@@ -14,6 +14,7 @@ enum {
 };
 
 static const uint64_t VALID_NS = PEER_VALID_S * NS_PER_S;
+static const uint64_t CALM_NS = 30 * NS_PER_S;
 static const uint64_t KEEP_NS = 20 * NS_PER_S;           /* < PEER_VALID_S */
 static const uint64_t TEST_WAIT_NS = 2 * NS_PER_S;       /* C43 */
 static const uint64_t BUBBLE_GAP_NS = 2 * NS_PER_S;      /* C56 */
@@ -253,7 +254,19 @@ size_t contact_put_bubble(uint8_t *p, const struct ip6 *src,
 	return IP6_LEN + TRAILER_NONCE_LEN;
 }
 
-/* C48, C54, Z10, Z40. */
+/* A server of ours is no client. */
+static bool is_own_server(const struct client *c, struct tuple t)
+{
+	for (unsigned i = 0; i < c->conf.n_servers; i++) {
+		if (t.ip && t.port == TEREDO_PORT &&
+		    (t.ip == c->server[i].primary ||
+		     t.ip == c->server[i].secondary))
+			return true;
+	}
+	return false;
+}
+
+/* C48, C54, Z10. */
 enum reason contact_check_target(const struct client *c, const struct ip6 *a)
 {
 	struct tuple via = {0, TEREDO_PORT};
@@ -262,8 +275,16 @@ enum reason contact_check_target(const struct client *c, const struct ip6 *a)
 
 	teredo_unpack(&t, a);
 	via.ip = t.server;
+	if (is_own_server(c, t.client))
+		return REASON_DST_OWN; /* Z40 */
 	why = gate_target(c->gate, t.client);
 	return why == REASON_NONE ? gate_target(c->gate, via) : why;
+}
+
+enum reason contact_check(const struct client *c, const struct ip6 *a)
+{
+	return ip6_is_teredo(a, c->gate->prefix) ? contact_check_target(c, a)
+						 : REASON_NONE;
 }
 
 void contact_cookie(const struct client *c, const struct recent_peer *e,
@@ -345,17 +366,23 @@ static void send_indirect(struct client *c, struct recent_peer *e, bool cookie,
 			 (struct tuple){t.server, TEREDO_PORT}, n, NULL, 0);
 }
 
+/*
+ * One attempt, if the budget of all has something left; it is noted before it
+ * is sent (C58).
+ */
 static void send_attempt(struct client *c, struct recent_peer *e,
 			 bool direct_only, uint64_t now, struct outbox *out)
 {
+	bool ours = e->effort == EFFORT_BUBBLES;
 	/* Who is behind a symmetric NAT gains nothing by a cookie. */
-	bool cookie = e->tries % 2 && e->effort == EFFORT_BUBBLES &&
-		      c->status.nat != CLIENT_NAT_SYMMETRIC;
+	bool cookie =
+		ours && e->tries % 2 && c->status.nat != CLIENT_NAT_SYMMETRIC;
 
-	note_attempt(c, e, now); /* before it is sent: C58 */
-	e->owes = false;
-	if (!bucket_take(&c->bubbles, &c->conf.bubbles, now))
+	if (ours ? !bucket_take(&c->bubbles, &c->conf.bubbles, now)
+		 : !bucket_take(&c->answers, &c->conf.answers, now))
 		return;
+	note_attempt(c, e, now);
+	e->owes = false;
 	send_direct(c, e, now, out);
 	if (!direct_only)
 		send_indirect(c, e, cookie, out);
@@ -405,7 +432,7 @@ void contact_answer_neighbour(struct client *c, uint32_t i, uint64_t now,
 	struct recent_peer *e = recent_at(&c->recent, i);
 
 	if (attempt_allowed(c, e, now) <= now &&
-	    bucket_take(&c->bubbles, &c->conf.bubbles, now))
+	    bucket_take(&c->answers, &c->conf.answers, now))
 		send_local(c, e, now, out);
 }
 
@@ -468,19 +495,21 @@ static bool may_test(const struct recent_peer *e, uint64_t now)
 	return !e->tested || now - e->tested >= TEST_WAIT_NS;
 }
 
-void contact_test_stranger(struct client *c, uint32_t i, uint64_t now,
-			   struct outbox *out)
+/* Four in 300 s, as for bubbles; of all there are so many a second (Z6). */
+void contact_test_stranger(struct client *c, unsigned own, const struct ip6 *a,
+			   uint64_t now, struct outbox *out)
 {
-	struct recent_peer *e = recent_at(&c->recent, i);
+	uint32_t i = recent_find(&c->recent, own, a);
+	struct recent_peer *e =
+		i == RECENT_NONE ? NULL : recent_at(&c->recent, i);
 
-	if (e->effort != EFFORT_NONE || !may_test(e, now))
+	if (e && (e->effort != EFFORT_NONE || !may_test(e, now)))
 		return;
-	if (!e->heard && bubble_allowed(&c->recent, e->address.b,
-					sizeof(e->address.b), now) > now)
-		return; /* four in 300 s, as for bubbles (Z6) */
-	if (!bucket_take(&c->strangers, &c->conf.strangers, now))
+	if (bubble_allowed(&c->recent, a->b, sizeof(a->b), now) > now ||
+	    !bucket_take(&c->strangers, &c->conf.strangers, now))
 		return;
-	bubble_note(&c->recent, e->address.b, sizeof(e->address.b), now);
+	bubble_note(&c->recent, a->b, sizeof(a->b), now);
+	e = recent_at(&c->recent, contact_of(c, own, a));
 	test(c, e, false, now, out);
 }
 
@@ -563,6 +592,15 @@ static void step(struct client *c, uint32_t i, uint64_t now, struct outbox *out)
 	}
 }
 
+/* Strangers do not push it out from now on. */
+static void want(struct client *c, uint32_t i)
+{
+	if (recent_at(&c->recent, i)->standing != STANDING_UNTRUSTED)
+		return;
+	make_room(c, STANDING_WANTED);
+	recent_touch(&c->recent, i, STANDING_WANTED);
+}
+
 static enum effort effort_for(const struct client *c,
 			      const struct recent_peer *e, uint64_t now)
 {
@@ -575,15 +613,12 @@ enum reason contact_reach(struct client *c, unsigned own, const uint8_t *p,
 			  uint16_t len, uint64_t now, struct outbox *out)
 {
 	const struct wire_ip6 *ip = (const void *)p;
+	enum reason why = contact_check(c, &ip->dst);
 	struct recent_peer *e;
-	enum reason why;
 	uint32_t i;
 
-	if (ip6_is_teredo(&ip->dst, c->gate->prefix)) {
-		why = contact_check_target(c, &ip->dst);
-		if (why != REASON_NONE)
-			return why;
-	}
+	if (why != REASON_NONE)
+		return why;
 	i = contact_of(c, own, &ip->dst);
 	e = recent_at(&c->recent, i);
 	if (!e->is_native && e->effort == EFFORT_NONE &&
@@ -592,6 +627,7 @@ enum reason contact_reach(struct client *c, unsigned own, const uint8_t *p,
 				 len, now, out);
 		return REASON_UNREACHABLE;
 	}
+	want(c, i);
 	hold(c, i, p, len);
 	if (e->effort == EFFORT_NONE) {
 		begin(c, e, effort_for(c, e, now), now);
@@ -644,14 +680,25 @@ void contact_sent(struct client *c, uint32_t i, uint64_t now,
 	e->talked = true;
 	if (!e->unanswered)
 		e->unanswered = now;
-	if (now - e->unanswered < patience_ns(e))
+	if (now - e->unanswered < patience_ns(e) ||
+	    (e->is_native && !may_test(e, now)))
 		return;
 	e->unanswered = now;
+	e->alarmed = now;
 	if (1u << e->patience < PATIENCE_MAX_S)
 		e->patience++;
 	client_suspect(c, now, out);
-	if (e->is_native && may_test(e, now))
+	if (e->is_native)
 		test(c, e, false, now, out);
+}
+
+/* Who answers rarely goes on to do so: patience is lost only slowly. */
+void contact_calm(struct recent_peer *e, uint64_t now)
+{
+	if (e->patience == 0 || now - e->alarmed < CALM_NS)
+		return;
+	e->patience--;
+	e->alarmed = now;
 }
 
 /* --- relays --- */
@@ -694,9 +741,9 @@ void contact_answer_relay(struct client *c, unsigned own, const struct ip6 *to,
 			test(c, e, true, now, out);
 		return;
 	}
-	bubble_note(&c->recent, &k, sizeof(k), now);
-	if (!bucket_take(&c->bubbles, &c->conf.bubbles, now))
+	if (!bucket_take(&c->answers, &c->conf.answers, now))
 		return;
+	bubble_note(&c->recent, &k, sizeof(k), now);
 	n = contact_put_bubble(outbox_head(out), &c->own[own].ip6, to,
 			       BUBBLE_HOPS, nonce);
 	(void)outbox_udp(out, DOOR_SERVICE, origin, n, NULL, 0);

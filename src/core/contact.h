@@ -46,6 +46,9 @@ uint32_t contact_of(struct client *c, unsigned own, const struct ip6 *a);
  */
 enum reason contact_check_target(const struct client *c, const struct ip6 *a);
 
+/* The same for any destination: a native one is always good. */
+enum reason contact_check(const struct client *c, const struct ip6 *a);
+
 /* A packet for a peer whose way is not known: REASON_HELD, or how it ended. */
 enum reason contact_reach(struct client *c, unsigned own, const uint8_t *p,
 			  uint16_t len, uint64_t now, struct outbox *out);
@@ -53,6 +56,9 @@ enum reason contact_reach(struct client *c, unsigned own, const uint8_t *p,
 /* A packet to a valid peer went out while it is silent. */
 void contact_sent(struct client *c, uint32_t i, uint64_t now,
 		  struct outbox *out);
+
+/* It has sent a packet of its own accord: silence was none. */
+void contact_calm(struct recent_peer *e, uint64_t now);
 
 /* It has proven to be at this tuple: trust it, send what is held. */
 void contact_prove(struct client *c, uint32_t i, struct tuple from, bool is_lan,
@@ -66,9 +72,12 @@ void contact_prove(struct client *c, uint32_t i, struct tuple from, bool is_lan,
 void contact_keep(struct client *c, uint32_t i, uint64_t now,
 		  struct outbox *out);
 
-/* Test the way to a native host because it sent something (C37, Z6). */
-void contact_test_stranger(struct client *c, uint32_t i, uint64_t now,
-			   struct outbox *out);
+/*
+ * Test the way to a native host because it sent something (C37, Z6). It gets an
+ * entry only if it is tested.
+ */
+void contact_test_stranger(struct client *c, unsigned own, const struct ip6 *a,
+			   uint64_t now, struct outbox *out);
 
 /*
  * One attempt towards another client: a direct bubble, and one by way of its
@@ -116,8 +125,9 @@ void contact_complain(struct client *c, uint8_t type, uint8_t code,
 void contact_timeout(struct client *c, uint64_t now, struct outbox *out);
 
 /* discovery.c: local client discovery (4380 §5.2.8). */
-enum reason discovery_input(struct client *c, const struct datagram *d,
-			    uint64_t now, struct outbox *out);
+enum reason discovery_input(struct client *c, const struct frame *f,
+			    struct tuple from, uint64_t now,
+			    struct outbox *out);
 void discovery_announce(struct client *c, struct outbox *out);
 void discovery_timeout(struct client *c, uint64_t now, struct outbox *out);
 bool discovery_knows(const struct client *c, const struct recent_peer *e,

@@ -87,26 +87,23 @@ static enum reason check(const struct client *c, const struct frame *f,
 }
 
 /* C75, C76. */
-enum reason discovery_input(struct client *c, const struct datagram *d,
-			    uint64_t now, struct outbox *out)
+enum reason discovery_input(struct client *c, const struct frame *f,
+			    struct tuple from, uint64_t now, struct outbox *out)
 {
 	struct recent_peer *e;
-	struct frame f;
 	enum reason why;
 	uint32_t i;
 
 	if (!c->conf.local_discovery || !c->own[c->cur].on)
 		return REASON_NOT_QUALIFIED; /* C77 */
-	why = frame_parse(&f, d->data, d->len);
-	if (why == REASON_NONE)
-		why = check(c, &f, d->from);
+	why = check(c, f, from);
 	if (why != REASON_NONE)
 		return why;
-	i = contact_of(c, c->cur, &f.ip->src);
+	i = contact_of(c, c->cur, &f->ip->src);
 	e = recent_at(&c->recent, i);
 	if (!discovery_knows(c, e, now))
 		welcome(c, now);
-	e->lan = d->from;
+	e->lan = from;
 	e->lan_heard = now;
 	contact_answer_neighbour(c, i, now, out);
 	return REASON_DISCOVERY;

@@ -96,7 +96,9 @@ void node_from_ip6(struct node *n, const uint8_t *p, uint16_t len, uint64_t now,
 
 void node_native(struct node *n, bool native, uint64_t now, struct outbox *out)
 {
-	n->is_native = native && n->is_relay && n->is_client;
+	if (!n->is_client)
+		return;
+	n->is_native = native && n->is_relay;
 	client_want(&n->client, !n->is_native, now, out);
 }
 

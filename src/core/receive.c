@@ -19,6 +19,7 @@ struct arrival {
 	bool by_server;    /* outer source is a server of ours */
 	bool is_neighbour; /* outer source is usable on the link only */
 	unsigned own;      /* which address it is for */
+	int icmp;          /* type of an ICMPv6 message, else -1 */
 	bool to_cookie;    /* or rather, for a bubble's link-local source */
 };
 
@@ -78,6 +79,8 @@ static enum reason check_source(const struct client *c, const struct arrival *a)
 	if (ip6_is_teredo(src, c->gate->prefix))
 		return client_own(c, src) >= 0 ? REASON_BAD_SOURCE
 					       : REASON_NONE;
+	if (a->is_neighbour)
+		return REASON_SRC_NOT_GLOBAL;
 	if (a->by_server && ip6_is_bubble(a->f.ip) && ip6_is_link_local(src))
 		return REASON_NONE;
 	if (self_has_ip6(c->gate->self, src))
@@ -85,22 +88,19 @@ static enum reason check_source(const struct client *c, const struct arrival *a)
 	return gate_native_source(c->gate, src);
 }
 
-/* C27, C39, Z25, X3. */
+/* C27, C39, Z25. */
 static enum reason check_frame(struct arrival *a)
 {
 	const struct frame *f = &a->f;
 	struct upper u;
-	enum reason why = trailer_nonce(f->tail, f->tail_len, &a->nonce);
+	enum reason why;
 
-	if (why != REASON_NONE)
-		return why;
-	if (!ip6_is_bubble(f->ip))
-		a->nonce = 0; /* A30 */
 	if (f->has_auth || (f->has_origin && !a->by_server))
 		return REASON_FORGED_BLOCK;
 	why = ip6_upper(f->ip, &u);
 	if (why != REASON_NONE)
 		return why;
+	a->icmp = u.next == NEXT_ICMPV6 && u.n ? u.p[0] : -1;
 	return u.routing ? REASON_ROUTING : REASON_NONE;
 }
 
@@ -127,8 +127,6 @@ static enum reason by_server(struct client *c, const struct arrival *a,
 {
 	const struct wire_ip6 *ip = a->f.ip;
 
-	if (a->d->from.ip == c->own[c->cur].server)
-		c->heard = now;
 	if (!ip6_is_bubble(ip))
 		return REASON_NONE; /* A40: go on */
 	if (ip6_is_teredo(&ip->src, c->gate->prefix))
@@ -155,7 +153,7 @@ static bool is_test_reply(const struct frame *f, const struct recent_peer *e)
 {
 	const uint8_t *p = ip6_payload(f->ip);
 
-	return e->test_open && ip6_icmp_type(f->ip) == ICMP6_ECHO_REPLY &&
+	return e->tested && ip6_icmp_type(f->ip) == ICMP6_ECHO_REPLY &&
 	       ip6_payload_len(f->ip) ==
 		       sizeof(struct wire_icmp6) + TEST_NONCE_LEN &&
 	       memcmp(p + sizeof(struct wire_icmp6), e->test_nonce,
@@ -168,6 +166,8 @@ static void on_test_reply(struct client *c, uint32_t i, struct tuple from,
 {
 	struct recent_peer *e = recent_at(&c->recent, i);
 
+	if (!e->test_open)
+		return; /* one nonce is good for one proof */
 	e->test_open = false;
 	contact_prove(c, i, from, false, now, out);
 }
@@ -182,18 +182,15 @@ static enum reason from_native(struct client *c, const struct arrival *a,
 
 	e = i == RECENT_NONE ? NULL : recent_at(&c->recent, i);
 	if (e && is_test_reply(&a->f, e)) {
-		if (a->is_neighbour)
-			return REASON_SRC_NOT_GLOBAL;
 		on_test_reply(c, i, a->d->from, now, out);
 		return REASON_TEST_REPLY;
 	}
 	if (e && is_at_tuple(e, a->d->from)) {
-		e->patience = 0;
+		contact_calm(e, now);
 		contact_prove(c, i, a->d->from, false, now, out); /* C34 */
 		contact_keep(c, i, now, out);
-	} else if (!a->is_neighbour && !ip6_is_bubble(ip)) {
-		i = contact_of(c, a->own, &ip->src);
-		contact_test_stranger(c, i, now, out);
+	} else if (!ip6_is_bubble(ip)) {
+		contact_test_stranger(c, a->own, &ip->src, now, out);
 	}
 	return REASON_NONE;
 }
@@ -244,7 +241,7 @@ static enum reason from_client(struct client *c, const struct arrival *a,
 	i = contact_of(c, a->own, &a->f.ip->src);
 	e = recent_at(&c->recent, i);
 	if (!is_bubble) {
-		e->patience = 0;
+		contact_calm(e, now);
 		e->owes = false; /* who sends packets has got our bubbles */
 	}
 	contact_prove(c, i, a->d->from, rule == RULE_LAN, now, out);
@@ -259,11 +256,9 @@ static enum reason from_client(struct client *c, const struct arrival *a,
 /* C33, C40, X6. */
 static enum reason deliver(const struct arrival *a, struct outbox *out)
 {
-	int type = ip6_icmp_type(a->f.ip);
-
 	if (ip6_is_bubble(a->f.ip))
 		return REASON_BUBBLE;
-	if (type >= ICMP6_ROUTER_SOLICITATION && type <= ICMP6_REDIRECT)
+	if (a->icmp >= ICMP6_ROUTER_SOLICITATION && a->icmp <= ICMP6_REDIRECT)
 		return REASON_CONTROL;
 	return decapsulate(&a->f, a->d->ecn, out);
 }
@@ -279,12 +274,39 @@ static enum reason check(const struct client *c, struct arrival *a)
 	return why;
 }
 
+/* C66: what ended so was accepted. */
+static bool is_accepted(enum reason why)
+{
+	return why == REASON_BUBBLE || why == REASON_TO_IPV6 ||
+	       why == REASON_TEST_REPLY;
+}
+
+static enum reason judge(struct client *c, struct arrival *a, uint64_t now,
+			 struct outbox *out)
+{
+	enum reason why = check(c, a);
+
+	if (why == REASON_NONE && a->by_server)
+		why = by_server(c, a, now, out);
+	if (why != REASON_NONE)
+		return why;
+	if (ip6_is_teredo(&a->f.ip->src, c->gate->prefix))
+		why = from_client(c, a, now, out);
+	else
+		why = from_native(c, a, now, out);
+	return why == REASON_NONE ? deliver(a, out) : why;
+}
+
 enum reason receive_service(struct client *c, const struct frame *f,
-			    const struct datagram *d, uint64_t now,
-			    struct outbox *out)
+			    uint32_t nonce, const struct datagram *d,
+			    uint64_t now, struct outbox *out)
 {
 	struct arrival a = {
-		.d = d, .f = *f, .by_server = is_server(c, d->from)};
+		.d = d,
+		.f = *f,
+		.nonce = ip6_is_bubble(f->ip) ? nonce : 0, /* A30 */
+		.by_server = is_server(c, d->from),
+	};
 	enum reason why = gate_source(c->gate, d->from); /* Z9 */
 
 	if (why == REASON_SRC_NOT_GLOBAL && c->conf.local_discovery &&
@@ -292,14 +314,9 @@ enum reason receive_service(struct client *c, const struct frame *f,
 		a.is_neighbour = true;
 	else if (why != REASON_NONE)
 		return why;
-	why = check(c, &a);
-	if (why == REASON_NONE && a.by_server)
-		why = by_server(c, &a, now, out);
-	if (why != REASON_NONE)
-		return why;
-	if (ip6_is_teredo(&a.f.ip->src, c->gate->prefix))
-		why = from_client(c, &a, now, out);
-	else
-		why = from_native(c, &a, now, out);
-	return why == REASON_NONE ? deliver(&a, out) : why;
+	why = judge(c, &a, now, out);
+	if (a.by_server && is_accepted(why) &&
+	    d->from.ip == c->own[c->cur].server)
+		c->heard = now; /* C29 */
+	return why;
 }

@@ -6,10 +6,10 @@
 
 /*
  * A datagram on the service port that is no advertisement to a link-local
- * address: how it ended.
+ * address: how it ended. nonce: of its trailers.
  */
 enum reason receive_service(struct client *c, const struct frame *f,
-			    const struct datagram *d, uint64_t now,
-			    struct outbox *out);
+			    uint32_t nonce, const struct datagram *d,
+			    uint64_t now, struct outbox *out);
 
 #endif

@@ -115,9 +115,7 @@ static void leave(struct recent *r, uint32_t i)
 
 uint32_t recent_victim(const struct recent *r, enum standing s)
 {
-	uint32_t share = r->capacity / (s == STANDING_ACTIVE ? 2 : 4);
-
-	return r->n[s] < share ? RECENT_NONE : r->oldest[s];
+	return r->n[s] < r->capacity / STANDINGS ? RECENT_NONE : r->oldest[s];
 }
 
 static uint32_t take_unused(struct recent *r)

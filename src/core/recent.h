@@ -4,12 +4,13 @@
  * found by a keyed hash over the peer's address and ours, in order of use.
  * Nothing in it grows (C67).
  *
- * Entries have one of three standings, each with a share of the table, and room
- * is made by the one of the same standing that was used longest ago:
+ * Entries have one of four standings, each with a quarter of the table, and
+ * room is made by the one of the same standing that was used longest ago:
  *
- *   UNTRUSTED  a quarter; strangers make them by naming addresses
- *   TRUSTED    a quarter; strangers make them by sending from where they are
- *   ACTIVE     half; our host sent to them, and they answered
+ *   UNTRUSTED  strangers make them by naming addresses
+ *   WANTED     untrusted, but packets of our host wait for them
+ *   TRUSTED    strangers make them by sending from where they are
+ *   ACTIVE     our host sent to them, and they answered
  *
  * So whoever just talks to us does not push out those that we talk with.
  *
@@ -35,6 +36,7 @@ enum {
 
 enum standing {
 	STANDING_UNTRUSTED,
+	STANDING_WANTED,
 	STANDING_TRUSTED,
 	STANDING_ACTIVE,
 	STANDINGS
@@ -68,6 +70,7 @@ struct recent_peer {
 	uint64_t sent;       /* last packet or bubble to it */
 	uint64_t unanswered; /* first packet since it was heard, 0 = none */
 	uint64_t tested;     /* last echo request to it */
+	uint64_t alarmed;    /* when patience was changed */
 	uint64_t due;        /* next step of the effort, UINT64_MAX = none */
 	uint32_t nonce_sent, nonce_got;     /* 6081 §5.2.1; 0 = none */
 	uint8_t test_nonce[TEST_NONCE_LEN]; /* of the last echo request */
@@ -109,7 +112,7 @@ uint32_t recent_find(const struct recent *r, unsigned own, const struct ip6 *a);
 
 static inline bool recent_is_trusted(const struct recent_peer *e)
 {
-	return e->standing != STANDING_UNTRUSTED;
+	return e->standing >= STANDING_TRUSTED;
 }
 
 /* The entry that must go before one can have this standing, or RECENT_NONE. */
