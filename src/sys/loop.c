@@ -21,25 +21,17 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "clientrun.h"
 #include "log.h"
 #include "loop.h"
 #include "monitor.h"
 #include "preflight.h"
 #include "raw6.h"
 
-enum source {
-	SOURCE_DOOR, /* and the next DOORS - 1 */
-	SOURCE_TUN = DOORS,
-	SOURCE_CHANNEL,
-	SOURCE_SIGNALS,
-	SOURCE_ADDRESSES,
-	SOURCE_SUNSET,
-	SOURCES,
-};
-
 enum {
 	/* Addresses may change in storms; reading them all takes a while. */
 	REFRESH_MS = 100,
+	LATER_MS = 500,
 	TIMEOUT_ROUNDS = 64, /* of a full outbox, before packets get a turn */
 };
 
@@ -49,6 +41,21 @@ static void watch(struct loop *l, int fd, uint32_t source)
 
 	if (fd >= 0 && epoll_ctl(l->epoll, EPOLL_CTL_ADD, fd, &e) < 0)
 		die("cannot wait for descriptor %d: %s", fd, strerror(errno));
+}
+
+void loop_watch(struct loop *l, int fd, enum source source)
+{
+	watch(l, fd, source);
+}
+
+void loop_watch_door(struct loop *l, enum door door)
+{
+	watch(l, l->door[door], SOURCE_DOOR + (uint32_t)door);
+}
+
+void loop_unwatch(struct loop *l, int fd)
+{
+	epoll_ctl(l->epoll, EPOLL_CTL_DEL, fd, NULL);
 }
 
 /* By the wall clock, for a date is meant; somebody may set it, too. */
@@ -67,18 +74,24 @@ void loop_open(struct loop *l, time_t sunset)
 	l->epoll = epoll_create1(EPOLL_CLOEXEC);
 	l->signals = signals_open(0);
 	l->sunset = sunset ? open_sunset(sunset) : -1;
-	if (l->epoll < 0 || l->signals < 0 || (sunset && l->sunset < 0))
+	l->timer = timerfd_create(CLOCK_BOOTTIME, TFD_CLOEXEC | TFD_NONBLOCK);
+	l->armed = UINT64_MAX;
+	if (l->epoll < 0 || l->signals < 0 || l->timer < 0 ||
+	    (sunset && l->sunset < 0))
 		die("cannot start: %s", strerror(errno));
 	l->refresh_at = 0; /* things may have changed since they were opened */
 	outbox_init(&l->out, &l->node.gate);
 	udp_batch_init(&l->udp);
-	for (uint32_t i = 0; i < DOORS; i++)
-		watch(l, l->door[i], SOURCE_DOOR + i);
+	for (unsigned i = 0; i < DOORS; i++)
+		loop_watch_door(l, (enum door)i);
 	watch(l, l->tun, SOURCE_TUN);
 	watch(l, l->channel, SOURCE_CHANNEL);
 	watch(l, l->signals, SOURCE_SIGNALS);
 	watch(l, netlink_fd(&l->watch->events), SOURCE_ADDRESSES);
 	watch(l, l->sunset, SOURCE_SUNSET);
+	watch(l, l->timer, SOURCE_TIMER);
+	if (l->client)
+		clientrun_watch(l);
 }
 
 /* The clock that goes on while the host sleeps: so do the NATs' (ns). */
@@ -90,9 +103,35 @@ static uint64_t clock_now(void)
 	return (uint64_t)t.tv_sec * NS_PER_S + (uint64_t)t.tv_nsec;
 }
 
+/* Where an action goes: a door, or one of these. */
+enum {
+	SINK_IP6 = DOORS,
+	SINK_GROUP,
+	SINKS,
+};
+
 static unsigned sink_of(const struct out *o)
 {
-	return o->kind == OUT_IP6 ? DOORS : (unsigned)o->door;
+	switch (o->kind) {
+	case OUT_UDP:
+		break;
+	case OUT_IP6:
+		return SINK_IP6;
+	case OUT_GROUP:
+		return SINK_GROUP;
+	}
+	return (unsigned)o->door;
+}
+
+static unsigned send_group(const struct loop *l, const struct out *const *v,
+			   unsigned n)
+{
+	unsigned refused = 0;
+
+	for (unsigned i = 0; i < n; i++)
+		refused += neighbours_send(&l->client->neighbours,
+					   l->door[DOOR_SERVICE], v[i]);
+	return refused;
 }
 
 static unsigned send_batch(const struct loop *l, unsigned sink,
@@ -100,14 +139,18 @@ static unsigned send_batch(const struct loop *l, unsigned sink,
 {
 	if (sink < DOORS)
 		return udp_send(l->door[sink], v, n);
+	if (sink == SINK_GROUP)
+		return send_group(l, v, n);
 	if (l->tun >= 0)
 		return tun_send(l->tun, v, n);
 	return raw6_send(l->raw6, v, n);
 }
 
-static void run_outbox(struct loop *l)
+void loop_flush(struct loop *l)
 {
-	for (unsigned sink = 0; sink <= DOORS; sink++) {
+	if (l->client)
+		clientrun_doors(l);
+	for (unsigned sink = 0; sink < SINKS && l->out.n; sink++) {
 		const struct out *v[BATCH];
 		unsigned n = 0, refused = 0;
 
@@ -127,10 +170,10 @@ static void run_outbox(struct loop *l)
 	outbox_clear(&l->out);
 }
 
-static void make_room(struct loop *l)
+void loop_make_room(struct loop *l)
 {
 	if (!outbox_has_room(&l->out))
-		run_outbox(l);
+		loop_flush(l);
 }
 
 static void on_door(struct loop *l, enum door door, uint64_t now)
@@ -146,13 +189,13 @@ static void on_door(struct loop *l, enum door door, uint64_t now)
 			stats_count(&l->node.stats, REASON_OVERSIZE);
 			continue;
 		}
-		make_room(l);
+		loop_make_room(l);
 		node_from_ip4(&l->node, &l->udp.d[i], now, &l->out);
 	}
-	run_outbox(l);
+	loop_flush(l);
 }
 
-static void finish(struct loop *l, int status)
+void loop_finish(struct loop *l, int status)
 {
 	l->done = true;
 	l->status = status;
@@ -165,7 +208,7 @@ static void lose_tunnel(struct loop *l)
 		log_error("the tunnel interface is gone or was taken down, and "
 			  "its route with it\n"
 			  "  start again to get them back");
-	finish(l, STATUS_FAILED);
+	loop_finish(l, STATUS_FAILED);
 }
 
 static void on_tun(struct loop *l, uint64_t now)
@@ -177,11 +220,11 @@ static void on_tun(struct loop *l, uint64_t now)
 		return;
 	}
 	for (int i = 0; i < n; i++) {
-		make_room(l);
+		loop_make_room(l);
 		node_from_ip6(&l->node, l->packets.bytes[i], l->packets.len[i],
 			      now, &l->out);
 	}
-	run_outbox(l);
+	loop_flush(l);
 }
 
 /* A few counters a line, so that a person can read it. */
@@ -216,13 +259,24 @@ static void log_state(const struct loop *l)
 	if (l->unsent)
 		log_info("refused by the kernel when sent: %llu",
 			 (unsigned long long)l->unsent);
+	if (l->client)
+		clientrun_log(l);
 	if (l->node.is_relay)
 		log_info("peers: proven=%u probing=%u failed=%u of %u",
 			 n[ROLL_PROVEN], n[ROLL_PROBING], n[ROLL_FAILED],
 			 l->node.relay.conf.max_peers);
 }
 
-static void take_signal(struct loop *l, int signal)
+static void reload(struct loop *l, uint64_t now)
+{
+	if (l->client)
+		clientrun_check(l, now);
+	else
+		log_info("SIGHUP: start again to apply a changed "
+			 "configuration");
+}
+
+static void take_signal(struct loop *l, int signal, uint64_t now)
 {
 	switch (signal) {
 	case SIGTERM:
@@ -230,11 +284,10 @@ static void take_signal(struct loop *l, int signal)
 		if (!l->done)
 			log_info("exiting on %s",
 				 signal == SIGINT ? "SIGINT" : "SIGTERM");
-		finish(l, STATUS_OK);
+		loop_finish(l, STATUS_OK);
 		break;
 	case SIGHUP:
-		log_info("SIGHUP: start again to apply a changed "
-			 "configuration");
+		reload(l, now);
 		break;
 	case SIGUSR1:
 		log_state(l);
@@ -242,30 +295,38 @@ static void take_signal(struct loop *l, int signal)
 	}
 }
 
-static void on_signal(struct loop *l)
+static void on_signal(struct loop *l, uint64_t now)
 {
 	struct signalfd_siginfo info;
 
 	if (read(l->signals, &info, sizeof(info)) == sizeof(info))
-		take_signal(l, (int)info.ssi_signo);
+		take_signal(l, (int)info.ssi_signo, now);
 }
 
-static void on_channel(struct loop *l)
+static void on_channel(struct loop *l, uint64_t now)
 {
 	char signal;
 
 	if (recv(l->channel, &signal, 1, MSG_DONTWAIT) == 1) {
-		take_signal(l, signal);
+		take_signal(l, signal, now);
 		return;
 	}
 	log_error("exiting: the monitor is gone");
-	finish(l, STATUS_FAILED);
+	loop_finish(l, STATUS_FAILED);
 }
 
 static void on_sunset(struct loop *l)
 {
 	log_info("exiting: the sunset date has come");
-	finish(l, STATUS_OK);
+	loop_finish(l, STATUS_OK);
+}
+
+static void on_timer(struct loop *l)
+{
+	uint64_t times;
+
+	if (read(l->timer, &times, sizeof(times)) == sizeof(times))
+		l->armed = UINT64_MAX;
 }
 
 static void on_addresses(struct loop *l, uint64_t now)
@@ -281,6 +342,8 @@ static void check_tunnel(struct loop *l)
 	bool up = l->tun >= 0 &&
 		  tun_is_up(l->watch->tun, l->door[l->node.relay.conf.door]);
 
+	if (l->client)
+		return; /* its steward takes care */
 	if (l->was_up && !up)
 		lose_tunnel(l);
 	l->was_up = up;
@@ -314,7 +377,9 @@ static void refresh(struct loop *l, uint64_t now)
 	l->is_stale = false;
 	log_debug("addresses of this host: %u IPv4, %u IPv6", s->n_ip4,
 		  s->n_ip6);
-	if (!l->node.is_relay)
+	if (l->client)
+		clientrun_addresses(l, now);
+	if (!l->node.is_relay || l->client)
 		return;
 	if (had && !s->has_source)
 		log_warning("no native IPv6 address is left: new clients "
@@ -330,16 +395,28 @@ static void on_event(struct loop *l, uint32_t source, uint64_t now)
 		on_tun(l, now);
 		break;
 	case SOURCE_CHANNEL:
-		on_channel(l);
+		on_channel(l, now);
 		break;
 	case SOURCE_SIGNALS:
-		on_signal(l);
+		on_signal(l, now);
 		break;
 	case SOURCE_ADDRESSES:
 		on_addresses(l, now);
 		break;
 	case SOURCE_SUNSET:
 		on_sunset(l);
+		break;
+	case SOURCE_TIMER:
+		on_timer(l);
+		break;
+	case SOURCE_STEWARD:
+		clientrun_on_steward(l, now);
+		break;
+	case SOURCE_RESOLVER:
+		clientrun_on_resolver(l, now);
+		break;
+	case SOURCE_WAY:
+		clientrun_on_way(l, now);
 		break;
 	default: /* not the enum: numbers of doors */
 		on_door(l, (enum door)(source - SOURCE_DOOR), now);
@@ -350,39 +427,72 @@ static void on_time(struct loop *l, uint64_t now)
 {
 	if (l->refresh_at <= now)
 		refresh(l, now);
+	if (l->client && clientrun_next(l->client) <= now)
+		clientrun_timeout(l, now);
 	for (int i = 0; i < TIMEOUT_ROUNDS && node_next(&l->node) <= now; i++) {
 		node_timeout(&l->node, now, &l->out);
-		run_outbox(l);
+		loop_flush(l);
 	}
 }
 
-/* For epoll_wait(): milliseconds to the next deadline, rounded up. */
-static int wait_ms(const struct loop *l, uint64_t now)
+static uint64_t next_deadline(const struct loop *l)
 {
-	uint64_t next = node_next(&l->node), ms;
+	uint64_t next = node_next(&l->node), client;
 
 	if (l->refresh_at < next)
 		next = l->refresh_at;
-	if (next == UINT64_MAX)
-		return -1;
-	if (next <= now)
-		return 0;
-	ms = (next - now + NS_PER_MS - 1) / NS_PER_MS;
-	return ms < 60000 ? (int)ms : 60000;
+	client = l->client ? clientrun_next(l->client) : UINT64_MAX;
+	return client < next ? client : next;
+}
+
+/*
+ * Most deadlines move away before they come, with each packet. The timer is set
+ * anew when the next one is sooner; or later by so much that it is worth the
+ * call, lest an idle client wake up for nothing.
+ */
+static void set_timer(struct loop *l)
+{
+	uint64_t next = next_deadline(l);
+	bool is_later = l->armed != UINT64_MAX &&
+			next > l->armed + LATER_MS * NS_PER_MS;
+	struct itimerspec when = {0};
+
+	if (next >= l->armed && !is_later)
+		return;
+	if (next == 0)
+		next = 1; /* 0 would switch it off, as UINT64_MAX is meant to */
+	if (next != UINT64_MAX) {
+		when.it_value.tv_sec = (time_t)(next / NS_PER_S);
+		when.it_value.tv_nsec = (long)(next % NS_PER_S);
+	}
+	timerfd_settime(l->timer, TFD_TIMER_ABSTIME, &when, NULL);
+	l->armed = next;
+}
+
+/* One wake-up. */
+static void run_round(struct loop *l)
+{
+	struct epoll_event e[SOURCES];
+	uint64_t now;
+	int n;
+
+	set_timer(l);
+	n = epoll_wait(l->epoll, e, SOURCES, -1);
+	now = clock_now();
+	for (int i = 0; i < n; i++)
+		on_event(l, e[i].data.u32, now);
+	on_time(l, now);
+	if (l->client)
+		clientrun_look(l, now);
 }
 
 int loop_run(struct loop *l)
 {
-	uint64_t now = clock_now();
-
-	while (!l->done) {
-		struct epoll_event e[SOURCES];
-		int n = epoll_wait(l->epoll, e, SOURCES, wait_ms(l, now));
-
-		now = clock_now();
-		for (int i = 0; i < n; i++)
-			on_event(l, e[i].data.u32, now);
-		on_time(l, now);
-	}
+	if (l->client)
+		clientrun_start(l, clock_now());
+	while (!l->done)
+		run_round(l);
+	if (l->client)
+		clientrun_finish(l);
 	return l->status;
 }

@@ -14,15 +14,34 @@
 #include "tun.h"
 #include "udp.h"
 
+struct clientrun;
+
+/* What the loop waits for. */
+enum source {
+	SOURCE_DOOR, /* and the next DOORS - 1 */
+	SOURCE_TUN = DOORS,
+	SOURCE_CHANNEL,
+	SOURCE_SIGNALS,
+	SOURCE_ADDRESSES,
+	SOURCE_SUNSET,
+	SOURCE_TIMER,
+	SOURCE_STEWARD,
+	SOURCE_RESOLVER,
+	SOURCE_WAY,
+	SOURCES,
+};
+
 struct loop {
 	int epoll;
 	int door[DOORS]; /* by enum door; -1 = closed. All owned by the worker
 			  */
 	int tun, raw6;   /* the IPv6 side is the first that is not -1 */
 	int channel;     /* to the monitor */
-	int signals, sunset;
+	int signals, sunset, timer;
+	uint64_t armed; /* the timer; UINT64_MAX = not */
 	struct self_watch *watch;
-	uint64_t refresh_at; /* look at our addresses again; ns */
+	struct clientrun *client; /* NULL = no client here */
+	uint64_t refresh_at;      /* look at our addresses again; ns */
 	uint64_t refreshed;
 	bool is_stale; /* the last look failed, and that was said */
 	bool was_up;   /* the tunnel interface */
@@ -44,5 +63,19 @@ void loop_open(struct loop *l, time_t sunset);
 
 /* Until told to end; the exit status. */
 int loop_run(struct loop *l);
+
+/* --- for clientrun.c --- */
+
+/* Wait for a descriptor, too; -1 is none. */
+void loop_watch(struct loop *l, int fd, enum source source);
+void loop_watch_door(struct loop *l, enum door door);
+void loop_unwatch(struct loop *l, int fd);
+
+/* Run the outbox; or only if one call of the core might find it full. */
+void loop_flush(struct loop *l);
+void loop_make_room(struct loop *l);
+
+/* End with this status when the round is through. */
+void loop_finish(struct loop *l, int status);
 
 #endif

@@ -107,25 +107,67 @@ static bool is_forwarding(void)
 	return yes;
 }
 
-void preflight_relay(const struct plan *p, const struct self *s)
+static void check_iface(const struct plan *p)
 {
 	const char *name = p->conf->iface;
 
-	if (!s->has_source)
-		die("a relay needs a native IPv6 address of this host, and "
-		    "there is none that is global and usable\n"
-		    "  add yours, such as:  ip -6 address add 2a00:1::1/64 dev "
-		    "eth0");
 	if (p->options->tun_fd < 0 && if_nametoindex(name))
 		die("there is already an interface \"%s\"\n"
 		    "  remove it:  ip link delete %s  (or use another name: "
 		    "-i NAME)",
 		    name, name);
+}
+
+void preflight_relay(const struct plan *p, const struct self *s)
+{
+	if (!s->has_source)
+		die("a relay needs a native IPv6 address of this host, and "
+		    "there is none that is global and usable\n"
+		    "  add yours, such as:  ip -6 address add 2a00:1::1/64 dev "
+		    "eth0");
+	check_iface(p);
 	if (!p->node.relay.host_only && !is_forwarding())
 		log_warning("IPv6 forwarding is off: this relay serves only "
 			    "this host\n"
 			    "  to serve others:  sysctl -w "
 			    "net.ipv6.conf.all.forwarding=1");
+}
+
+/* Numbers only: what a name stands for may be right tomorrow. */
+static void check_server(const struct plan *p, const struct server_name *n)
+{
+	static const struct self nobody;
+	struct gate g = p->gate;
+	uint32_t ip, second;
+	enum reason r;
+
+	if (!value_ip4(&ip, n->host))
+		return;
+	if (!n->second[0])
+		second = ip + 1;
+	else if (!value_ip4(&second, n->second))
+		second = ip;
+	g.self = &nobody;
+	r = gate_target(&g, (struct tuple){ip, TEREDO_PORT});
+	if (r == REASON_NONE) {
+		ip = second;
+		r = gate_target(&g, (struct tuple){ip, TEREDO_PORT});
+	}
+	if (r == REASON_DST_DENIED)
+		die("DenyIPv4 covers %s, an address of a server", ip4_text(ip));
+	if (r != REASON_NONE)
+		die("%s is not a global address: it cannot be that of a "
+		    "server\n"
+		    "  for a laboratory, write to the configuration:  "
+		    "AllowIPv4 %s/32",
+		    ip4_text(ip), ip4_text(ip));
+}
+
+void preflight_client(const struct plan *p)
+{
+	for (unsigned i = 0; i < p->conf->n_servers; i++)
+		check_server(p, &p->conf->servers[i]);
+	check_iface(p);
 }
 
 void preflight_sunset(const struct conf *c)

@@ -16,6 +16,9 @@ void preflight_server(const struct plan *p, struct self_watch *w,
 /* A native IPv6 address (R29), the interface's name, forwarding. */
 void preflight_relay(const struct plan *p, const struct self *s);
 
+/* Addresses of servers that a client can ask (C1), the interface's name. */
+void preflight_client(const struct plan *p);
+
 /* The date after which there is no service (S42, R33). */
 void preflight_sunset(const struct conf *c);
 

@@ -7,7 +7,8 @@
  *
  * A look-up takes as long as the system's resolver wants to; another may be
  * started meanwhile, so that a name server that has just come back is asked at
- * once. Each runs in a child of the resolver; at most RESOLVER_AT_ONCE of them.
+ * once. Each runs in a child of the resolver; of one name at most
+ * RESOLVER_AT_ONCE, the oldest of which ends when one more is asked for.
  */
 #ifndef SYS_RESOLVER_H
 #define SYS_RESOLVER_H
@@ -17,23 +18,25 @@
 #include "privs.h"
 
 enum {
-	RESOLVER_NAMES = 8,
-	RESOLVER_AT_ONCE = 6, /* look-ups of one name */
+	RESOLVER_NAMES = 16, /* two of each server */
+	RESOLVER_AT_ONCE = 6,
 	RESOLVER_GIVES_UP_S = 15,
+	RESOLVER_ADDRESSES = 8,
 };
 
 struct resolver_answer {
-	uint32_t name;  /* index */
-	uint32_t ip;    /* host order; 0 = failed */
-	int32_t error;  /* EAI_*; 0 if ip is not 0 */
+	uint32_t name;                   /* index */
+	int32_t error;                   /* EAI_*; 0 if n is not 0 */
+	uint32_t n;                      /* 0 = failed */
+	uint32_t ip[RESOLVER_ADDRESSES]; /* host order, as the resolver put them
+					  */
 };
 
 /*
  * Start the resolver, while privileged; it gives up all privilege before the
- * first look-up. names: numeric addresses are allowed, too. Returns a
- * SOCK_SEQPACKET descriptor with a struct resolver_answer to read for each
- * look-up that has ended, at its end when the resolver is gone. Dies if it
- * cannot be started.
+ * first look-up. Returns a SOCK_SEQPACKET descriptor with a struct
+ * resolver_answer to read for each look-up that has ended, at its end when the
+ * resolver is gone. Dies if it cannot be started.
  */
 int resolver_start(const char *const *names, unsigned n,
 		   const struct identity *id);

@@ -6,6 +6,7 @@
  * full link.
  */
 #include <errno.h>
+#include <string.h>
 #include <unistd.h>
 
 #include "udp.h"
@@ -97,6 +98,17 @@ int udp_open(uint32_t ip, uint16_t port, bool with_ecn)
 		return r;
 	}
 	return fd;
+}
+
+int udp_confine(int fd, const char *iface, uint32_t mark)
+{
+	if (*iface && setsockopt(fd, SOL_SOCKET, SO_BINDTODEVICE, iface,
+				 (socklen_t)strlen(iface)) < 0)
+		return -errno;
+	if (mark &&
+	    setsockopt(fd, SOL_SOCKET, SO_MARK, &mark, sizeof(mark)) < 0)
+		return -errno;
+	return 0;
 }
 
 void udp_batch_init(struct udp_batch *b)

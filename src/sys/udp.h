@@ -40,6 +40,12 @@ int udp_open(uint32_t ip, uint16_t port, bool with_ecn);
  */
 int udp_adopt(int fd, bool with_ecn, struct tuple *local);
 
+/*
+ * Send and receive by way of one interface only ("" = any), and mark what is
+ * sent (0 = do not). 0 or -errno. A mark needs privilege.
+ */
+int udp_confine(int fd, const char *iface, uint32_t mark);
+
 /* Where a socket is bound to. 0 or -errno. */
 int udp_local(int fd, struct tuple *t);
 

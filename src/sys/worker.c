@@ -13,6 +13,7 @@
 #include <sys/random.h>
 #include <sys/socket.h>
 
+#include "clientrun.h"
 #include "log.h"
 #include "loop.h"
 #include "monitor.h"
@@ -21,6 +22,12 @@
 #include "raw6.h"
 #include "secrets.h"
 #include "worker.h"
+
+enum {
+	HUGE_FROM = 8 << 20,
+	PORT_MIN = 1024,
+	PORT_TRIES = 100,
+};
 
 static size_t round_up(size_t n)
 {
@@ -36,7 +43,9 @@ static void populate(void *mem, size_t n)
 {
 	volatile char *p = mem;
 
-	madvise(mem, n, MADV_HUGEPAGE);
+	/* A small one would only grow by being rounded up. */
+	if (n > HUGE_FROM)
+		madvise(mem, n, MADV_HUGEPAGE);
 	for (size_t i = 0; i < n; i += 4096)
 		p[i] = 0;
 }
@@ -70,17 +79,36 @@ static void make_node(struct loop *l, const struct plan *p, void *mem)
 	explicit_bzero(&seed, sizeof(seed));
 }
 
+static const struct secret *own_secret(const struct secrets *s,
+				       const struct conf *c)
+{
+	size_t n = strlen(c->client_id);
+
+	for (unsigned i = 0; i < s->n; i++) {
+		if (s->v[i].id_len == n &&
+		    memcmp(s->v[i].id, c->client_id, n) == 0)
+			return &s->v[i];
+	}
+	die("the file of secrets %s has no line for %s\n"
+	    "  add it, or correct ClientID",
+	    c->secret_file, c->client_id);
+}
+
 static void load_secrets(struct plan *p)
 {
 	static struct secrets secrets; /* as long as the process */
 	static struct report r;
 	const char *path = p->conf->secret_file;
 
-	if (!p->node.is_server || !path[0])
+	if ((!p->node.is_server && !p->node.is_client) || !path[0])
 		return;
 	if (secrets_load(&secrets, path, &r)) {
 		report_log(&r, SEVERITY_ERROR);
 		die("cannot use the file of secrets %s", path);
+	}
+	if (p->node.is_client) {
+		p->node.client.secret = own_secret(&secrets, p->conf);
+		return;
 	}
 	p->node.server.secrets = secrets.v;
 	p->node.server.n_secrets = secrets.n;
@@ -102,10 +130,22 @@ static int adopt_door(int fd, uint32_t ip, uint16_t port, bool with_ecn)
 	return fd;
 }
 
+static void confine(int fd, const struct conf *c)
+{
+	int r = udp_confine(fd, c->bind_iface, c->mark);
+
+	if (r == -ENODEV)
+		die("there is no interface \"%s\"\n"
+		    "  correct BindInterface, or leave it out for any",
+		    c->bind_iface);
+	if (r)
+		die("cannot set BindInterface or Mark: %s", strerror(-r));
+}
+
 static int open_door(const struct plan *p, uint32_t ip, uint16_t port,
 		     unsigned i)
 {
-	bool with_ecn = p->node.is_relay;
+	bool with_ecn = p->node.is_relay || p->node.is_client;
 	char user[64];
 	int fd;
 
@@ -128,7 +168,60 @@ static int open_door(const struct plan *p, uint32_t ip, uint16_t port,
 	if (fd < 0)
 		die("cannot open UDP port %u on %s: %s", port,
 		    ip ? ip4_text(ip) : "any address", strerror(-fd));
+	if (!p->node.is_server)
+		confine(fd, p->conf);
 	return fd;
+}
+
+static uint16_t random_port(void)
+{
+	uint16_t n;
+
+	do {
+		if (getrandom(&n, sizeof(n), 0) != sizeof(n))
+			die("cannot get random numbers: %s", strerror(errno));
+	} while (n < PORT_MIN);
+	return n;
+}
+
+/*
+ * C3: any port, since clients behind one NAT that keeps ports should not meet;
+ * the kernel would draw from half of them.
+ */
+static int open_random(const struct plan *p)
+{
+	const struct conf *c = p->conf;
+
+	for (int i = 0; i < PORT_TRIES; i++) {
+		int fd = udp_open(c->bind_ip, random_port(), true);
+
+		if (fd >= 0)
+			confine(fd, c);
+		if (fd != -EADDRINUSE && fd != -EACCES)
+			return fd >= 0 ? fd : open_door(p, c->bind_ip, 0, 0);
+	}
+	return open_door(p, c->bind_ip, 0, 0);
+}
+
+/* I10: the port of the last run, for with it goes the address. */
+static int open_service(const struct plan *p, uint16_t last)
+{
+	const struct conf *c = p->conf;
+	int fd;
+
+	if (c->bind_port || p->options->n_udp || !last)
+		return c->bind_port || p->options->n_udp
+			       ? open_door(p, c->bind_ip, c->bind_port, 0)
+			       : open_random(p);
+	fd = udp_open(c->bind_ip, last, true);
+	if (fd >= 0) {
+		confine(fd, c);
+		return fd;
+	}
+	log_info("UDP port %u of the last run is taken: using another, so the "
+		 "address will be another",
+		 last);
+	return open_random(p);
 }
 
 static void open_server(struct loop *l, const struct plan *p)
@@ -169,9 +262,19 @@ static int open_tun(const char *name)
 	return fd;
 }
 
-static void adopt_tunnel(struct loop *l, const struct plan *p)
+/* Any socket, to ask the kernel things by. */
+static int a_socket(const struct loop *l)
 {
-	char name[IFNAMSIZ];
+	for (unsigned i = 0; i < DOORS; i++) {
+		if (l->door[i] >= 0)
+			return l->door[i];
+	}
+	return -1;
+}
+
+static void adopt_tunnel(struct loop *l, const struct plan *p,
+			 char name[static IFNAMSIZ])
+{
 	int r, mtu;
 
 	l->tun = p->options->tun_fd;
@@ -179,7 +282,7 @@ static void adopt_tunnel(struct loop *l, const struct plan *p)
 	if (r)
 		die("descriptor %d is no tun device without header: %s", l->tun,
 		    strerror(-r));
-	mtu = tun_mtu(name, l->door[p->node.relay.door]);
+	mtu = tun_mtu(name, a_socket(l));
 	if (mtu < TEREDO_MTU || mtu > PACKET_SPACE)
 		die("the interface %s has an MTU of %d: it must be %d to %d\n"
 		    "  set it:  ip link set dev %s mtu %d",
@@ -218,21 +321,121 @@ static void make_tunnel(struct loop *l, const struct plan *p)
 		    "  is IPv6 off for new interfaces?  sysctl "
 		    "net.ipv6.conf.default.disable_ipv6",
 		    c->iface, strerror(-r));
-	set_route(l, p);
 }
 
 static void open_relay(struct loop *l, const struct plan *p)
 {
 	const struct conf *c = p->conf;
+	char name[IFNAMSIZ];
 
 	preflight_relay(p, &l->node.self);
 	if (!p->node.is_server)
 		l->door[DOOR_SERVICE] =
 			open_door(p, c->bind_ip, c->bind_port, 0);
-	if (p->options->tun_fd >= 0)
-		adopt_tunnel(l, p);
-	else
+	if (p->options->tun_fd >= 0) {
+		adopt_tunnel(l, p, name);
+		return;
+	}
+	make_tunnel(l, p);
+	set_route(l, p);
+}
+
+/* Before there are secrets or sockets that it could inherit. */
+static int start_resolver(const struct plan *p, const struct identity *id)
+{
+	static const char *names[RESOLVER_NAMES];
+	const struct conf *c = p->conf;
+	bool needed = false;
+	uint32_t ip;
+
+	for (unsigned i = 0; i < c->n_servers; i++) {
+		names[2 * i] = c->servers[i].host;
+		names[2 * i + 1] = c->servers[i].second;
+		for (unsigned k = 2 * i; k < 2 * i + 2; k++)
+			needed |= *names[k] && !value_ip4(&ip, names[k]);
+	}
+	return needed ? resolver_start(names, 2 * c->n_servers, id) : -1;
+}
+
+/* What the last run knew: begin with it. */
+static void recall(struct clientrun *r, struct plan *p)
+{
+	struct client_conf *k = &p->node.client;
+	const struct conf *c = p->conf;
+	char path[CONF_PATH + IFNAMSIZ + 8];
+	uint32_t ip;
+
+	snprintf(path, sizeof(path), "%s/%s.state", c->state_dir, c->iface);
+	state_read(&r->state, path);
+	k->has_flags = r->state.has_flags;
+	k->flags = r->state.flags;
+	k->mapped = r->state.mapped;
+	for (unsigned i = 0; i < c->n_servers; i++) {
+		if (value_ip4(&ip, c->servers[i].host) && ip == r->state.server)
+			k->first_server = i;
+	}
+}
+
+static void open_discovery(struct loop *l, struct clientrun *r,
+			   const struct conf *c)
+{
+	int e;
+
+	r->neighbours.fd = -1;
+	if (c->discovery == DISCOVERY_DISABLED)
+		return;
+	e = neighbours_prepare(l->door[DOOR_SERVICE]);
+	if (!e)
+		e = neighbours_open(&r->neighbours, c->discovery_ifaces,
+				    l->watch->tun);
+	if (e)
+		die("cannot listen for neighbours on UDP port %u: %s\n"
+		    "  for a client without:  LocalDiscovery disabled",
+		    TEREDO_PORT, strerror(-e));
+	l->door[DOOR_DISCOVERY] = r->neighbours.fd;
+}
+
+/* What a client watches; needs no privilege, but for the mark. */
+static void open_watches(struct loop *l, struct clientrun *r,
+			 const struct conf *c)
+{
+	struct tuple local = {0};
+	int e = way_open(&r->watch, r->plan->node.is_relay, l->watch->tun);
+
+	if (e)
+		die("cannot watch the network: %s", strerror(-e));
+	udp_local(l->door[DOOR_SERVICE], &local);
+	r->port = local.port;
+	r->by = (struct way_by){
+		.source = local.ip,
+		.oif = *c->bind_iface ? if_nametoindex(c->bind_iface) : 0,
+		.mark = c->mark,
+	};
+	open_discovery(l, r, c);
+}
+
+static void open_client(struct loop *l, struct plan *p)
+{
+	static struct clientrun r;
+	const struct conf *c = p->conf;
+	char name[IFNAMSIZ];
+
+	l->client = &r;
+	r.plan = p;
+	r.probe = -1;
+	preflight_client(p);
+	recall(&r, p);
+	l->door[DOOR_SERVICE] = open_service(p, r.state.port);
+	if (c->learn_refresh)
+		r.probe = open_random(p);
+	if (p->options->tun_fd >= 0) {
+		adopt_tunnel(l, p, name);
+	} else {
 		make_tunnel(l, p);
+		strcpy(name, c->iface);
+	}
+	open_watches(l, &r, c);
+	r.steward = steward_start(c, name, l->watch->tun);
 }
 
 /* Ends the process if it is to stop before it has started. */
@@ -261,7 +464,7 @@ static void list_addresses(struct loop *l, const struct plan *p)
 {
 	int r = self_open(l->watch, p->conf->prefix);
 
-	if (!r && p->node.is_relay)
+	if (!r && p->node.is_relay && !p->node.is_client)
 		r = settle(l);
 	else if (!r)
 		r = self_refresh(l->watch, &l->node.self);
@@ -269,24 +472,45 @@ static void list_addresses(struct loop *l, const struct plan *p)
 		die("cannot list the addresses of this host: %s", strerror(-r));
 }
 
+/* The core is there: what looks into it. */
+static void prepare_client(struct loop *l, const struct plan *p, int resolver)
+{
+	struct clientrun *r = l->client;
+	struct hash_key key;
+
+	if (getrandom(&key, sizeof(key), 0) != sizeof(key))
+		die("cannot get random numbers: %s", strerror(errno));
+	r->resolver = resolver;
+	names_init(&r->names, p->conf->servers, p->conf->n_servers,
+		   &l->node.gate, &key, r->state.server);
+}
+
 /* All that needs privilege, and all memory. */
-static struct loop *open_all(struct plan *p, int channel)
+static struct loop *open_all(struct plan *p, const struct identity *id,
+			     int channel)
 {
 	static struct self_watch w;
+	int resolver = start_resolver(p, id);
 	struct loop *l;
 	void *mem;
 
 	load_secrets(p);
 	l = allocate(p, &mem);
-	l->door[0] = l->door[1] = l->door[2] = l->tun = l->raw6 = -1;
+	for (unsigned i = 0; i < DOORS; i++)
+		l->door[i] = -1;
+	l->tun = l->raw6 = -1;
 	l->channel = channel;
 	l->watch = &w;
 	list_addresses(l, p);
 	if (p->node.is_server)
 		open_server(l, p);
-	if (p->node.is_relay)
+	if (p->node.is_client)
+		open_client(l, p);
+	else if (p->node.is_relay)
 		open_relay(l, p);
 	make_node(l, p, mem);
+	if (l->client)
+		prepare_client(l, p, resolver);
 	loop_open(l, p->conf->sunset);
 	return l;
 }
@@ -304,6 +528,22 @@ static void announce_relay(const struct loop *l, const struct plan *p)
 		 ip6_text(&l->node.self.source), p->node.relay.max_peers);
 }
 
+static void announce_client(const struct loop *l, const struct plan *p)
+{
+	char names[400] = "";
+	size_t used = 0;
+
+	for (unsigned i = 0; i < p->conf->n_servers && used < sizeof(names);
+	     i++)
+		used += (size_t)snprintf(names + used, sizeof(names) - used,
+					 "%s%s", i ? ", " : "",
+					 p->conf->servers[i].host);
+	log_info("client%s, asking %s, port %u, interface %s",
+		 p->node.is_relay ? " or host-specific relay" : "", names,
+		 l->client->port,
+		 p->options->tun_fd < 0 ? p->conf->iface : "passed in");
+}
+
 static void announce(const struct loop *l, const struct plan *p)
 {
 	const struct server_conf *s = &p->node.server;
@@ -319,7 +559,9 @@ static void announce(const struct loop *l, const struct plan *p)
 		log_info("server on %s and %s port %u%s", ip4_text(s->primary),
 			 ip4_text(s->secondary), TEREDO_PORT,
 			 s->require_secret ? ", secrets required" : "");
-	if (p->node.is_relay)
+	if (p->node.is_client)
+		announce_client(l, p);
+	else if (p->node.is_relay)
 		announce_relay(l, p);
 }
 
@@ -327,7 +569,7 @@ int worker_main(void *arg, int channel)
 {
 	struct worker_task *task = arg;
 	struct plan *p = task->plan;
-	struct loop *l = open_all(p, channel);
+	struct loop *l = open_all(p, &task->identity, channel);
 
 	privs_drop_all(&task->identity, p->options->chroot);
 	announce(l, p);

@@ -1,0 +1,76 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * What the loop does for a client, besides packets: it looks up the servers'
+ * names, watches the way to them, tells the steward what ought to be, and logs
+ * how the client is.
+ *
+ *	names.h       when a name is looked up      resolver.h   by whom
+ *	way.h         how the kernel would send     steward.h    addresses,
+ *routes neighbours.h  local discovery
+ */
+#ifndef SYS_CLIENTRUN_H
+#define SYS_CLIENTRUN_H
+
+#include "names.h"
+#include "neighbours.h"
+#include "plan.h"
+#include "state.h"
+#include "steward.h"
+#include "way.h"
+
+struct loop;
+
+struct clientrun {
+	const struct plan *plan;
+	int steward, resolver; /* -1 = none */
+	int probe;             /* the secondary port of §5.2.7; -1 = none */
+	struct neighbours neighbours; /* fd -1 = no local discovery */
+	struct names names;
+	struct way_watch watch;
+	struct way way;
+	struct way_by by;
+	uint64_t way_at;    /* look at it then */
+	uint64_t tell_at;   /* the steward had no room */
+	uint16_t port;      /* service port */
+	struct state state; /* as remembered */
+	struct steward_wish wish;
+	unsigned version; /* of the status that was looked at last */
+	unsigned wants_names;
+	uint32_t server_ip;
+	bool told[CLIENT_SERVERS];   /* the core has an address */
+	bool wanted[CLIENT_SERVERS]; /* it wants to know whether it is right */
+	bool said[RESOLVER_NAMES];   /* that it cannot be looked up */
+	bool is_wrong; /* the steward could not do as wished, which was said */
+	struct client_status logged;
+};
+
+/* Its part of what the loop waits for. */
+void clientrun_watch(struct loop *l);
+
+/* Once, before the first packet. */
+void clientrun_start(struct loop *l, uint64_t now);
+
+void clientrun_on_steward(struct loop *l, uint64_t now);
+void clientrun_on_resolver(struct loop *l, uint64_t now);
+void clientrun_on_way(struct loop *l, uint64_t now);
+
+/* The addresses of this host are other ones, perhaps. */
+void clientrun_addresses(struct loop *l, uint64_t now);
+
+uint64_t clientrun_next(const struct clientrun *r);
+void clientrun_timeout(struct loop *l, uint64_t now);
+
+/* Before the outbox is run: have the doors open that the core wants. */
+void clientrun_doors(struct loop *l);
+
+/* After each round: has the client's state changed? */
+void clientrun_look(struct loop *l, uint64_t now);
+
+/* SIGHUP: ask everybody again. SIGUSR1: how are we? */
+void clientrun_check(struct loop *l, uint64_t now);
+void clientrun_log(const struct loop *l);
+
+/* Undo what the steward did, and wait for that. */
+void clientrun_finish(struct loop *l);
+
+#endif

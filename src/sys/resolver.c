@@ -1,0 +1,251 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * The resolver (see resolver.h). A child for each look-up: it starts with
+ * nothing read, so it sees the resolv.conf and the hosts file of this moment,
+ * and what it loads is gone with it. It writes its answer into a pipe to the
+ * resolver and not into the channel, which so has one holder only: when the
+ * resolver is gone, the packet process sees it.
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <netdb.h>
+#include <netinet/in.h>
+#include <poll.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/prctl.h>
+#include <sys/socket.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "log.h"
+#include "resolver.h"
+
+enum {
+	LOOKUPS = RESOLVER_NAMES * RESOLVER_AT_ONCE,
+	CHANNEL = 3, /* the only descriptor that is left */
+};
+
+struct lookup {
+	pid_t child; /* 0 = unused */
+	int pipe;
+	uint32_t name;
+	uint64_t serial; /* the least is the oldest */
+};
+
+struct resolver {
+	const char *const *names;
+	unsigned n;
+	uint64_t serial;
+	struct lookup v[LOOKUPS];
+};
+
+static void take_addresses(struct resolver_answer *a, const struct addrinfo *r)
+{
+	for (; r && a->n < RESOLVER_ADDRESSES; r = r->ai_next) {
+		struct sockaddr_in in;
+
+		if (r->ai_family != AF_INET || r->ai_addrlen < sizeof(in))
+			continue;
+		memcpy(&in, r->ai_addr, sizeof(in));
+		a->ip[a->n++] = ntohl(in.sin_addr.s_addr);
+	}
+}
+
+/* Ends by SIGALRM if it takes too long; the resolver sees the pipe's end. */
+static _Noreturn void look_up(const char *host, uint32_t name, int out)
+{
+	const struct addrinfo hints = {
+		.ai_family = AF_INET,
+		.ai_socktype = SOCK_DGRAM,
+	};
+	struct resolver_answer a = {.name = name};
+	struct addrinfo *list = NULL;
+	sigset_t none;
+
+	prctl(PR_SET_PDEATHSIG, SIGKILL);
+	close(CHANNEL);
+	sigemptyset(&none);
+	sigprocmask(SIG_SETMASK, &none, NULL);
+	signal(SIGALRM, SIG_DFL);
+	alarm(RESOLVER_GIVES_UP_S);
+	a.error = getaddrinfo(host, NULL, &hints, &list);
+	if (a.error == 0)
+		take_addresses(&a, list);
+	if (a.error == 0 && a.n == 0)
+		a.error = EAI_NONAME;
+	_exit(write(out, &a, sizeof(a)) == sizeof(a) ? 0 : 1);
+}
+
+static void answer(const struct resolver_answer *a)
+{
+	/* Nobody reads: then nobody waits for it either. */
+	send(CHANNEL, a, sizeof(*a), MSG_NOSIGNAL | MSG_DONTWAIT);
+}
+
+static void answer_failed(uint32_t name, int error)
+{
+	const struct resolver_answer a = {.name = name, .error = error};
+
+	answer(&a);
+}
+
+static void end_lookup(struct lookup *l)
+{
+	kill(l->child, SIGKILL);
+	waitpid(l->child, NULL, 0);
+	close(l->pipe);
+	*l = (struct lookup){.pipe = -1};
+}
+
+/* What its child has to say; nothing, if it was ended. */
+static void on_pipe(struct lookup *l)
+{
+	struct resolver_answer a;
+
+	if (read(l->pipe, &a, sizeof(a)) == sizeof(a) &&
+	    a.n <= RESOLVER_ADDRESSES && a.name == l->name)
+		answer(&a);
+	else
+		answer_failed(l->name, EAI_AGAIN);
+	end_lookup(l);
+}
+
+/* A place for one more; the oldest makes room if there are too many. */
+static struct lookup *place(struct resolver *r, uint32_t name)
+{
+	struct lookup *unused = NULL, *oldest = NULL;
+	unsigned n = 0;
+
+	for (unsigned i = 0; i < LOOKUPS; i++) {
+		struct lookup *l = &r->v[i];
+
+		if (!l->child) {
+			unused = l;
+		} else if (l->name == name) {
+			n++;
+			if (!oldest || l->serial < oldest->serial)
+				oldest = l;
+		}
+	}
+	if (n < RESOLVER_AT_ONCE)
+		return unused;
+	end_lookup(oldest);
+	answer_failed(name, EAI_AGAIN);
+	return oldest;
+}
+
+static void start_lookup(struct resolver *r, uint32_t name)
+{
+	struct lookup *l = place(r, name);
+	int fd[2];
+
+	if (pipe2(fd, O_CLOEXEC) < 0) {
+		answer_failed(name, EAI_SYSTEM);
+		return;
+	}
+	l->child = fork();
+	if (l->child == 0)
+		look_up(r->names[name], name, fd[1]);
+	close(fd[1]);
+	if (l->child < 0) {
+		close(fd[0]);
+		*l = (struct lookup){.pipe = -1};
+		answer_failed(name, EAI_SYSTEM);
+		return;
+	}
+	l->pipe = fd[0];
+	l->name = name;
+	l->serial = r->serial++;
+}
+
+/* false: the packet process is gone. */
+static bool on_channel(struct resolver *r)
+{
+	uint32_t name;
+	ssize_t n = recv(CHANNEL, &name, sizeof(name), MSG_DONTWAIT);
+
+	if (n < 0)
+		return errno == EAGAIN || errno == EINTR;
+	if (n == sizeof(name) && name < r->n)
+		start_lookup(r, name);
+	return n > 0;
+}
+
+static _Noreturn void serve(struct resolver *r)
+{
+	bool on = true;
+
+	while (on) {
+		struct pollfd p[1 + LOOKUPS] = {
+			{.fd = CHANNEL, .events = POLLIN}};
+
+		for (unsigned i = 0; i < LOOKUPS; i++)
+			p[1 + i] = (struct pollfd){.fd = r->v[i].pipe,
+						   .events = POLLIN};
+		if (poll(p, 1 + LOOKUPS, -1) < 0)
+			continue;
+		for (unsigned i = 0; i < LOOKUPS; i++) {
+			if (p[1 + i].revents)
+				on_pipe(&r->v[i]);
+		}
+		if (p[0].revents)
+			on = on_channel(r);
+	}
+	_exit(0);
+}
+
+/* Nothing of the packet process is kept: no socket, terminal or pipe. */
+static void keep_only(int fd)
+{
+	int null = open("/dev/null", O_RDWR | O_CLOEXEC);
+
+	if (null < 0)
+		die("cannot open /dev/null: %s", strerror(errno));
+	for (int i = STDIN_FILENO; i <= STDERR_FILENO; i++)
+		dup2(null, i);
+	if (fd != CHANNEL)
+		dup2(fd, CHANNEL);
+	closefrom(CHANNEL + 1);
+}
+
+static _Noreturn void run(const char *const *names, unsigned n, int fd,
+			  const struct identity *id)
+{
+	static struct resolver r;
+
+	privs_drop_all(id, NULL);
+	keep_only(fd);
+	r.names = names;
+	r.n = n;
+	for (unsigned i = 0; i < LOOKUPS; i++)
+		r.v[i].pipe = -1;
+	serve(&r);
+}
+
+int resolver_start(const char *const *names, unsigned n,
+		   const struct identity *id)
+{
+	int fd[2];
+	pid_t child;
+
+	if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, fd) < 0)
+		die("cannot start the resolver: %s", strerror(errno));
+	child = fork();
+	if (child < 0)
+		die("cannot start the resolver: %s", strerror(errno));
+	if (child == 0) {
+		close(fd[0]);
+		run(names, n, fd[1], id);
+	}
+	close(fd[1]);
+	return fd[0];
+}
+
+int resolver_ask(int fd, uint32_t name)
+{
+	ssize_t n = send(fd, &name, sizeof(name), MSG_NOSIGNAL | MSG_DONTWAIT);
+
+	return n == sizeof(name) ? 0 : -errno;
+}

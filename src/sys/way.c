@@ -1,0 +1,259 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * Questions to the routing table (see way.h). The kernel is asked for the route
+ * that a datagram of ours would take, so rules, marks and several tables need
+ * no knowledge here.
+ */
+#include <errno.h>
+#include <libmnl/libmnl.h>
+#include <linux/if.h>
+#include <linux/rtnetlink.h>
+#include <netinet/in.h>
+#include <sys/socket.h>
+
+#include "../core/wire.h"
+#include "way.h"
+
+enum {
+	OUR_PROTOCOL = 0x54, /* of routes that we made */
+};
+
+static int open_socket(struct netlink *nl, unsigned groups)
+{
+	int r;
+
+	*nl = (struct netlink){.seq = 1};
+	nl->socket = mnl_socket_open2(NETLINK_ROUTE, SOCK_CLOEXEC);
+	if (!nl->socket)
+		return -errno;
+	if (mnl_socket_bind(nl->socket, groups, MNL_SOCKET_AUTOPID) < 0) {
+		r = -errno;
+		mnl_socket_close(nl->socket);
+		nl->socket = NULL;
+		return r;
+	}
+	nl->port = mnl_socket_get_portid(nl->socket);
+	return 0;
+}
+
+int way_open(struct way_watch *w, bool with_ip6, unsigned tun)
+{
+	unsigned groups = RTMGRP_LINK | RTMGRP_IPV4_IFADDR | RTMGRP_IPV4_ROUTE |
+			  RTMGRP_IPV4_RULE;
+	int r;
+
+	*w = (struct way_watch){.tun = tun};
+	if (with_ip6)
+		groups |= RTMGRP_IPV6_ROUTE;
+	r = open_socket(&w->events, groups);
+	return r ? r : open_socket(&w->requests, 0);
+}
+
+static int on_attr(const struct nlattr *a, void *arg)
+{
+	const struct nlattr **attr = arg;
+
+	if (mnl_attr_get_type(a) <= RTA_MAX)
+		attr[mnl_attr_get_type(a)] = a;
+	return MNL_CB_OK;
+}
+
+static unsigned oif_of(const struct nlattr *const *attr)
+{
+	return attr[RTA_OIF] ? mnl_attr_get_u32(attr[RTA_OIF]) : 0;
+}
+
+static bool is_other_link(struct way_watch *w, const struct ifinfomsg *m,
+			  uint16_t type)
+{
+	unsigned i = (unsigned)m->ifi_index;
+
+	if (i == w->tun)
+		return false;
+	if (i == w->oif &&
+	    (type == RTM_DELLINK || !(m->ifi_flags & IFF_RUNNING)))
+		w->went_down = true;
+	return true;
+}
+
+static bool is_other_route(const struct way_watch *w, const struct nlmsghdr *h)
+{
+	const struct nlattr *attr[RTA_MAX + 1] = {0};
+	const struct rtmsg *m = mnl_nlmsg_get_payload(h);
+
+	/* What the kernel learned about single destinations. */
+	if (m->rtm_flags & RTM_F_CLONED || m->rtm_protocol == OUR_PROTOCOL)
+		return false;
+	mnl_attr_parse(h, sizeof(*m), on_attr, attr);
+	return oif_of(attr) != w->tun;
+}
+
+/* Addresses and routes of the tunnel change nothing, lest we see ourselves. */
+static bool is_other(struct way_watch *w, const struct nlmsghdr *h)
+{
+	const struct ifaddrmsg *a = mnl_nlmsg_get_payload(h);
+
+	switch (h->nlmsg_type) {
+	case RTM_NEWLINK:
+	case RTM_DELLINK:
+		return is_other_link(w, mnl_nlmsg_get_payload(h),
+				     h->nlmsg_type);
+	case RTM_NEWADDR:
+	case RTM_DELADDR:
+		return a->ifa_index != w->tun;
+	case RTM_NEWROUTE:
+	case RTM_DELROUTE:
+		return is_other_route(w, h);
+	default:
+		return true;
+	}
+}
+
+bool way_drain(struct way_watch *w)
+{
+	_Alignas(struct nlmsghdr) char buf[8192];
+	bool changed = false;
+	ssize_t got;
+
+	for (;;) {
+		const struct nlmsghdr *h = (const void *)buf;
+		int n;
+
+		got = recv(netlink_fd(&w->events), buf, sizeof(buf),
+			   MSG_DONTWAIT);
+		if (got < 0 && errno == ENOBUFS)
+			changed = true; /* some were lost */
+		else if (got < 0)
+			return changed;
+		for (n = (int)got; got > 0 && mnl_nlmsg_ok(h, n);
+		     h = mnl_nlmsg_next(h, &n))
+			changed |= is_other(w, h);
+	}
+}
+
+/* Read answers up to the last: 0 or -errno. */
+static int ask(struct way_watch *w, struct nlmsghdr *h, mnl_cb_t fn, void *arg)
+{
+	struct netlink *nl = &w->requests;
+	char buf[32768];
+	ssize_t n;
+	int r;
+
+	netlink_drain(nl);
+	h->nlmsg_seq = ++nl->seq;
+	if (mnl_socket_sendto(nl->socket, h, h->nlmsg_len) < 0)
+		return -errno;
+	do {
+		n = mnl_socket_recvfrom(nl->socket, buf, sizeof(buf));
+		if (n < 0)
+			return -errno;
+		r = mnl_cb_run(buf, (size_t)n, nl->seq, nl->port, fn, arg);
+	} while (r > 0);
+	return r < 0 ? -errno : 0;
+}
+
+static uint32_t ip_of(const struct nlattr *a)
+{
+	return a && mnl_attr_get_payload_len(a) >= 4
+		       ? be32(mnl_attr_get_payload(a))
+		       : 0;
+}
+
+static int on_route(const struct nlmsghdr *h, void *arg)
+{
+	const struct nlattr *attr[RTA_MAX + 1] = {0};
+	struct way *way = arg;
+
+	if (h->nlmsg_type != RTM_NEWROUTE)
+		return MNL_CB_OK;
+	mnl_attr_parse(h, sizeof(struct rtmsg), on_attr, attr);
+	way->source = ip_of(attr[RTA_PREFSRC]);
+	way->gateway = ip_of(attr[RTA_GATEWAY]);
+	way->oif = oif_of(attr);
+	return MNL_CB_STOP;
+}
+
+int way_find(struct way_watch *w, const struct way_by *by, uint32_t server,
+	     struct way *way)
+{
+	char buf[256];
+	struct nlmsghdr *h = mnl_nlmsg_put_header(buf);
+	struct rtmsg *m;
+	int r;
+
+	h->nlmsg_type = RTM_GETROUTE;
+	h->nlmsg_flags = NLM_F_REQUEST;
+	m = mnl_nlmsg_put_extra_header(h, sizeof(*m));
+	m->rtm_family = AF_INET;
+	m->rtm_dst_len = 32;
+	mnl_attr_put_u32(h, RTA_DST, htonl(server));
+	if (by->source) {
+		m->rtm_src_len = 32;
+		mnl_attr_put_u32(h, RTA_SRC, htonl(by->source));
+	}
+	if (by->oif)
+		mnl_attr_put_u32(h, RTA_OIF, by->oif);
+	if (by->mark)
+		mnl_attr_put_u32(h, RTA_MARK, by->mark);
+	*way = (struct way){0};
+	r = ask(w, h, on_route, way);
+	if (by->source && way->oif)
+		way->source = by->source;
+	switch (r) {
+	case -ENETUNREACH:
+	case -EHOSTUNREACH:
+	case -EACCES: /* a route that prohibits */
+	case -EINVAL: /* one that blackholes; or our address is gone */
+	case -ENODEV:
+	case -ENETDOWN:
+		return 0;
+	default:
+		return r;
+	}
+}
+
+bool way_take(struct way_watch *w, struct way *old, const struct way *new)
+{
+	bool is_new = w->went_down || old->source != new->source ||
+		      old->gateway != new->gateway || old->oif != new->oif;
+
+	*old = *new;
+	w->oif = new->oif;
+	w->went_down = false;
+	return is_new;
+}
+
+struct native {
+	unsigned tun;
+	bool found;
+};
+
+static int on_ip6_route(const struct nlmsghdr *h, void *arg)
+{
+	const struct nlattr *attr[RTA_MAX + 1] = {0};
+	const struct rtmsg *m = mnl_nlmsg_get_payload(h);
+	struct native *n = arg;
+
+	if (h->nlmsg_type != RTM_NEWROUTE || m->rtm_dst_len != 0 ||
+	    m->rtm_type != RTN_UNICAST || m->rtm_table != RT_TABLE_MAIN ||
+	    m->rtm_flags & RTM_F_CLONED || m->rtm_protocol == OUR_PROTOCOL)
+		return MNL_CB_OK;
+	mnl_attr_parse(h, sizeof(*m), on_attr, attr);
+	n->found |= oif_of(attr) != n->tun;
+	return MNL_CB_OK;
+}
+
+bool way_native(struct way_watch *w)
+{
+	struct native n = {.tun = w->tun};
+	char buf[256];
+	struct nlmsghdr *h = mnl_nlmsg_put_header(buf);
+	struct rtmsg *m;
+
+	h->nlmsg_type = RTM_GETROUTE;
+	h->nlmsg_flags = NLM_F_REQUEST | NLM_F_DUMP;
+	m = mnl_nlmsg_put_extra_header(h, sizeof(*m));
+	m->rtm_family = AF_INET6;
+	ask(w, h, on_ip6_route, &n);
+	return n.found;
+}
