@@ -348,13 +348,19 @@ static bool is_same(const struct client_status *a,
 /* A line for each change; not for each server that is tried in turn. */
 static void log_change(struct clientrun *r, const struct client_status *s)
 {
-	if (s->n == 0 && s->why == WHY_START) {
+	bool is_known;
+
+	if (s->why == WHY_START) {
 		log_debug("asking server %s", ip4_text(s->server_ip));
 		return;
 	}
 	if (is_same(&r->logged, s))
 		return;
+	/* There was no address, and each name has a line of its own. */
+	is_known = s->n == 0 && r->logged.n == 0 && s->why == WHY_RESOLVER;
 	r->logged = *s;
+	if (is_known)
+		return;
 	if (s->state == CLIENT_QUALIFIED)
 		log_qualified(s);
 	else

@@ -1,0 +1,128 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* The process that looks names up: answers, failures, and its end. */
+#include <netdb.h>
+#include <poll.h>
+#include <setjmp.h>
+#include <signal.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/socket.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <cmocka.h>
+
+#include "resolver.h"
+
+enum {
+	LONG_MS = 30000
+};
+
+static const char *const names[] = {"9.0.0.2", "localhost",
+				    "no-such-host.invalid", ""};
+static int fd;
+
+static int start(void **state)
+{
+	const struct identity self = {0};
+
+	(void)state;
+	fd = resolver_start(names, 4, &self);
+	return fd < 0;
+}
+
+static int stop(void **state)
+{
+	(void)state;
+	close(fd);
+	return waitpid(-1, NULL, 0) < 0;
+}
+
+static struct resolver_answer get(void)
+{
+	struct pollfd p = {.fd = fd, .events = POLLIN};
+	struct resolver_answer a = {0};
+
+	assert_int_equal(poll(&p, 1, LONG_MS), 1);
+	assert_int_equal(recv(fd, &a, sizeof(a), 0), sizeof(a));
+	return a;
+}
+
+static void names_and_numbers(void **state)
+{
+	struct resolver_answer a;
+
+	(void)state;
+	assert_int_equal(resolver_ask(fd, 0), 0);
+	a = get();
+	assert_int_equal(a.name, 0);
+	assert_int_equal(a.error, 0);
+	assert_int_equal(a.n, 1);
+	assert_int_equal(a.ip[0], 0x09000002);
+	assert_int_equal(resolver_ask(fd, 1), 0);
+	a = get();
+	assert_int_equal(a.name, 1);
+	assert_int_equal(a.n, 1);
+	assert_int_equal(a.ip[0] >> 24, 127);
+}
+
+static void failures_are_answers(void **state)
+{
+	struct resolver_answer a;
+
+	(void)state;
+	assert_int_equal(resolver_ask(fd, 2), 0);
+	a = get();
+	assert_int_equal(a.name, 2);
+	assert_int_equal(a.n, 0);
+	assert_true(a.error != 0);
+}
+
+/* Whatever it is told, each name of its list gets one answer for a question,
+ * and nothing else is looked up. */
+static void more_than_at_once(void **state)
+{
+	(void)state;
+	assert_int_equal(resolver_ask(fd, 99), 0);
+	for (int i = 0; i < RESOLVER_AT_ONCE + 4; i++)
+		assert_int_equal(resolver_ask(fd, 0), 0);
+	for (int i = 0; i < RESOLVER_AT_ONCE + 4; i++)
+		assert_int_equal(get().name, 0);
+	assert_int_equal(resolver_ask(fd, 1), 0);
+	assert_int_equal(get().name, 1);
+}
+
+static void its_end_is_seen(void **state)
+{
+	char path[64], line[16];
+	struct resolver_answer a;
+	FILE *f;
+
+	(void)state;
+	snprintf(path, sizeof(path), "/proc/self/task/%d/children",
+		 (int)getpid());
+	f = fopen(path, "r");
+	if (!f)
+		skip();
+	assert_non_null(fgets(line, sizeof(line), f));
+	fclose(f);
+	assert_int_equal(kill(atoi(line), SIGKILL), 0);
+	assert_int_equal(recv(fd, &a, sizeof(a), 0), 0);
+	assert_true(resolver_ask(fd, 0) < 0);
+}
+
+int main(void)
+{
+#define T(f) cmocka_unit_test_setup_teardown(f, start, stop)
+	const struct CMUnitTest tests[] = {
+		T(names_and_numbers),
+		T(failures_are_answers),
+		T(more_than_at_once),
+		T(its_end_is_seen),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
