@@ -289,6 +289,112 @@ static void test_own_ipv6(void **state)
 	assert_false(self_has_ip6(&self, &client));
 }
 
+/* C21: what can be a mapping; one of our own addresses can. */
+static void c21_global(void **state)
+{
+	(void)state;
+	own("11.0.0.5", 24);
+	gate.mapped = client_at;
+	gate.n_deny = 1;
+	gate.deny[0] = (struct ip4_prefix){ip4("12.0.0.0"), 8};
+	assert_true(gate_is_global(&gate, client_at));
+	assert_true(gate_is_global(&gate, at("12.0.0.1", 1)));
+	assert_false(gate_is_global(&gate, at("11.0.0.5", 0)));
+	for (unsigned i = 0; i < BAD_RANGES; i++) {
+		const struct bad_range *b = &bad_ranges[i];
+
+		assert_false(gate_is_global(&gate, at(b->first, 4096)));
+		assert_false(gate_is_global(&gate, at(b->last, 4096)));
+		gate.public_only = false;
+		assert_int_equal(gate_is_global(&gate, at(b->last, 4096)),
+				 b->extended);
+		gate.public_only = true;
+	}
+}
+
+/* Z8, Z39: a client's own mapping is one port; its NAT has other hosts. */
+static void z8_z39_own_mapping(void **state)
+{
+	(void)state;
+	gate.mapped = client_at;
+	assert_int_equal(gate_target(&gate, client_at), REASON_DST_OWN);
+	assert_int_equal(gate_source(&gate, client_at), REASON_SRC_OWN);
+	assert_int_equal(gate_neighbour(&gate, client_at), REASON_DST_OWN);
+	assert_int_equal(gate_target(&gate, at("11.0.0.5", 4097)), REASON_NONE);
+	assert_int_equal(gate_source(&gate, at("11.0.0.5", 4097)), REASON_NONE);
+	assert_int_equal(gate_target(&gate, at("11.0.0.6", 4096)), REASON_NONE);
+	gate.mapped = (struct tuple){0, 0};
+	assert_int_equal(gate_target(&gate, client_at), REASON_NONE);
+}
+
+static enum reason neighbour(const char *ip)
+{
+	return gate_neighbour(&gate, at(ip, 50000));
+}
+
+/* C49, C73: on a link of ours, whatever addresses that link has. */
+static void c49_c73_neighbours(void **state)
+{
+	static const char *const good[] = {
+		"192.168.1.1", "192.168.1.254", "10.1.255.254",
+		"11.9.8.6",    "100.64.0.2",    "169.254.7.7",
+	};
+	static const char *const bad[] = {
+		"192.168.0.255", "192.168.2.0", "10.0.255.255",
+		"10.2.0.0",      "11.9.8.8",    "127.0.0.2",
+		"8.8.8.8",       "224.0.0.253", "239.255.255.255",
+	};
+
+	(void)state;
+	own("127.0.0.1", 8);
+	own("192.168.1.5", 24);
+	own("10.1.0.1", 16);
+	own("11.9.8.5", 29);
+	own("100.64.0.1", 30);
+	own("169.254.1.1", 16);
+	own("12.0.0.1", 0); /* says nothing about a link */
+	own("13.0.0.1", 32);
+	for (unsigned i = 0; i < ARRAY_SIZE(good); i++) {
+		if (neighbour(good[i]) != REASON_NONE)
+			fail_msg("%s is no neighbour", good[i]);
+	}
+	for (unsigned i = 0; i < ARRAY_SIZE(bad); i++) {
+		if (neighbour(bad[i]) != REASON_DST_NOT_GLOBAL)
+			fail_msg("%s is a neighbour", bad[i]);
+	}
+	/* 224.0.0.0/4, even where somebody has attached it. */
+	own("224.1.1.1", 4);
+	assert_int_equal(neighbour("224.0.0.253"), REASON_DST_NOT_GLOBAL);
+	assert_int_equal(neighbour("239.255.255.250"), REASON_DST_NOT_GLOBAL);
+}
+
+/* C49, Z2, Z8, Z42: somebody on the link, but not everybody, nor ourselves. */
+static void c49_z2_z8_z42_no_neighbours(void **state)
+{
+	(void)state;
+	own("192.168.1.5", 24);
+	own("192.168.1.6", 24);
+	gate.own[0] = ip4("192.168.1.7");
+	gate.own[1] = ip4("192.168.1.8");
+	gate.n_deny = 1;
+	gate.deny[0] = (struct ip4_prefix){ip4("192.168.1.64"), 26};
+	for (unsigned i = 5; i < 9; i++)
+		assert_int_equal(
+			gate_neighbour(&gate,
+				       (struct tuple){0xc0a80100 + i, 9}),
+			REASON_DST_OWN);
+	assert_int_equal(neighbour("192.168.1.255"), REASON_DST_NOT_GLOBAL);
+	assert_int_equal(neighbour("192.168.1.0"), REASON_DST_NOT_GLOBAL);
+	assert_int_equal(neighbour("192.168.1.64"), REASON_DST_DENIED);
+	assert_int_equal(neighbour("192.168.1.127"), REASON_DST_DENIED);
+	assert_int_equal(neighbour("192.168.1.63"), REASON_NONE);
+	assert_int_equal(gate_neighbour(&gate, at("192.168.1.9", 0)),
+			 REASON_DST_NOT_GLOBAL);
+	/* It opens nothing for others. */
+	assert_int_equal(target(ip4("192.168.1.63")), REASON_DST_NOT_GLOBAL);
+	assert_int_equal(source(ip4("192.168.1.63")), REASON_SRC_NOT_GLOBAL);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -304,6 +410,10 @@ int main(void)
 		cmocka_unit_test_setup(z18_6to4_of_every_range, fresh),
 		cmocka_unit_test_setup(z37_z38_embeds_self, fresh),
 		cmocka_unit_test_setup(test_own_ipv6, fresh),
+		cmocka_unit_test_setup(c21_global, fresh),
+		cmocka_unit_test_setup(z8_z39_own_mapping, fresh),
+		cmocka_unit_test_setup(c49_c73_neighbours, fresh),
+		cmocka_unit_test_setup(c49_z2_z8_z42_no_neighbours, fresh),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

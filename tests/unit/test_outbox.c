@@ -114,6 +114,55 @@ static void z1_s32_gate(void **state)
 	refused(client_at, REASON_DST_DENIED, "a denied address");
 }
 
+/* C49, Z1: the other way out is for the link only. */
+static void c49_z1_neighbour(void **state)
+{
+	const struct tuple on_link = at("192.168.1.7", 50007);
+	const uint8_t body[2] = {8, 9};
+
+	(void)state;
+	self.n_ip4 = 2;
+	self.ip4[1].ip = ip4("192.168.1.5");
+	self.ip4[1].len = 24;
+	refused(on_link, REASON_DST_NOT_GLOBAL, "a neighbour");
+	memcpy(outbox_head(&out), "\1\2\3", 3);
+	assert_int_equal(outbox_neighbour(&out, DOOR_SERVICE, on_link, 3, body,
+					  2),
+			 REASON_NONE);
+	assert_int_equal(out.n, 1);
+	assert_int_equal(out.v[0].kind, OUT_UDP);
+	assert_int_equal(out.v[0].door, DOOR_SERVICE);
+	assert_int_equal(out.v[0].to.ip, on_link.ip);
+	assert_int_equal(out.v[0].to.port, on_link.port);
+	assert_int_equal(out.v[0].head_len, 3);
+	assert_memory_equal(out.v[0].head, "\1\2\3", 3);
+	assert_ptr_equal(out.v[0].body, body);
+	assert_int_equal(out.v[0].body_len, 2);
+	outbox_clear(&out);
+	assert_int_equal(outbox_neighbour(&out, DOOR_SERVICE, client_at, 3,
+					  body, 2),
+			 REASON_DST_NOT_GLOBAL);
+	assert_int_equal(outbox_neighbour(&out, DOOR_SERVICE,
+					  at("192.168.1.5", 9), 3, body, 2),
+			 REASON_DST_OWN);
+	assert_int_equal(out.n, 0);
+	assert_int_equal(out.used, 0);
+}
+
+/* C72: to the link, from the service port. */
+static void c72_group(void **state)
+{
+	(void)state;
+	memset(outbox_head(&out), 7, 40);
+	outbox_group(&out, 40);
+	assert_int_equal(out.n, 1);
+	assert_int_equal(out.v[0].kind, OUT_GROUP);
+	assert_int_equal(out.v[0].door, DOOR_SERVICE);
+	assert_int_equal(out.v[0].head_len, 40);
+	assert_int_equal(out.v[0].body_len, 0);
+	assert_int_equal(out.v[0].head[39], 7);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -121,6 +170,8 @@ int main(void)
 		cmocka_unit_test_setup(test_heads_stay, fresh),
 		cmocka_unit_test_setup(test_room, fresh),
 		cmocka_unit_test_setup(z1_s32_gate, fresh),
+		cmocka_unit_test_setup(c49_z1_neighbour, fresh),
+		cmocka_unit_test_setup(c72_group, fresh),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
