@@ -87,6 +87,9 @@ void deny(struct rig *r, const char *ip, uint8_t len);
 /* Time passes, and what is due is done at its time. */
 void pass(struct rig *r, uint64_t ns);
 
+/* A machine was called by the test itself: what it wants done is logged. */
+void rig_flush(struct rig *r);
+
 /* How the last packet ended. */
 #define ended(r, why) rig_ended(r, why, __FILE__, __LINE__)
 
