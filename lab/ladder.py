@@ -13,6 +13,7 @@ import ipaddress
 from lab.capture import payload
 
 COLUMNS = ("client", "server", "relay", "web host")
+CLIENTS = ("client", "server", "client 2")      # of whom no relay is needed
 PITCH = 11                      # characters between two lifelines
 UDP, TCP, ICMPV6, NONE = 17, 6, 58, 59
 ECHO, REPLY, SOLICIT, ADVERTISE = 128, 129, 133, 134
@@ -69,37 +70,43 @@ def parse_udp4(data):
 class Ladder:
     """Makes lines of captured packets.
 
-    The capture has core's ends of the links and the client's own device;
+    The capture has core's ends of the links and the clients' own devices;
     `names` maps addresses to columns.  Times count from the first packet.
     """
 
-    def __init__(self, net, client):
-        self.client = client
-        self.behind_nat = net.site1.nat != "none"
+    def __init__(self, net):
+        self.clients = {net.c1.name: "client", net.c2.name: "client 2"}
+        self.natted = {column for column, site in
+                       (("client", net.site1), ("client 2", net.site2))
+                       if site.nat != "none"}
+        self.second = net.server.addresses4[1]
+        self.columns = COLUMNS
         self.zero = None
         self.shown = set()
         self.names = {address: "server" for address in
                       net.server.addresses4 + net.server.addresses6}
         self.names.update({net.relay.ip4: "relay", net.relay.ip6: "relay",
-                           net.v6.ip6: "web host", client.ip4: "client",
-                           net.site1.wan: "client"})
+                           net.v6.ip6: "web host", net.c1.ip4: "client",
+                           net.site1.wan: "client", net.c2.ip4: "client 2",
+                           net.site2.wan: "client 2"})
 
     def column(self, address):
         """Who has that address: the name of a column, None if nobody."""
         return self.names.get(str(address))
 
-    def lines(self, packets):
+    def lines(self, packets, columns=COLUMNS):
         """Return the lines of text for some captured packets."""
         if not packets:
             return []
+        self.columns = columns
         inside = collections.Counter()
         for packet in packets:
             udp = parse_udp4(payload(packet))
-            if packet.host == self.client.name and not packet.sent and udp:
-                inside[udp[2]] += 1
+            if packet.host in self.clients and not packet.sent and udp:
+                inside[self.clients[packet.host], udp[2]] += 1
         events = []
         for packet in packets:
-            if packet.host == self.client.name or packet.sent:
+            if packet.host in self.clients or packet.sent:
                 continue
             event = self.event(packet, inside)
             if event:
@@ -120,12 +127,14 @@ class Ladder:
         start, end = self.column(source), self.column(target)
         origin, rest = parse_teredo(datagram)
         inner = parse_inner(rest)
-        if not (start and end and inner):
+        if start not in self.columns or end not in self.columns or not inner:
             return None
-        stopped = end == "client" and not inside[datagram]
-        if not stopped and end == "client":
-            inside[datagram] -= 1
+        stopped = end in self.natted and not inside[end, datagram]
+        if not stopped:
+            inside[end, datagram] -= 1
         words, term, key = self.tunnelled(start, end, origin, inner)
+        if target == self.second:
+            words, term = '"And seen from here?"', term + ", second address"
         return Event(packet.time, start, end, words, term, stopped, key,
                      inner.size)
 
@@ -139,7 +148,7 @@ class Ladder:
         start = "web host" if start == "v6" else start
         end = "relay" if str(inner.target).startswith("2001:0:") \
             else self.column(inner.target)
-        if start not in COLUMNS or not end or start == end:
+        if {start, end} - set(self.columns) or start == end:
             return None
         words, term, key = self.data(inner)
         return Event(packet.time, start, end, words, term + ", plain IPv6",
@@ -171,10 +180,8 @@ class Ladder:
         if start == "server":
             return (f'"{origin} waits for your call."',
                     "bubble, forwarded", None)
-        if start == "client":
-            opens = "  (and the NAT lets answers in now)" * self.behind_nat
-            return '"Here I am."' + opens, "direct bubble", None
-        return '"Here I am."', "direct bubble", None
+        opens = "  (its NAT lets answers in now)" * (start in self.natted)
+        return '"Here I am."' + opens, "direct bubble", None
 
     @staticmethod
     def data(inner):
@@ -196,8 +203,11 @@ class Ladder:
 
         The first ping of each kind and its answer are shown on their own.
         """
-        lines, open_lines = [], {}
+        lines, open_lines, before = [], {}, set(self.shown)
         for event in events:
+            if event.key and event.key[0] == "tcp" and \
+                    (event.key, event.start, event.end) in before:
+                continue                # the end of a connection
             alone = event.key is None or (
                 event.key[0] == "ping"
                 and (event.key, event.start, event.end) not in self.shown)
@@ -214,11 +224,10 @@ class Ladder:
                 lines.append(line)
         return lines
 
-    @staticmethod
-    def header():
+    def header(self):
         """The names above the lifelines."""
         return " " * 6 + "time    " + "".join(
-            name.ljust(PITCH) for name in COLUMNS)
+            name.ljust(PITCH) for name in self.columns)
 
     def line(self, event, count, size, both):
         """One line of the diagram."""
@@ -229,15 +238,15 @@ class Ladder:
             words = f"{count} more pings and answers"
             term = term.replace("answer to the ", "")
         if event.stopped:
-            words += "  (the NAT stops it: nothing was sent there before)"
+            words += "  (✗ the NAT there lets nobody in yet)"
         return (f"{event.time - self.zero:8.3f} s   "
                 f"{self.arrow(event, both)}  {words}   [{term}]")
 
-    @staticmethod
-    def arrow(event, both):
+    def arrow(self, event, both):
         """The lifelines, with an arrow between two of them."""
-        start, end = COLUMNS.index(event.start), COLUMNS.index(event.end)
-        row = list(("│" + " " * (PITCH - 1)) * len(COLUMNS))
+        columns = self.columns
+        start, end = columns.index(event.start), columns.index(event.end)
+        row = list(("│" + " " * (PITCH - 1)) * len(columns))
         left, right = sorted((start, end))
         for place in range(left * PITCH + 1, right * PITCH):
             row[place] = "─"
@@ -248,6 +257,9 @@ class Ladder:
             row[left * PITCH + 1] = "◀"
         if not both:
             row[start * PITCH] = "├" if to_right else "┤"
-        if event.stopped:           # only ever on its way to the left
-            row[left * PITCH + 1:left * PITCH + 5] = list("   ✗")
-        return "  " + "".join(row[:(len(COLUMNS) - 1) * PITCH + 1])
+        if event.stopped:
+            if to_right:
+                row[right * PITCH - 4:right * PITCH] = list("✗   ")
+            else:
+                row[left * PITCH + 1:left * PITCH + 5] = list("   ✗")
+        return "  " + "".join(row[:(len(columns) - 1) * PITCH + 1])
