@@ -9,6 +9,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "audit_client.h"
 #include "pkt.h"
 
 #define WANT(cond, ...)                                                        \
@@ -405,6 +406,12 @@ static uint64_t ended(const struct node *n)
 	return sum;
 }
 
+static uint32_t held(const struct node *n)
+{
+	return (n->is_relay ? n->relay.held.n : 0) +
+	       (n->is_client ? n->client.held.n : 0);
+}
+
 static void look(const struct audit *a, struct before *b,
 		 const struct outbox *out)
 {
@@ -412,9 +419,9 @@ static void look(const struct audit *a, struct before *b,
 
 	*b = (struct before){.ended = ended(a->node), .outs = out->n};
 	b->oldest = PEER_NONE;
+	b->held = held(a->node);
 	if (!a->node->is_relay)
 		return;
-	b->held = a->node->relay.held.n;
 	memcpy(b->n, p->n, sizeof(b->n));
 	b->oldest = p->oldest[ROLL_PROVEN];
 	if (b->oldest != PEER_NONE)
@@ -426,13 +433,12 @@ static void check_count(const struct audit *a, const struct before *b,
 			uint64_t now_in)
 {
 	const struct node *n = a->node;
-	uint64_t held = n->is_relay ? n->relay.held.n : 0;
 
-	WANT(ended(n) + held == b->ended + b->held + now_in,
-	     "I5: %llu ended and %llu held, after %llu and %u",
-	     (unsigned long long)ended(n), (unsigned long long)held,
+	WANT(ended(n) + held(n) == b->ended + b->held + now_in,
+	     "I5: %llu ended and %u held, after %llu and %u",
+	     (unsigned long long)ended(n), held(n),
 	     (unsigned long long)b->ended, b->held);
-	WANT(ended(n) + held == a->inputs, "I5: %llu inputs",
+	WANT(ended(n) + held(n) == a->inputs, "I5: %llu inputs",
 	     (unsigned long long)a->inputs);
 	WANT(n->stats.n[REASON_NONE] == 0 && n->stats.n[REASON_HELD] == 0,
 	     "I5: counted what is no end");
@@ -455,8 +461,10 @@ static void check_sizes(const struct audit *a)
 static unsigned n_peers(const struct audit *a)
 {
 	const uint32_t *n = a->node->relay.peers.n;
+	const uint32_t *m = a->node->client.recent.n;
 
-	return n[ROLL_PROBING] + n[ROLL_FAILED] + n[ROLL_PROVEN];
+	return n[ROLL_PROBING] + n[ROLL_FAILED] + n[ROLL_PROVEN] +
+	       m[STANDING_UNTRUSTED] + m[STANDING_TRUSTED] + m[STANDING_ACTIVE];
 }
 
 static void after(struct audit *a, const struct before *b, uint64_t inputs)
@@ -526,6 +534,112 @@ static void check_proven_ip4(struct audit *a, const struct before *b)
 		a->lost_proven = true;
 }
 
+/* --- a client --- */
+
+static void client_after(struct audit *a, const struct before *b,
+			 const struct view *in, const struct datagram *d,
+			 uint64_t now, struct outbox *out)
+{
+	for (unsigned i = b->outs; i < out->n; i++)
+		client_check_out(a, &out->v[i], in, d, now);
+	client_check_step(a, out, b->outs, in, d, now);
+	after(a, b, in != NULL);
+}
+
+static void client_ip4(struct audit *a, const struct datagram *d, uint64_t now,
+		       struct outbox *out)
+{
+	struct before b;
+	struct view v;
+
+	look(a, &b, out);
+	client_look(a);
+	view_read(&v, d->data, d->len);
+	node_from_ip4(a->node, d, now, out);
+	client_note_input(a, d, &v, now);
+	client_after(a, &b, &v, d, now, out);
+}
+
+static void client_ip6(struct audit *a, const uint8_t *p, uint16_t len,
+		       uint64_t now, struct outbox *out)
+{
+	struct before b;
+	struct view v = {0};
+
+	look(a, &b, out);
+	client_look(a);
+	if (len >= 40 && p[0] >> 4 == 6)
+		view_read(&v, p, len);
+	node_from_ip6(a->node, p, len, now, out);
+	client_after(a, &b, &v, NULL, now, out);
+}
+
+static void client_timer(struct audit *a, uint64_t now, struct outbox *out)
+{
+	struct before b;
+
+	look(a, &b, out);
+	client_look(a);
+	node_timeout(a->node, now, out);
+	client_after(a, &b, NULL, NULL, now, out);
+}
+
+void audit_server(struct audit *a, unsigned i, uint32_t primary,
+		  uint32_t secondary, uint64_t now, struct outbox *out)
+{
+	struct before b;
+
+	look(a, &b, out);
+	client_look(a);
+	client_note_server(a, i, primary, secondary);
+	client_server(&a->node->client, i, primary, secondary, now, out);
+	client_after(a, &b, NULL, NULL, now, out);
+}
+
+void audit_network(struct audit *a, struct tuple local, uint64_t now,
+		   struct outbox *out)
+{
+	struct before b;
+
+	look(a, &b, out);
+	client_look(a);
+	client_network(&a->node->client, local, now, out);
+	client_after(a, &b, NULL, NULL, now, out);
+}
+
+void audit_want(struct audit *a, bool wanted, uint64_t now, struct outbox *out)
+{
+	struct before b;
+
+	look(a, &b, out);
+	client_look(a);
+	client_want(&a->node->client, wanted, now, out);
+	client_after(a, &b, NULL, NULL, now, out);
+}
+
+void audit_check(struct audit *a, uint64_t now, struct outbox *out)
+{
+	struct before b;
+
+	look(a, &b, out);
+	client_look(a);
+	client_check(&a->node->client, now, out);
+	client_after(a, &b, NULL, NULL, now, out);
+}
+
+void audit_native(struct audit *a, bool native, uint64_t now,
+		  struct outbox *out)
+{
+	struct before b;
+
+	look(a, &b, out);
+	client_look(a);
+	node_native(a->node, native, now, out);
+	client_after(a, &b, NULL, NULL, now, out);
+}
+
+/* --- server and relay --- */
+
 void audit_ip4(struct audit *a, const struct datagram *d, uint64_t now,
 	       struct outbox *out)
 {
@@ -533,6 +647,10 @@ void audit_ip4(struct audit *a, const struct datagram *d, uint64_t now,
 	struct view v;
 	unsigned udp, ip6, k;
 
+	if (audit_is_client(a)) {
+		client_ip4(a, d, now, out);
+		return;
+	}
 	look(a, &b, out);
 	view_read(&v, d->data, d->len);
 	if (a->node->is_relay)
@@ -586,6 +704,10 @@ void audit_ip6(struct audit *a, const uint8_t *p, uint16_t len, uint64_t now,
 	struct before b;
 	struct view v = {0};
 
+	if (audit_is_client(a)) {
+		client_ip6(a, p, len, now, out);
+		return;
+	}
 	look(a, &b, out);
 	if (len >= 40 && p[0] >> 4 == 6)
 		view_read(&v, p, len);
@@ -621,6 +743,10 @@ void audit_timeout(struct audit *a, uint64_t now, struct outbox *out)
 {
 	struct before b;
 
+	if (audit_is_client(a)) {
+		client_timer(a, now, out);
+		return;
+	}
 	look(a, &b, out);
 	node_timeout(a->node, now, out);
 	for (unsigned i = b.outs; i < out->n; i++) {
@@ -676,6 +802,8 @@ void audit_walk(const struct audit *a)
 	const struct relay *r = &a->node->relay;
 	unsigned held = 0, slots = 0;
 
+	if (a->node->is_client)
+		client_walk(a);
 	if (!a->node->is_relay)
 		return;
 	for (int roll = 0; roll < ROLL_COUNT; roll++)
@@ -689,11 +817,13 @@ void audit_walk(const struct audit *a)
 
 void audit_init(struct audit *a, struct node *n)
 {
-	*a = (struct audit){.node = n, .walk_every = 256};
+	*a = (struct audit){
+		.node = n, .walk_every = 256, .min_refresh = UINT64_MAX};
 }
 
 void audit_free(struct audit *a)
 {
+	client_book_free(a);
 	free(a->book);
 	a->book = NULL;
 	a->book_size = a->book_used = 0;

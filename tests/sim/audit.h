@@ -14,6 +14,15 @@
  *   I7  packets of strangers do not cost a proven peer its entry
  *   I9  a deadline that was served does not stay in the past
  *   R21 two attempts to reach a client are 2 s apart
+ *
+ * and for a client (audit_client.c) I1-I3 and I5-I9 in its own terms, with
+ *
+ *   I8  its address is what the last valid advertisement says
+ *   A38 not more than one solicitation a second to a server that is silent
+ *   C56 a bubble is 2 s from what was last sent to that peer
+ *   C57 four attempts in 300 s, if there is no direct answer
+ *   Z6  a connectivity test every 2 s to a host, so many a second in all
+ *   Z10 nonces do not repeat
  */
 #ifndef SIM_AUDIT_H
 #define SIM_AUDIT_H
@@ -21,6 +30,7 @@
 #include "node.h"
 
 struct proof;
+struct client_book;
 
 struct audit {
 	struct node *node;
@@ -33,6 +43,11 @@ struct audit {
 	size_t book_size, book_used;
 	uint32_t last_nonce; /* of the last bubble, and so on */
 	struct ip6 last_source, last_client;
+	/* of a client */
+	struct client_book *client;
+	unsigned client_version;
+	uint64_t solicitations, attempts, tests, announcements;
+	uint64_t last_solicitation, min_refresh, max_refresh;
 };
 
 /* Provided by the program; says what is wrong and ends the run. */
@@ -47,6 +62,16 @@ void audit_ip4(struct audit *a, const struct datagram *d, uint64_t now,
 void audit_ip6(struct audit *a, const uint8_t *p, uint16_t len, uint64_t now,
 	       struct outbox *out);
 void audit_timeout(struct audit *a, uint64_t now, struct outbox *out);
+
+/* Events of a client; see client.h. */
+void audit_server(struct audit *a, unsigned i, uint32_t primary,
+		  uint32_t secondary, uint64_t now, struct outbox *out);
+void audit_network(struct audit *a, struct tuple local, uint64_t now,
+		   struct outbox *out);
+void audit_want(struct audit *a, bool wanted, uint64_t now, struct outbox *out);
+void audit_native(struct audit *a, bool native, uint64_t now,
+		  struct outbox *out);
+void audit_check(struct audit *a, uint64_t now, struct outbox *out);
 
 /* I6, all of it. */
 void audit_walk(const struct audit *a);

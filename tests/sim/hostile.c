@@ -9,6 +9,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "csum.h"
+
 /* --- flood --- */
 
 static struct flooder *flooder(const struct actor *a)
@@ -132,7 +134,7 @@ static void some_ip6(struct villain *v, struct ip6 *a)
 		t.server = v->targets[0].ip;
 	switch (sim_below(w, 8)) {
 	case 0:
-		*a = v->victim->addr;
+		*a = *v->victim;
 		return;
 	case 1:
 		*a = v->native;
@@ -256,6 +258,75 @@ static void harm_by_datagram(struct villain *v)
 	sim_send(&v->a, from, v->targets[sim_below(w, v->n_targets)], p, n, 0);
 }
 
+/*
+ * An advertisement as a server would send it, with another origin; all it lacks
+ * is the nonce.
+ */
+static size_t forge_advertisement(struct villain *v, uint8_t *p)
+{
+	struct world *w = v->a.w;
+	struct wire_origin *o;
+	struct wire_ra *ra;
+	size_t n = 0;
+
+	if (sim_chance(w, 700)) {
+		memset(p, 0, 13);
+		p[1] = 1;
+		sim_fill(w, p + 4, 8);
+		n = 13;
+	}
+	o = (void *)(p + n);
+	wire_put_origin(o, some_tuple(v));
+	ra = (void *)(o + 1);
+	memset(ra, 0, sizeof(*ra));
+	wire_put_ip6(&ra->ip, sizeof(*ra) - IP6_LEN, NEXT_ICMPV6, 255,
+		     &v->native, v->victim);
+	teredo_link_local(&ra->ip.src, FLAG_CONE,
+			  (struct tuple){v->servers[0], TEREDO_PORT});
+	some_ip6(v, &ra->ip.dst);
+	ra->type = ICMP6_ROUTER_ADVERTISEMENT;
+	ra->prefix.type = 3;
+	ra->prefix.len = 4;
+	ra->prefix.prefix_len = 64;
+	put32(ra->prefix.prefix.b, TEREDO_PREFIX);
+	put32(ra->prefix.prefix.b + 4, v->servers[0]);
+	ra->mtu.type = 5;
+	ra->mtu.len = 1;
+	put16(ra->csum, csum_ip6(&ra->ip, NEXT_ICMPV6));
+	return n + sizeof(*o) + sizeof(*ra);
+}
+
+/* As if from the server or from a peer of a client. */
+static void harm_a_client(struct villain *v)
+{
+	struct world *w = v->a.w;
+	struct tuple from = {v->servers[sim_below(w, 2)], TEREDO_PORT};
+	struct ip6 src;
+	uint8_t p[PKT_MAX] = {0}, data[16];
+	size_t n;
+
+	some_ip6(v, &src);
+	sim_fill(w, data, sizeof(data));
+	switch (sim_below(w, 4)) {
+	case 0:
+		n = forge_advertisement(v, p);
+		break;
+	case 1: /* a bubble of an invented relay */
+		wire_put_origin((void *)p, some_tuple(v));
+		n = 8 + pkt_bubble(p + 8, &src, v->victim,
+				   sim_chance(w, 500) ? be32(data) : 0);
+		break;
+	case 2: /* an answer to a test that was, or was not */
+		n = pkt_echo(p, &v->native, v->victim, ICMP6_ECHO_REPLY, data);
+		from = some_tuple(v);
+		break;
+	default:
+		n = some_packet(v, p);
+		from = some_tuple(v);
+	}
+	sim_send(&v->a, from, v->targets[0], p, n, 0);
+}
+
 static void harm_from_ip6(struct villain *v)
 {
 	uint8_t p[PKT_MAX];
@@ -276,7 +347,10 @@ static void villain_timer(struct actor *a)
 {
 	struct villain *v = villain(a);
 
-	switch (sim_below(a->w, 3)) {
+	switch (sim_below(a->w, v->servers[0] ? 4 : 3)) {
+	case 3:
+		harm_a_client(v);
+		break;
 	case 0:
 		harm_by_replay(v);
 		break;

@@ -2,8 +2,8 @@
 /*
  * sim [--seeds N] [--seed S] [--scenario NAME] [--trace] [--list]
  *
- * Runs each scenario with N seeds (a flood with a tenth of them). The first
- * failure ends the run and says how to repeat it alone; with --trace each
+ * Runs each scenario with N seeds (what costs much with a part of them). The
+ * first failure ends the run and says how to repeat it alone; with --trace each
  * packet is shown as it arrives.
  */
 #include "scenario.h"
@@ -43,7 +43,7 @@ static uint64_t mix(const char *name, uint64_t seed)
 	return seed;
 }
 
-static void run(const struct scenario *c, uint64_t seed, bool trace)
+static void play(const struct scenario *c, uint64_t seed, bool trace)
 {
 	struct stage *s = calloc(1, sizeof(*s));
 
@@ -54,6 +54,7 @@ static void run(const struct scenario *c, uint64_t seed, bool trace)
 	current.w = &s->w;
 	world_init(&s->w, mix(c->name, seed));
 	s->w.trace = trace;
+	s->seed = seed;
 	c->run(s, c->arg);
 	for (unsigned i = 0; i < s->n_started; i++) {
 		audit_walk(&s->started[i]->audit);
@@ -72,16 +73,39 @@ static const struct option options[] = {
 	{NULL, 0, NULL, 0},
 };
 
+static const struct scenario *const tables[] = {
+	service_scenarios,
+	client_scenarios,
+	peer_scenarios,
+	recovery_scenarios,
+};
+
+enum {
+	N_TABLES = sizeof(tables) / sizeof(tables[0])
+};
+
 static int list(void)
 {
-	for (unsigned i = 0; i < n_scenarios; i++)
-		puts(scenarios[i].name);
+	for (int i = 0; i < N_TABLES; i++) {
+		for (const struct scenario *c = tables[i]; c->name; c++)
+			puts(c->name);
+	}
 	return 0;
 }
 
 static uint64_t seeds_for(const struct scenario *c, uint64_t n)
 {
-	return c->costly ? (n + 9) / 10 : n;
+	return c->share ? (n + c->share - 1) / c->share : n;
+}
+
+static uint64_t run_all(const struct scenario *c, uint64_t first, uint64_t n,
+			bool trace)
+{
+	uint64_t seeds = seeds_for(c, n);
+
+	for (uint64_t k = 0; k < seeds; k++)
+		play(c, first + k, trace);
+	return seeds;
 }
 
 int main(int argc, char **argv)
@@ -112,12 +136,11 @@ int main(int argc, char **argv)
 			return 2;
 		}
 	}
-	for (unsigned i = 0; i < n_scenarios; i++) {
-		if (only && strcmp(only, scenarios[i].name) != 0)
-			continue;
-		for (uint64_t k = 0; k < seeds_for(&scenarios[i], n);
-		     k++, runs++)
-			run(&scenarios[i], first + k, trace);
+	for (int i = 0; i < N_TABLES; i++) {
+		for (const struct scenario *k = tables[i]; k->name; k++) {
+			if (!only || strcmp(only, k->name) == 0)
+				runs += run_all(k, first, n, trace);
+		}
 	}
 	printf("%llu runs\n", (unsigned long long)runs);
 	return runs ? 0 : 2;

@@ -67,10 +67,8 @@ static void answer(struct native *n, const struct wire_ip6 *ip, size_t len)
 	if (ip->next != NEXT_ICMPV6 || len < 48)
 		return;
 	n->errors += u[0] < 128;
-	if (u[0] != ICMP6_ECHO_REQUEST || len < 56)
-		return;
-	len = pkt_echo(p, &ip->dst, &ip->src, ICMP6_ECHO_REPLY, u + 8);
-	sim_send_ip6(&n->a, p, len, 0);
+	if (u[0] == ICMP6_ECHO_REQUEST)
+		sim_send_ip6(&n->a, p, pkt_pong(p, ip, len), 0);
 }
 
 static void on_ip6(struct actor *a, const struct packet *p)

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
  * The real node, with the simulator as its shell. Its host routes IPv6, and
- * takes a hop off what goes through.
+ * takes a hop off what goes through; the host of a client is in home.c.
  */
 #include "sim.h"
 
@@ -20,10 +20,33 @@ static struct tuple door_tuple(const struct ours *o, enum door door)
 		return (struct tuple){o->a.ip[0], TEREDO_PORT};
 	case DOOR_SECONDARY:
 		return (struct tuple){o->a.ip[1], TEREDO_PORT};
+	case DOOR_DISCOVERY:
+		return (struct tuple){IP(224, 0, 0, 253), TEREDO_PORT};
+	case DOOR_PROBE:
+		return (struct tuple){o->a.ip[0], (uint16_t)(o->port + 1)};
 	case DOOR_SERVICE:
+	case DOORS:
 		break;
 	}
 	return (struct tuple){o->a.ip[0], o->port};
+}
+
+static bool door_is_open(const struct ours *o, enum door door)
+{
+	switch (door) {
+	case DOOR_PRIMARY:
+	case DOOR_SECONDARY:
+		return o->conf.is_server;
+	case DOOR_SERVICE:
+		return o->conf.is_relay || o->conf.is_client;
+	case DOOR_PROBE:
+		return o->conf.is_client && o->node->client.status.wants_probe;
+	case DOOR_DISCOVERY:
+		return o->conf.is_client && o->conf.client.local_discovery;
+	case DOORS:
+		break;
+	}
+	return false;
 }
 
 /* The same inner packet, but for its hop limit? */
@@ -63,7 +86,21 @@ static void route(struct ours *o, uint8_t *p, size_t n, uint32_t t)
 	sim_send_ip6(&o->a, p, n, t);
 }
 
-static void carry_out(struct ours *o, const struct packet *in)
+static void send_udp(struct ours *o, const struct out *a, const uint8_t *p,
+		     size_t n, uint32_t t)
+{
+	struct tuple from = door_tuple(o, a->door);
+
+	if (!door_is_open(o, a->door))
+		audit_failed("C69: sends from door %d, which is closed",
+			     a->door);
+	if (a->kind == OUT_GROUP)
+		sim_send_group(&o->a, from, p, n);
+	else
+		sim_send(&o->a, from, a->to, p, n, t);
+}
+
+void ours_carry_out(struct ours *o, const struct packet *in)
 {
 	uint8_t p[PKT_MAX];
 
@@ -77,12 +114,16 @@ static void carry_out(struct ours *o, const struct packet *in)
 		if (a->body_len)
 			memcpy(p + a->head_len, a->body, a->body_len);
 		t = trail(o, in, p, n);
-		if (a->kind == OUT_UDP)
-			sim_send(&o->a, door_tuple(o, a->door), a->to, p, n, t);
+		if (a->kind != OUT_IP6)
+			send_udp(o, a, p, n, t);
+		else if (o->deliver)
+			o->deliver(o, p, n);
 		else
 			route(o, p, n, t);
 	}
 	outbox_clear(o->out);
+	if (o->after)
+		o->after(o);
 }
 
 static void on_ip4(struct actor *a, const struct packet *p)
@@ -91,16 +132,16 @@ static void on_ip4(struct actor *a, const struct packet *p)
 	struct datagram d = {
 		.from = p->from, .ecn = p->ecn, .data = p->data, .len = p->len};
 
-	for (int door = DOOR_PRIMARY; door <= DOOR_SERVICE; door++) {
+	for (int door = DOOR_PRIMARY; door < DOORS; door++) {
 		struct tuple t = door_tuple(o, (enum door)door);
 
-		if (door != DOOR_SERVICE && !o->conf.is_server)
+		if (!door_is_open(o, (enum door)door))
 			continue;
 		if (o->down || t.ip != p->to.ip || t.port != p->to.port)
 			continue;
 		d.door = (enum door)door;
 		audit_ip4(&o->audit, &d, a->w->now, o->out);
-		carry_out(o, p);
+		ours_carry_out(o, p);
 		return;
 	}
 }
@@ -116,7 +157,7 @@ static void on_ip6(struct actor *a, const struct packet *p)
 		return;
 	ip->hops--;
 	audit_ip6(&o->audit, p->data, p->len, a->w->now, o->out);
-	carry_out(o, p);
+	ours_carry_out(o, p);
 }
 
 static uint64_t next(const struct actor *a)
@@ -124,13 +165,13 @@ static uint64_t next(const struct actor *a)
 	return ours(a)->down ? NEVER : node_next(ours(a)->node);
 }
 
-static void on_timer(struct actor *a)
+void ours_timer(struct actor *a)
 {
 	struct ours *o = ours(a);
 
 	while (node_next(o->node) <= a->w->now) {
 		audit_timeout(&o->audit, a->w->now, o->out);
-		carry_out(o, NULL);
+		ours_carry_out(o, NULL);
 	}
 }
 
@@ -177,10 +218,11 @@ void ours_init(struct ours *o, struct world *w, const char *name,
 	o->a.name = name;
 	o->a.ip4 = on_ip4;
 	o->a.from_ip6 = on_ip6;
-	o->a.timer = on_timer;
+	o->a.timer = ours_timer;
 	o->a.next = next;
 	o->conf = *conf;
-	o->port = 3545;
+	if (o->port == 0)
+		o->port = 3545;
 	o->out = malloc(sizeof(*o->out));
 	if (!o->out)
 		abort();

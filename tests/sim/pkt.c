@@ -101,6 +101,21 @@ size_t pkt_echo(uint8_t *p, const struct ip6 *src, const struct ip6 *dst,
 	return sizeof(*ip) + sizeof(*h) + 8;
 }
 
+size_t pkt_pong(uint8_t *p, const struct wire_ip6 *ping, size_t n)
+{
+	struct wire_ip6 *ip = (void *)p;
+	struct wire_icmp6 *h = (void *)(ip + 1);
+
+	memcpy(p, ping, n);
+	ip->hops = 64;
+	ip->src = ping->dst;
+	ip->dst = ping->src;
+	h->type = ICMP6_ECHO_REPLY;
+	put16(h->csum, 0);
+	put16(h->csum, csum_ip6(ip, NEXT_ICMPV6));
+	return n;
+}
+
 size_t pkt_app(uint8_t *p, const struct ip6 *src, const struct ip6 *dst,
 	       enum app_kind kind, uint32_t seq)
 {

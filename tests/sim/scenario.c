@@ -1,235 +1,18 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * Most scenarios start alike: a server on 9.0.0.2 and .3, a relay, a native
- * host x that reaches Teredo through it, and a client c behind a NAT. What is
- * not fixed by the scenario (kind of client, ports of the NAT, loss) is drawn
- * from the seed.
+ * Server and relay. Most scenarios start alike: a server on 9.0.0.2 and .3, a
+ * relay, a native host x that reaches Teredo through it, and a client c behind
+ * a NAT. What is not fixed by the scenario (kind of client, ports of the NAT,
+ * loss) is drawn from the seed. The client here is a double (model.c).
  */
 #include "scenario.h"
-
-#include <string.h>
-
-#define EXPECT(cond, ...)                                                      \
-	do {                                                                   \
-		if (!(cond))                                                   \
-			audit_failed(__VA_ARGS__);                             \
-	} while (0)
-
-static const uint32_t servers[2] = {IP(9, 0, 0, 2), IP(9, 0, 0, 3)};
-
-/* How a relay is set up. */
-enum shape {
-	RELAY_NETWORK,
-	RELAY_HOST,   /* serves its own host */
-	RELAY_NATTED, /* host-specific, behind a NAT, with direct bubbles */
-	RELAY_COMBINED,
-};
-
-/* --- who takes part --- */
-
-static struct node_conf relay_conf(void)
-{
-	struct node_conf c = {.is_relay = true, .prefix = TEREDO_PREFIX};
-
-	c.relay = relay_defaults;
-	c.relay.max_peers = 4096;
-	c.relay.max_held = 256;
-	return c;
-}
-
-static void add_server_role(struct node_conf *c)
-{
-	c->is_server = true;
-	c->prefix = TEREDO_PREFIX;
-	c->server = (struct server_conf){.primary = servers[0],
-					 .secondary = servers[1],
-					 .mtu = TEREDO_MTU,
-					 .ra = {50, 100}};
-}
-
-static void start(struct stage *s, struct ours *o, const char *name,
-		  const struct node_conf *conf)
-{
-	s->started[s->n_started++] = o;
-	ours_init(o, &s->w, name, conf);
-}
-
-static void start_server(struct stage *s)
-{
-	struct node_conf c = {0};
-
-	add_server_role(&c);
-	s->server.a.n_ip = 2;
-	memcpy(s->server.a.ip, servers, sizeof(servers));
-	start(s, &s->server, "server", &c);
-}
-
-static struct ip6 address_of(unsigned native)
-{
-	return (struct ip6){{0x2a, 0, 0, 1, 0, (uint8_t)native, [15] = 1}};
-}
-
-static void set_relay(struct ours *r, unsigned number)
-{
-	r->a.n_ip = 1;
-	r->a.ip[0] = IP(9, 0, 0, 19 + number);
-	r->a.n_ip6 = 1;
-	r->a.ip6[0] = (struct ip6){{0x2a, 0, 0, 3, [15] = (uint8_t)number}};
-}
-
-static void start_combined(struct stage *s)
-{
-	struct node_conf c = relay_conf();
-
-	add_server_role(&c);
-	c.relay.door = DOOR_PRIMARY;
-	c.relay.server = servers[0];
-	set_relay(&s->relay, 1);
-	s->relay.a.n_ip = 2;
-	memcpy(s->relay.a.ip, servers, sizeof(servers));
-	start(s, &s->relay, "both", &c);
-}
-
-static void nat_setup(struct stage *s, struct nat *n, enum nat_kind kind,
-		      uint32_t ip)
-{
-	*n = (struct nat){.kind = kind,
-			  .preserve = sim_chance(&s->w, 500),
-			  .ip = ip,
-			  .timeout = S(40 + sim_below(&s->w, 200))};
-}
-
-/* The host of x is the relay: its address is the relay's own. */
-static void start_relay(struct stage *s, enum shape shape)
-{
-	struct node_conf c = relay_conf();
-
-	if (s->big)
-		c.relay.max_peers = 1 << 17;
-	set_relay(&s->relay, 1);
-	if (shape == RELAY_HOST || shape == RELAY_NATTED) {
-		c.relay.host_only = true;
-		s->relay.a.ip6[1] = s->relay.a.ip6[0];
-		s->relay.a.ip6[0] = address_of(1);
-	}
-	if (shape == RELAY_NATTED) {
-		c.relay.direct_bubbles = true;
-		nat_setup(s, &s->relay_nat, NAT_FULL_CONE + sim_below(&s->w, 3),
-			  IP(9, 0, 3, 1));
-		s->relay.a.ip[0] = IP(192, 168, 9, 2);
-		s->relay.a.nat = &s->relay_nat;
-	}
-	start(s, &s->relay, "relay", &c);
-}
-
-static void start_client(struct stage *s, enum client_kind kind,
-			 enum nat_kind nat)
-{
-	nat_setup(s, &s->nat, nat, IP(9, 0, 1, 1));
-	client_init(&s->c, &s->w, kind, 1, nat == NAT_NONE ? NULL : &s->nat,
-		    servers);
-}
-
-static enum client_kind any_client(struct stage *s)
-{
-	return (enum client_kind)sim_below(&s->w, CLIENT_KINDS);
-}
-
-static enum nat_kind any_cone(struct stage *s)
-{
-	return (enum nat_kind)sim_below(&s->w, NAT_SYMMETRIC);
-}
-
-/* Server, relay, x and c; who answers what is drawn. */
-static void set_stage(struct stage *s, enum shape shape, enum client_kind kind,
-		      enum nat_kind nat)
-{
-	if (shape == RELAY_COMBINED)
-		start_combined(s);
-	else
-		start_server(s);
-	if (shape != RELAY_COMBINED)
-		start_relay(s, shape);
-	native_init(&s->x, &s->w, "native", 1, &s->relay.a);
-	if (shape == RELAY_COMBINED)
-		s->relay.a.via = NULL;
-	start_client(s, kind, nat);
-}
-
-static void set_loss(struct stage *s, unsigned per_mille)
-{
-	s->w.loss = per_mille;
-	s->w.duplicates = per_mille ? 50 : 0;
-	s->w.jitter = per_mille ? MS(40) : MS(5);
-}
-
-static void any_loss(struct stage *s)
-{
-	static const unsigned loss[] = {0, 50, 200};
-
-	set_loss(s, loss[sim_below(&s->w, 3)]);
-}
-
-static void run(struct stage *s, uint64_t time)
-{
-	world_run(&s->w, s->w.now + time);
-}
-
-/* Until the client has an address; a minute is enough, if it can have one. */
-static void qualify(struct stage *s)
-{
-	for (int i = 0; i < 600 && !s->c.has_address; i++)
-		run(s, MS(100));
-	EXPECT(s->c.has_address, "the client gets no address");
-}
-
-static void expect_lossless(const struct flow *f, const char *who)
-{
-	EXPECT(f->sent > f->mark_from &&
-		       f->mark_answered == f->sent - f->mark_from,
-	       "%s lost %u of %u packets", who,
-	       f->sent - f->mark_from - f->mark_answered,
-	       f->sent - f->mark_from);
-}
-
-static void expect_first(const struct flow *f, uint64_t limit, const char *who)
-{
-	EXPECT(f->answered, "%s was never answered", who);
-	EXPECT(f->first_answer - f->first_sent <= limit,
-	       "%s was first answered after %llu ms", who,
-	       (unsigned long long)((f->first_answer - f->first_sent) /
-				    NS_PER_MS));
-}
-
-/* A flow in full swing loses nothing. */
-static void expect_steady(struct stage *s, struct flow *f, const char *who)
-{
-	uint64_t period = f->period;
-
-	if (s->w.loss) {
-		uint32_t before = f->answered;
-
-		run(s, S(120));
-		EXPECT(f->answered > before, "%s is cut off", who);
-		return;
-	}
-	run(s, S(5));
-	flow_mark(f);
-	run(s, S(40));
-	f->on = false;
-	run(s, S(5));
-	f->on = true;
-	f->period = period;
-	f->next = s->w.now;
-	expect_lossless(f, who);
-}
 
 /* --- cold start --- */
 
 /* This client finds that its NAT is symmetric, and stays off-line. */
-static bool is_hopeless(const struct client *c, enum nat_kind nat)
+static bool is_hopeless(const struct model *c, enum nat_kind nat)
 {
-	return nat == NAT_SYMMETRIC && c->kind == CLIENT_PLAIN;
+	return nat == NAT_SYMMETRIC && c->kind == MODEL_PLAIN;
 }
 
 static void be_hopeless(struct stage *s)
@@ -240,11 +23,11 @@ static void be_hopeless(struct stage *s)
 }
 
 static void client_first(struct stage *s, enum shape shape,
-			 enum client_kind kind, enum nat_kind nat)
+			 enum model_kind kind, enum nat_kind nat)
 {
 	any_loss(s);
 	set_stage(s, shape, kind, nat);
-	client_talk(&s->c, &s->x.a.ip6[0], S(1));
+	model_talk(&s->c, &s->x.a.ip6[0], S(1));
 	if (is_hopeless(&s->c, nat)) {
 		be_hopeless(s);
 		return;
@@ -256,11 +39,11 @@ static void client_first(struct stage *s, enum shape shape,
 
 static void cold_client_first(struct stage *s, int nat)
 {
-	client_first(s, RELAY_NETWORK, any_client(s), (enum nat_kind)nat);
+	client_first(s, RELAY_NETWORK, any_model(s), (enum nat_kind)nat);
 }
 
 static void native_first(struct stage *s, enum shape shape,
-			 enum client_kind kind, enum nat_kind nat)
+			 enum model_kind kind, enum nat_kind nat)
 {
 	any_loss(s);
 	set_stage(s, shape, kind, nat);
@@ -281,25 +64,25 @@ static void native_first(struct stage *s, enum shape shape,
 
 static void cold_native_first(struct stage *s, int nat)
 {
-	native_first(s, RELAY_NETWORK, any_client(s), (enum nat_kind)nat);
+	native_first(s, RELAY_NETWORK, any_model(s), (enum nat_kind)nat);
 }
 
 static void shapes_client_first(struct stage *s, int shape)
 {
-	client_first(s, (enum shape)shape, any_client(s), any_cone(s));
+	client_first(s, (enum shape)shape, any_model(s), any_cone(s));
 }
 
 static void shapes_native_first(struct stage *s, int shape)
 {
-	native_first(s, (enum shape)shape, any_client(s), any_cone(s));
+	native_first(s, (enum shape)shape, any_model(s), any_cone(s));
 }
 
 /* --- things that happen --- */
 
 static void talking(struct stage *s)
 {
-	set_stage(s, RELAY_NETWORK, any_client(s), any_cone(s));
-	client_talk(&s->c, &s->x.a.ip6[0], MS(500));
+	set_stage(s, RELAY_NETWORK, any_model(s), any_cone(s));
+	model_talk(&s->c, &s->x.a.ip6[0], MS(500));
 	run(s, S(10));
 	EXPECT(s->c.flow.answered, "the client was never answered");
 }
@@ -344,9 +127,9 @@ static void server_outage(struct stage *s, int arg)
 static void nat_rebinds(struct stage *s, int arg)
 {
 	(void)arg;
-	set_stage(s, RELAY_NETWORK, any_client(s),
+	set_stage(s, RELAY_NETWORK, any_model(s),
 		  NAT_FULL_CONE + sim_below(&s->w, 3));
-	client_talk(&s->c, &s->x.a.ip6[0], MS(500));
+	model_talk(&s->c, &s->x.a.ip6[0], MS(500));
 	run(s, S(10));
 	nat_rebind(&s->nat, s->nat.ip + sim_below(&s->w, 2));
 	run(s, S(75));
@@ -359,16 +142,16 @@ static void silence(struct stage *s, int arg)
 	struct ip6 was;
 
 	(void)arg;
-	set_stage(s, RELAY_NETWORK, any_client(s), NAT_NONE);
+	set_stage(s, RELAY_NETWORK, any_model(s), NAT_NONE);
 	qualify(s);
 	was = s->c.addr;
 	flow_start(&s->x.flow, &s->x.a.ip6[0], &was, s->w.now, MS(250));
 	run(s, S(10));
 	EXPECT(s->x.flow.answered, "the host was never answered");
-	client_silence(&s->c);
+	model_silence(&s->c);
 	run(s, S(60));
 	EXPECT(s->x.errors, "the host does not learn that nobody answers");
-	client_return(&s->c);
+	model_return(&s->c);
 	run(s, S(75));
 	expect_steady(s, &s->x.flow, "the host");
 }
@@ -379,9 +162,9 @@ static void nobody(struct stage *s, int arg)
 	uint64_t bubbles;
 
 	(void)arg;
-	set_stage(s, RELAY_NETWORK, CLIENT_PLAIN, NAT_NONE);
+	set_stage(s, RELAY_NETWORK, MODEL_PLAIN, NAT_NONE);
 	qualify(s);
-	client_silence(&s->c);
+	model_silence(&s->c);
 	flow_start(&s->x.flow, &s->x.a.ip6[0], &s->c.addr, s->w.now, MS(20));
 	run(s, S(36));
 	bubbles = s->relay.audit.bubbles;
@@ -401,13 +184,13 @@ static void tombstone(struct stage *s, int arg)
 	struct flow *f = &s->x.flow;
 
 	(void)arg;
-	set_stage(s, RELAY_NETWORK, CLIENT_PLAIN, NAT_NONE);
+	set_stage(s, RELAY_NETWORK, MODEL_PLAIN, NAT_NONE);
 	qualify(s);
-	client_silence(&s->c);
+	model_silence(&s->c);
 	flow_start(f, &s->x.a.ip6[0], &s->c.addr, s->w.now, MS(500));
 	run(s, S(15));
-	client_return(&s->c);
-	client_talk(&s->c, &s->x.a.ip6[0], S(1));
+	model_return(&s->c);
+	model_talk(&s->c, &s->x.a.ip6[0], S(1));
 	run(s, S(5));
 	EXPECT(s->relay.audit.bubbles <= 5, "the tombstone was forgotten");
 	s->c.flow.on = false;
@@ -432,8 +215,8 @@ static void flood_established(struct stage *s, int kind)
 	uint64_t bubbles;
 
 	s->big = true;
-	set_stage(s, RELAY_NETWORK, any_client(s), any_cone(s));
-	client_talk(&s->c, &s->x.a.ip6[0], MS(100));
+	set_stage(s, RELAY_NETWORK, any_model(s), any_cone(s));
+	model_talk(&s->c, &s->x.a.ip6[0], MS(100));
 	run(s, S(5));
 	flow_mark(&s->c.flow);
 	bubbles = s->relay.audit.bubbles;
@@ -450,8 +233,8 @@ static void flood_established(struct stage *s, int kind)
 /* The same with a table that overflows: the flood pushes out only itself. */
 static void flood_overflows(struct stage *s, int kind)
 {
-	set_stage(s, RELAY_NETWORK, any_client(s), any_cone(s));
-	client_talk(&s->c, &s->x.a.ip6[0], MS(100));
+	set_stage(s, RELAY_NETWORK, any_model(s), any_cone(s));
+	model_talk(&s->c, &s->x.a.ip6[0], MS(100));
 	run(s, S(5));
 	flow_mark(&s->c.flow);
 	flood(s, kind, S(12));
@@ -465,11 +248,11 @@ static void flood_overflows(struct stage *s, int kind)
 static void flood_new(struct stage *s, int kind)
 {
 	s->big = true;
-	set_stage(s, RELAY_NETWORK, any_client(s), any_cone(s));
+	set_stage(s, RELAY_NETWORK, any_model(s), any_cone(s));
 	qualify(s);
 	flood(s, kind, S(3));
 	run(s, MS(1500));
-	client_talk(&s->c, &s->x.a.ip6[0], MS(200));
+	model_talk(&s->c, &s->x.a.ip6[0], MS(200));
 	run(s, MS(1300));
 	expect_first(&s->c.flow, S(1), "the new client");
 }
@@ -478,7 +261,7 @@ static void flood_new(struct stage *s, int kind)
 static void flood_new_native(struct stage *s, int kind)
 {
 	s->big = true;
-	set_stage(s, RELAY_NETWORK, any_client(s), any_cone(s));
+	set_stage(s, RELAY_NETWORK, any_model(s), any_cone(s));
 	qualify(s);
 	flood(s, kind, S(3));
 	run(s, MS(1500));
@@ -496,11 +279,11 @@ static void two_relays(struct stage *s, int arg)
 
 	(void)arg;
 	any_loss(s);
-	set_stage(s, RELAY_NETWORK, any_client(s), any_cone(s));
+	set_stage(s, RELAY_NETWORK, any_model(s), any_cone(s));
 	set_relay(&s->relay2, 2);
 	start(s, &s->relay2, "relay2", &c);
 	native_init(&s->y, &s->w, "native2", 2, &s->relay2.a);
-	client_talk(&s->c, &s->x.a.ip6[0], S(1));
+	model_talk(&s->c, &s->x.a.ip6[0], S(1));
 	run(s, S(s->w.loss ? 200 : 5));
 	EXPECT(s->c.flow.answered, "the client was never answered");
 	while (!s->c.has_address)
@@ -517,12 +300,12 @@ static void two_relays(struct stage *s, int arg)
 static void two_clients(struct stage *s, int arg)
 {
 	(void)arg;
-	set_stage(s, RELAY_NETWORK, any_client(s), any_cone(s));
+	set_stage(s, RELAY_NETWORK, any_model(s), any_cone(s));
 	nat_setup(s, &s->nat2, NAT_FULL_CONE + sim_below(&s->w, 3),
 		  IP(9, 0, 1, 77));
-	client_init(&s->c2, &s->w, any_client(s), 2, &s->nat2, servers);
-	client_talk(&s->c, &s->x.a.ip6[0], MS(700));
-	client_talk(&s->c2, &s->x.a.ip6[0], MS(300));
+	model_init(&s->c2, &s->w, any_model(s), 2, &s->nat2, servers);
+	model_talk(&s->c, &s->x.a.ip6[0], MS(700));
+	model_talk(&s->c2, &s->x.a.ip6[0], MS(300));
 	run(s, S(5));
 	expect_first(&s->c.flow, MS(500), "the first");
 	expect_first(&s->c2.flow, MS(500), "the second");
@@ -536,14 +319,14 @@ static void villainy(struct stage *s, int shape)
 	struct villain *v = &s->villain;
 
 	s->w.record = true;
-	set_stage(s, (enum shape)shape, any_client(s), any_cone(s));
-	client_talk(&s->c, &s->x.a.ip6[0], MS(200));
+	set_stage(s, (enum shape)shape, any_model(s), any_cone(s));
+	model_talk(&s->c, &s->x.a.ip6[0], MS(200));
 	run(s, S(5));
 	v->targets[v->n_targets++] = (struct tuple){servers[0], TEREDO_PORT};
 	v->targets[v->n_targets++] = (struct tuple){servers[1], TEREDO_PORT};
 	v->targets[v->n_targets++] = (struct tuple){IP(9, 0, 0, 20), 3545};
 	v->relay = &s->relay.a;
-	v->victim = &s->c;
+	v->victim = &s->c.addr;
 	v->native = s->x.a.ip6[0];
 	v->a.via = &s->relay.a;
 	villain_init(v, &s->w);
@@ -556,43 +339,43 @@ static void villainy(struct stage *s, int shape)
 	       s->c.flow.sent - s->c.flow.mark_from);
 }
 
-const struct scenario scenarios[] = {
-	{"client-first-no-nat", cold_client_first, NAT_NONE, false},
-	{"client-first-full-cone", cold_client_first, NAT_FULL_CONE, false},
-	{"client-first-restricted", cold_client_first, NAT_RESTRICTED, false},
+const struct scenario service_scenarios[] = {
+	{"client-first-no-nat", cold_client_first, NAT_NONE, 0},
+	{"client-first-full-cone", cold_client_first, NAT_FULL_CONE, 0},
+	{"client-first-restricted", cold_client_first, NAT_RESTRICTED, 0},
 	{"client-first-port-restricted", cold_client_first, NAT_PORT_RESTRICTED,
-	 false},
-	{"client-first-symmetric", cold_client_first, NAT_SYMMETRIC, false},
-	{"native-first-no-nat", cold_native_first, NAT_NONE, false},
-	{"native-first-full-cone", cold_native_first, NAT_FULL_CONE, false},
-	{"native-first-restricted", cold_native_first, NAT_RESTRICTED, false},
+	 0},
+	{"client-first-symmetric", cold_client_first, NAT_SYMMETRIC, 0},
+	{"native-first-no-nat", cold_native_first, NAT_NONE, 0},
+	{"native-first-full-cone", cold_native_first, NAT_FULL_CONE, 0},
+	{"native-first-restricted", cold_native_first, NAT_RESTRICTED, 0},
 	{"native-first-port-restricted", cold_native_first, NAT_PORT_RESTRICTED,
-	 false},
-	{"native-first-symmetric", cold_native_first, NAT_SYMMETRIC, false},
-	{"host-relay-client-first", shapes_client_first, RELAY_HOST, false},
-	{"host-relay-native-first", shapes_native_first, RELAY_HOST, false},
-	{"natted-relay-client-first", shapes_client_first, RELAY_NATTED, false},
-	{"natted-relay-native-first", shapes_native_first, RELAY_NATTED, false},
-	{"combined-client-first", shapes_client_first, RELAY_COMBINED, false},
-	{"combined-native-first", shapes_native_first, RELAY_COMBINED, false},
-	{"relay-restart", relay_restart, 0, false},
-	{"server-restart", server_restart, 0, false},
-	{"server-outage", server_outage, 0, false},
-	{"nat-rebinds", nat_rebinds, 0, false},
-	{"silence", silence, 0, false},
-	{"nobody", nobody, 0, false},
-	{"tombstone", tombstone, 0, false},
-	{"two-relays", two_relays, 0, false},
-	{"two-clients", two_clients, 0, false},
-	{"villain-network", villainy, RELAY_NETWORK, false},
-	{"villain-combined", villainy, RELAY_COMBINED, false},
-	{"flood-established-data", flood_established, FLOOD_DATA, true},
-	{"flood-established-spread", flood_established, FLOOD_SPREAD, true},
-	{"flood-established-echo", flood_established, FLOOD_ECHO, true},
-	{"flood-overflows-spread", flood_overflows, FLOOD_SPREAD, true},
-	{"flood-new-data", flood_new, FLOOD_DATA, true},
-	{"flood-new-spread", flood_new, FLOOD_SPREAD, true},
-	{"flood-new-echo", flood_new, FLOOD_ECHO, true},
-	{"flood-new-native", flood_new_native, FLOOD_DATA, true},
+	 0},
+	{"native-first-symmetric", cold_native_first, NAT_SYMMETRIC, 0},
+	{"host-relay-client-first", shapes_client_first, RELAY_HOST, 0},
+	{"host-relay-native-first", shapes_native_first, RELAY_HOST, 0},
+	{"natted-relay-client-first", shapes_client_first, RELAY_NATTED, 0},
+	{"natted-relay-native-first", shapes_native_first, RELAY_NATTED, 0},
+	{"combined-client-first", shapes_client_first, RELAY_COMBINED, 0},
+	{"combined-native-first", shapes_native_first, RELAY_COMBINED, 0},
+	{"relay-restart", relay_restart, 0, 0},
+	{"server-restart", server_restart, 0, 0},
+	{"server-outage", server_outage, 0, 0},
+	{"nat-rebinds", nat_rebinds, 0, 0},
+	{"silence", silence, 0, 0},
+	{"nobody", nobody, 0, 0},
+	{"tombstone", tombstone, 0, 0},
+	{"two-relays", two_relays, 0, 0},
+	{"two-clients", two_clients, 0, 0},
+	{"villain-network", villainy, RELAY_NETWORK, 0},
+	{"villain-combined", villainy, RELAY_COMBINED, 0},
+	{"flood-established-data", flood_established, FLOOD_DATA, 10},
+	{"flood-established-spread", flood_established, FLOOD_SPREAD, 10},
+	{"flood-established-echo", flood_established, FLOOD_ECHO, 10},
+	{"flood-overflows-spread", flood_overflows, FLOOD_SPREAD, 10},
+	{"flood-new-data", flood_new, FLOOD_DATA, 10},
+	{"flood-new-spread", flood_new, FLOOD_SPREAD, 10},
+	{"flood-new-echo", flood_new, FLOOD_ECHO, 10},
+	{"flood-new-native", flood_new_native, FLOOD_DATA, 10},
+	{0},
 };
-const unsigned n_scenarios = sizeof(scenarios) / sizeof(scenarios[0]);

@@ -17,6 +17,7 @@
 enum {
 	MAX_ACTORS = 24,
 	MAX_ADDRESSES = 4,
+	MAX_CUTS = 4,
 	HISTORY = 64
 };
 
@@ -32,6 +33,8 @@ struct actor;
 
 struct packet {
 	bool ip6;
+	bool local; /* from this host's own applications */
+	bool group; /* to the group of local discovery */
 	uint8_t ecn;
 	uint16_t len;
 	uint32_t trail;        /* who has forwarded it, a bit each (I4) */
@@ -39,28 +42,46 @@ struct packet {
 	uint8_t data[];
 };
 
-/* RFC 3489's words for how a NAT maps and filters. */
+/*
+ * RFC 4787 §4.1 and §5: how a NAT maps and filters. Each may depend on nothing,
+ * on the remote address, or on that and the remote port.
+ */
+enum nat_rule {
+	NAT_INDEPENDENT,
+	NAT_BY_ADDRESS,
+	NAT_BY_PORT,
+	NAT_RULES
+};
+
+/* Both in one number; RFC 3489 has names for four of the nine. */
+#define NAT_KIND(mapping, filtering)                                           \
+	(1 + (int)NAT_RULES * (mapping) + (filtering))
 enum nat_kind {
 	NAT_NONE,
 	NAT_FULL_CONE,
 	NAT_RESTRICTED,
 	NAT_PORT_RESTRICTED,
-	NAT_SYMMETRIC,
+	NAT_SYMMETRIC = NAT_KIND(NAT_BY_PORT, NAT_BY_PORT),
 	NAT_KINDS
 };
 
 enum {
-	NAT_MAPPINGS = 32,
+	NAT_MAPPINGS = 64,
 	NAT_FILTERS = 64
 };
 
 struct nat {
-	enum nat_kind kind;
-	bool preserve; /* the inner port is used outside, if it is free */
-	uint32_t ip;   /* outside */
+	enum nat_rule mapping, filtering;
+	bool preserve;     /* the inner port is used outside, if it is free */
+	bool sequential;   /* else one port after the other */
+	bool hairpin;      /* hosts inside may meet by outside addresses */
+	bool refreshed_in; /* what comes in keeps a mapping alive, too */
+	bool blocked;      /* nothing passes */
+	uint16_t port;     /* last one given out */
+	uint32_t ip;       /* outside */
 	uint64_t timeout;
 	struct nat_mapping {
-		struct tuple inside, remote; /* remote: symmetric only */
+		struct tuple inside, remote; /* remote: as far as it counts */
 		uint16_t port;
 		uint64_t used;
 		struct tuple sent[NAT_FILTERS];
@@ -77,6 +98,7 @@ struct actor {
 	uint32_t ip[MAX_ADDRESSES];
 	struct ip6 ip6[MAX_ADDRESSES];
 	struct actor *via; /* next hop to Teredo addresses */
+	bool asleep;       /* it gets nothing, and does nothing */
 	uint64_t armed;    /* deadline that the queue knows */
 	void (*ip4)(struct actor *a, const struct packet *p);
 	void (*from_ip6)(struct actor *a, const struct packet *p);
@@ -95,6 +117,9 @@ struct world {
 	bool trace;
 	unsigned loss, duplicates; /* per 1000 */
 	uint64_t delay, jitter;    /* jitter reorders */
+	struct {
+		uint32_t a, b; /* outside; b = 0: from and to everybody */
+	} cut[MAX_CUTS];
 	unsigned n_actors;
 	struct actor *actors[MAX_ACTORS];
 	struct event *heap;
@@ -119,8 +144,13 @@ void sim_fill(struct world *w, void *p, size_t n);
 /* Send a datagram through the NAT of a, if it has one. */
 void sim_send(struct actor *a, struct tuple from, struct tuple to,
 	      const void *p, size_t n, uint32_t trail);
+/* Send to the group of local discovery, on the LAN behind the same NAT. */
+void sim_send_group(struct actor *a, struct tuple from, const void *p,
+		    size_t n);
 /* Send an IPv6 packet over the native Internet. */
 void sim_send_ip6(struct actor *a, const void *p, size_t n, uint32_t trail);
+/* From an application of this host to its own from_ip6(). */
+void sim_send_local(struct actor *a, const void *p, size_t n);
 
 bool nat_out(struct nat *n, struct world *w, struct tuple *from,
 	     struct tuple to);
@@ -128,6 +158,12 @@ bool nat_in(struct nat *n, struct world *w, struct tuple from,
 	    struct tuple *to);
 /* Forget every mapping and take another outside address. */
 void nat_rebind(struct nat *n, uint32_t ip);
+void nat_set_kind(struct nat *n, enum nat_kind kind);
+/* RFC 3489's symmetric: two remotes see two ports. */
+static inline bool nat_is_symmetric(const struct nat *n)
+{
+	return n->mapping != NAT_INDEPENDENT;
+}
 
 /* --- numbered requests and their answers --- */
 
@@ -162,15 +198,58 @@ struct ours {
 	struct node_conf conf;
 	struct outbox *out;
 	void *mem;
-	uint16_t port; /* of the relay */
+	uint16_t port; /* of the service */
 	bool down;
+	/* What the node has for its host; NULL: it is routed on. */
+	void (*deliver)(struct ours *o, uint8_t *p, size_t n);
+	void (*after)(struct ours *o); /* each step; may be NULL */
 };
 
 void ours_init(struct ours *o, struct world *w, const char *name,
 	       const struct node_conf *conf);
 /* What it knows is gone. */
 void ours_restart(struct ours *o);
+/* Run the outbox; in: the packet that filled it, or NULL. */
+void ours_carry_out(struct ours *o, const struct packet *in);
+void ours_timer(struct actor *a);
 void ours_free(struct ours *o);
+
+/* --- a host with our client --- */
+
+enum {
+	HOME_FLOWS = 3
+};
+
+struct home {
+	struct ours o;
+	struct client_status seen; /* when the shell last looked */
+	struct flow flow[HOME_FLOWS];
+	bool pinned[HOME_FLOWS]; /* the flow keeps its source */
+	unsigned errors;         /* ICMPv6: nobody there */
+	unsigned served;         /* requests of others */
+	struct {
+		uint32_t ip[2];
+	} name[CLIENT_SERVERS]; /* what the resolver will say */
+	bool resolver_down;
+	bool is_auto; /* set before home_init(): has a relay, too */
+	uint64_t start_at, lookup_at;
+	uint64_t up_at;    /* the address last changed */
+	struct ip6 native; /* its address if there is native IPv6 */
+};
+
+void home_init(struct home *h, struct world *w, const char *name,
+	       unsigned number, struct nat *nat, const struct client_conf *conf,
+	       const uint32_t servers[][2], unsigned n);
+/* As after a crash: what the shell had written down is all that is known. */
+void home_restart(struct home *h);
+/* Tell the core what netlink tells: ip 0 is no network. */
+void home_network(struct home *h, uint32_t ip);
+/* NULL if it has none. */
+const struct ip6 *home_address(const struct home *h);
+bool home_has(const struct home *h, const struct ip6 *a);
+void home_talk(struct home *h, unsigned i, const struct ip6 *dst,
+	       uint64_t period);
+void home_native(struct home *h, bool native);
 
 /* --- native hosts --- */
 
@@ -185,16 +264,16 @@ void native_init(struct native *n, struct world *w, const char *name,
 
 /* --- clients --- */
 
-enum client_kind {
-	CLIENT_PLAIN,  /* 4380 with both servers, nonces in solicitations */
-	CLIENT_DEBIAN, /* speaks to the first server only, without nonces */
-	CLIENT_SNS,    /* 6081: nonces in bubbles; symmetric NATs are no bar */
-	CLIENT_KINDS
+enum model_kind {
+	MODEL_PLAIN,  /* 4380 with both servers, nonces in solicitations */
+	MODEL_DEBIAN, /* speaks to the first server only, without nonces */
+	MODEL_SNS,    /* 6081: nonces in bubbles; symmetric NATs are no bar */
+	MODEL_KINDS
 };
 
 enum {
-	CLIENT_REMOTES = 4,
-	CLIENT_QUEUE = 8
+	MODEL_REMOTES = 4,
+	MODEL_QUEUE = 8
 };
 
 struct remote {
@@ -205,20 +284,20 @@ struct remote {
 	unsigned tests;
 	uint8_t nonce[8];
 	unsigned n;
-	uint8_t queue[CLIENT_QUEUE][APP_LEN];
+	uint8_t queue[MODEL_QUEUE][APP_LEN];
 };
 
-struct client {
+struct model {
 	struct actor a;
-	enum client_kind kind;
+	enum model_kind kind;
 	struct tuple local;
 	uint32_t server[2];
 	enum {
-		CLIENT_ASK_FIRST,
-		CLIENT_ASK_SECOND,
-		CLIENT_UP,
-		CLIENT_REFRESH,
-		CLIENT_SILENT
+		MODEL_ASK_FIRST,
+		MODEL_ASK_SECOND,
+		MODEL_UP,
+		MODEL_REFRESH,
+		MODEL_SILENT
 	} state;
 	bool has_address;
 	uint64_t due;
@@ -226,18 +305,18 @@ struct client {
 	uint8_t nonce[8];
 	struct tuple first;
 	struct ip6 ll, addr;
-	struct remote remotes[CLIENT_REMOTES];
+	struct remote remotes[MODEL_REMOTES];
 	struct flow flow;
 	uint64_t qualified_at;
 	unsigned requests; /* served to others */
 };
 
-void client_init(struct client *c, struct world *w, enum client_kind kind,
-		 unsigned number, struct nat *nat, const uint32_t server[2]);
-void client_silence(struct client *c);
-void client_return(struct client *c);
+void model_init(struct model *c, struct world *w, enum model_kind kind,
+		unsigned number, struct nat *nat, const uint32_t server[2]);
+void model_silence(struct model *c);
+void model_return(struct model *c);
 /* Requests to a native host, as soon as it has an address. */
-void client_talk(struct client *c, const struct ip6 *dst, uint64_t period);
+void model_talk(struct model *c, const struct ip6 *dst, uint64_t period);
 
 /* --- who means harm --- */
 
@@ -262,8 +341,9 @@ struct villain {
 	struct tuple targets[3];
 	unsigned n_targets;
 	struct actor *relay; /* gets packets from the IPv6 side */
-	const struct client *victim;
+	const struct ip6 *victim;
 	struct ip6 native;
+	uint32_t servers[2]; /* of a victim that is a client; or 0 */
 	uint64_t due, stop;
 };
 

@@ -88,7 +88,7 @@ static struct event pop(struct world *w)
 
 void world_touch(struct actor *a)
 {
-	uint64_t next = a->next ? a->next(a) : NEVER;
+	uint64_t next = a->next && !a->asleep ? a->next(a) : NEVER;
 
 	if (next < a->w->now)
 		next = a->w->now;
@@ -197,6 +197,19 @@ static void remember(struct world *w, const struct packet *p)
 	*slot = packet_copy(p);
 }
 
+static bool is_cut(const struct world *w, const struct packet *p)
+{
+	for (int i = 0; i < MAX_CUTS; i++) {
+		uint32_t a = w->cut[i].a, b = w->cut[i].b;
+
+		if (p->ip6 || !a || (p->from.ip != a && p->to.ip != a))
+			continue;
+		if (!b || p->from.ip == b || p->to.ip == b)
+			return true;
+	}
+	return false;
+}
+
 /* The Internet: p is on its way to a; a is NULL for a datagram. */
 static void carry(struct world *w, struct actor *a, struct packet *p)
 {
@@ -209,7 +222,7 @@ static void carry(struct world *w, struct actor *a, struct packet *p)
 
 		if (w->jitter)
 			delay += sim_random(w) % w->jitter;
-		if (sim_chance(w, w->loss))
+		if (is_cut(w, p) || sim_chance(w, w->loss))
 			trace(w, p, "-", "(lost)");
 		else
 			push(w, w->now + delay, a, packet_copy(p));
@@ -217,17 +230,85 @@ static void carry(struct world *w, struct actor *a, struct packet *p)
 	free(p);
 }
 
+static bool has_ip4(const struct actor *a, uint32_t ip)
+{
+	for (unsigned i = 0; i < a->n_ip; i++) {
+		if (a->ip[i] == ip)
+			return true;
+	}
+	return false;
+}
+
+static struct actor *neighbour(const struct world *w, const struct nat *nat,
+			       uint32_t ip)
+{
+	for (unsigned i = 0; i < w->n_actors; i++) {
+		if (w->actors[i]->nat == nat && has_ip4(w->actors[i], ip))
+			return w->actors[i];
+	}
+	return NULL;
+}
+
+/* On the LAN nothing is lost. */
+static void carry_inside(struct actor *to, struct packet *p, uint64_t delay)
+{
+	push(to->w, to->w->now + delay, to, p);
+}
+
+/* Is it an address of the LAN behind a NAT? */
+static bool is_inside(uint32_t ip)
+{
+	return ip >> 24 == 10 || ip >> 16 == (192 << 8 | 168);
+}
+
 void sim_send(struct actor *a, struct tuple from, struct tuple to,
 	      const void *data, size_t n, uint32_t trail)
 {
 	struct packet *p;
 
-	if (a->nat && !nat_out(a->nat, a->w, &from, to))
+	if (a->nat && !is_inside(to.ip) && !nat_out(a->nat, a->w, &from, to))
 		return;
 	p = packet_new(data, n, trail);
 	p->from = from;
 	p->to = to;
+	if (is_inside(to.ip)) {
+		struct actor *b =
+			a->nat ? neighbour(a->w, a->nat, to.ip) : NULL;
+
+		if (b)
+			carry_inside(b, p, MS(1));
+		else
+			free(p);
+		return;
+	}
 	carry(a->w, NULL, p);
+}
+
+void sim_send_group(struct actor *a, struct tuple from, const void *data,
+		    size_t n)
+{
+	const struct tuple group = {IP(224, 0, 0, 253), TEREDO_PORT};
+
+	for (unsigned i = 0; i < a->w->n_actors; i++) {
+		struct actor *to = a->w->actors[i];
+		struct packet *p;
+
+		if (to == a || !a->nat || to->nat != a->nat)
+			continue;
+		p = packet_new(data, n, 0);
+		p->from = from;
+		p->to = group;
+		p->group = true;
+		carry_inside(to, p, MS(1));
+	}
+}
+
+void sim_send_local(struct actor *a, const void *data, size_t n)
+{
+	struct packet *p = packet_new(data, n, 0);
+
+	p->ip6 = p->local = true;
+	carry_inside(a, p, NS_PER_MS / 20);
 }
 
 static bool has_ip6(const struct actor *a, const struct ip6 *ip)
@@ -259,31 +340,31 @@ void sim_send_ip6(struct actor *a, const void *data, size_t n, uint32_t trail)
 	carry(w, to, p);
 }
 
-/* Whom a datagram reaches; a NAT may rewrite or refuse it. */
-static struct actor *arrive(struct world *w, struct packet *p)
+static struct nat *outside(const struct world *w, uint32_t ip)
 {
 	for (unsigned i = 0; i < w->n_actors; i++) {
-		struct actor *a = w->actors[i];
-
-		if (a->nat) {
-			if (a->nat->ip == p->to.ip)
-				return nat_in(a->nat, w, p->from, &p->to)
-					       ? a
-					       : NULL;
-			continue;
-		}
-		for (unsigned k = 0; k < a->n_ip; k++) {
-			if (a->ip[k] == p->to.ip)
-				return a;
-		}
+		if (w->actors[i]->nat && w->actors[i]->nat->ip == ip)
+			return w->actors[i]->nat;
 	}
 	return NULL;
 }
 
+/* Whom a datagram reaches; a NAT may rewrite or refuse it. */
+static struct actor *arrive(struct world *w, struct packet *p)
+{
+	struct nat *nat = outside(w, p->to.ip);
+
+	if (nat && !nat_in(nat, w, p->from, &p->to))
+		return NULL;
+	return neighbour(w, nat, p->to.ip);
+}
+
 static void deliver(struct world *w, struct actor *a, struct packet *p)
 {
-	if (!p->ip6)
+	if (!p->ip6 && !a)
 		a = arrive(w, p);
+	if (a && a->asleep)
+		a = NULL;
 	trace(w, p, a ? a->name : "-", a ? "" : "(nobody there)");
 	if (a && p->ip6)
 		a->from_ip6(a, p);
@@ -307,7 +388,7 @@ void world_run(struct world *w, uint64_t until)
 		} else {
 			if (e.a->armed <= w->now)
 				e.a->armed = NEVER;
-			if (e.a->next(e.a) <= w->now)
+			if (!e.a->asleep && e.a->next(e.a) <= w->now)
 				e.a->timer(e.a);
 			world_touch(e.a);
 		}

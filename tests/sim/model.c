@@ -19,9 +19,9 @@ enum {
 
 static const uint64_t VALID = S(30);
 
-static struct client *client(const struct actor *a)
+static struct model *model(const struct actor *a)
 {
-	return (struct client *)((uintptr_t)a - offsetof(struct client, a));
+	return (struct model *)((uintptr_t)a - offsetof(struct model, a));
 }
 
 static bool same(struct tuple a, struct tuple b)
@@ -29,58 +29,58 @@ static bool same(struct tuple a, struct tuple b)
 	return a.ip == b.ip && a.port == b.port;
 }
 
-static void send(struct client *c, struct tuple to, const void *p, size_t n)
+static void send(struct model *c, struct tuple to, const void *p, size_t n)
 {
 	sim_send(&c->a, c->local, to, p, n, 0);
 }
 
-static struct tuple server(const struct client *c, int i)
+static struct tuple server(const struct model *c, int i)
 {
 	return (struct tuple){c->server[i], TEREDO_PORT};
 }
 
 /* --- qualification --- */
 
-static void solicit(struct client *c)
+static void solicit(struct model *c)
 {
 	uint8_t p[PKT_MAX];
-	bool nonce = c->kind != CLIENT_DEBIAN;
+	bool nonce = c->kind != MODEL_DEBIAN;
 	size_t n;
 
 	sim_fill(c->a.w, c->nonce, sizeof(c->nonce));
 	n = pkt_rs(p, &c->ll, nonce ? c->nonce : NULL);
-	send(c, server(c, c->state == CLIENT_ASK_SECOND), p, n);
+	send(c, server(c, c->state == MODEL_ASK_SECOND), p, n);
 	c->tries++;
 	c->due = c->a.w->now + S(4);
 }
 
-static void ask(struct client *c, int state)
+static void ask(struct model *c, int state)
 {
 	c->state = state;
 	c->tries = 0;
 	solicit(c);
 }
 
-static void rest(struct client *c, uint64_t time)
+static void rest(struct model *c, uint64_t time)
 {
-	c->state = CLIENT_UP;
+	c->state = MODEL_UP;
 	c->due = c->a.w->now + time;
 }
 
-static void start_over(struct client *c, uint64_t later)
+static void start_over(struct model *c, uint64_t later)
 {
 	c->has_address = false;
-	c->state = CLIENT_ASK_FIRST;
+	c->state = MODEL_ASK_FIRST;
 	c->tries = SOLICITATIONS;
 	c->due = c->a.w->now + later;
 }
 
-static void take_address(struct client *c)
+static void take_address(struct model *c)
 {
 	struct teredo t = {TEREDO_PREFIX, c->server[0], 0, c->first};
 	struct ip6 new;
 
-	t.flags = c->kind == CLIENT_DEBIAN ? 0 : 0x1467;
+	t.flags = c->kind == MODEL_DEBIAN ? 0 : 0x1467;
 	teredo_pack(&new, &t);
 	if (!c->has_address || !ip6_equal(&new, &c->addr)) {
 		memset(c->remotes, 0, sizeof(c->remotes));
@@ -91,49 +91,49 @@ static void take_address(struct client *c)
 	rest(c, MS(22500 + sim_below(c->a.w, 7500)));
 }
 
-static void on_ra(struct client *c, const struct view *v, struct tuple from)
+static void on_ra(struct model *c, const struct view *v, struct tuple from)
 {
-	int asked = c->state == CLIENT_ASK_SECOND;
+	int asked = c->state == MODEL_ASK_SECOND;
 
-	if (c->state == CLIENT_UP || !same(from, server(c, asked)) ||
+	if (c->state == MODEL_UP || !same(from, server(c, asked)) ||
 	    !v->has_origin || !ip6_equal(&v->ip->dst, &c->ll))
 		return;
-	if (c->kind != CLIENT_DEBIAN &&
+	if (c->kind != MODEL_DEBIAN &&
 	    (!v->nonce || memcmp(v->nonce, c->nonce, 8) != 0))
 		return;
 	if (asked) {
-		if (same(v->origin, c->first) || c->kind == CLIENT_SNS)
+		if (same(v->origin, c->first) || c->kind == MODEL_SNS)
 			take_address(c);
 		else
 			start_over(c, S(10)); /* symmetric NAT */
 		return;
 	}
 	c->first = v->origin;
-	if (c->state == CLIENT_ASK_FIRST && c->kind != CLIENT_DEBIAN)
-		ask(c, CLIENT_ASK_SECOND);
+	if (c->state == MODEL_ASK_FIRST && c->kind != MODEL_DEBIAN)
+		ask(c, MODEL_ASK_SECOND);
 	else
 		take_address(c);
 }
 
-static void on_due(struct client *c)
+static void on_due(struct model *c)
 {
-	if (c->state == CLIENT_UP)
-		ask(c, CLIENT_REFRESH);
+	if (c->state == MODEL_UP)
+		ask(c, MODEL_REFRESH);
 	else if (c->tries < SOLICITATIONS)
 		solicit(c);
-	else if (c->state == CLIENT_ASK_FIRST)
-		ask(c, CLIENT_ASK_FIRST);
+	else if (c->state == MODEL_ASK_FIRST)
+		ask(c, MODEL_ASK_FIRST);
 	else
 		start_over(c, S(1));
 }
 
 /* --- partners --- */
 
-static struct remote *remote(struct client *c, const struct ip6 *a)
+static struct remote *remote(struct model *c, const struct ip6 *a)
 {
 	struct remote *r = NULL;
 
-	for (int i = 0; i < CLIENT_REMOTES; i++) {
+	for (int i = 0; i < MODEL_REMOTES; i++) {
 		if (c->remotes[i].used && ip6_equal(&c->remotes[i].addr, a))
 			return &c->remotes[i];
 		if (!r || c->remotes[i].heard < r->heard)
@@ -143,7 +143,7 @@ static struct remote *remote(struct client *c, const struct ip6 *a)
 	return r;
 }
 
-static void test(struct client *c, struct remote *r)
+static void test(struct model *c, struct remote *r)
 {
 	uint8_t p[PKT_MAX];
 
@@ -158,14 +158,14 @@ static void test(struct client *c, struct remote *r)
 }
 
 /* A packet of APP_LEN bytes to a native host: now, or after a test. */
-static void send_native(struct client *c, struct remote *r, const uint8_t *p)
+static void send_native(struct model *c, struct remote *r, const uint8_t *p)
 {
 	if (r->trusted && c->a.w->now - r->heard < VALID) {
 		send(c, r->relay, p, APP_LEN);
 		return;
 	}
 	r->trusted = false;
-	if (r->n == CLIENT_QUEUE)
+	if (r->n == MODEL_QUEUE)
 		memmove(r->queue[0], r->queue[1], sizeof(r->queue[0]) * --r->n);
 	memcpy(r->queue[r->n++], p, APP_LEN);
 	if (r->test_due != NEVER)
@@ -175,7 +175,7 @@ static void send_native(struct client *c, struct remote *r, const uint8_t *p)
 	test(c, r);
 }
 
-static void on_proof(struct client *c, struct remote *r, struct tuple from)
+static void on_proof(struct model *c, struct remote *r, struct tuple from)
 {
 	sim_fill(c->a.w, r->nonce, sizeof(r->nonce)); /* it counts once */
 	r->trusted = true;
@@ -187,7 +187,7 @@ static void on_proof(struct client *c, struct remote *r, struct tuple from)
 	r->n = 0;
 }
 
-static void on_app(struct client *c, struct remote *r, const struct view *v)
+static void on_app(struct model *c, struct remote *r, const struct view *v)
 {
 	uint8_t p[PKT_MAX];
 	uint32_t seq;
@@ -204,7 +204,7 @@ static void on_app(struct client *c, struct remote *r, const struct view *v)
 	}
 }
 
-static void on_native(struct client *c, const struct view *v, struct tuple from)
+static void on_native(struct model *c, const struct view *v, struct tuple from)
 {
 	struct remote *r = remote(c, &v->ip->src);
 	const uint8_t *icmp = ip6_payload(v->ip);
@@ -221,10 +221,10 @@ static void on_native(struct client *c, const struct view *v, struct tuple from)
 }
 
 /* A bubble that the server passed on: let its sender hear from us. */
-static void on_bubble(struct client *c, const struct view *v)
+static void on_bubble(struct model *c, const struct view *v)
 {
 	uint8_t p[PKT_MAX];
-	uint32_t nonce = c->kind == CLIENT_SNS ? view_trailer(v) : 0;
+	uint32_t nonce = c->kind == MODEL_SNS ? view_trailer(v) : 0;
 
 	if (be32(v->ip->src.b) != TEREDO_PREFIX)
 		send(c, v->origin, p,
@@ -233,11 +233,11 @@ static void on_bubble(struct client *c, const struct view *v)
 
 static void on_ip4(struct actor *a, const struct packet *p)
 {
-	struct client *c = client(a);
+	struct model *c = model(a);
 	struct view v;
 
 	view_read(&v, p->data, p->len);
-	if (c->state == CLIENT_SILENT || !v.ip || p->to.port != c->local.port)
+	if (c->state == MODEL_SILENT || !v.ip || p->to.port != c->local.port)
 		return;
 	if (v.ip->next == NEXT_ICMPV6 && v.len >= 48 &&
 	    ip6_payload(v.ip)[0] == ICMP6_ROUTER_ADVERTISEMENT) {
@@ -257,21 +257,21 @@ static void on_ip4(struct actor *a, const struct packet *p)
 
 /* --- time --- */
 
-static uint64_t flow_due(const struct client *c)
+static uint64_t flow_due(const struct model *c)
 {
 	return c->flow.on && c->has_address ? c->flow.next : NEVER;
 }
 
 static uint64_t next(const struct actor *a)
 {
-	const struct client *c = client(a);
+	const struct model *c = model(a);
 	uint64_t t = c->due;
 
-	if (c->state == CLIENT_SILENT)
+	if (c->state == MODEL_SILENT)
 		return NEVER;
 	if (flow_due(c) < t)
 		t = flow_due(c);
-	for (int i = 0; i < CLIENT_REMOTES; i++) {
+	for (int i = 0; i < MODEL_REMOTES; i++) {
 		if (c->remotes[i].used && c->remotes[i].test_due < t)
 			t = c->remotes[i].test_due;
 	}
@@ -280,13 +280,13 @@ static uint64_t next(const struct actor *a)
 
 static void on_timer(struct actor *a)
 {
-	struct client *c = client(a);
+	struct model *c = model(a);
 	uint64_t now = a->w->now;
 	uint8_t p[PKT_MAX];
 
 	if (c->due <= now)
 		on_due(c);
-	for (int i = 0; i < CLIENT_REMOTES; i++) {
+	for (int i = 0; i < MODEL_REMOTES; i++) {
 		if (c->remotes[i].used && c->remotes[i].test_due <= now)
 			test(c, &c->remotes[i]);
 	}
@@ -297,26 +297,26 @@ static void on_timer(struct actor *a)
 	}
 }
 
-void client_silence(struct client *c)
+void model_silence(struct model *c)
 {
-	c->state = CLIENT_SILENT;
+	c->state = MODEL_SILENT;
 	c->has_address = false;
 }
 
-void client_return(struct client *c)
+void model_return(struct model *c)
 {
 	start_over(c, 0);
 	world_touch(&c->a);
 }
 
-void client_talk(struct client *c, const struct ip6 *dst, uint64_t period)
+void model_talk(struct model *c, const struct ip6 *dst, uint64_t period)
 {
 	flow_start(&c->flow, &c->addr, dst, c->a.w->now, period);
 	world_touch(&c->a);
 }
 
-void client_init(struct client *c, struct world *w, enum client_kind kind,
-		 unsigned number, struct nat *nat, const uint32_t servers[2])
+void model_init(struct model *c, struct world *w, enum model_kind kind,
+		unsigned number, struct nat *nat, const uint32_t servers[2])
 {
 	c->kind = kind;
 	c->a.name = nat ? "client" : "client*";
@@ -329,7 +329,7 @@ void client_init(struct client *c, struct world *w, enum client_kind kind,
 	c->a.ip4 = on_ip4;
 	c->a.next = next;
 	c->a.timer = on_timer;
-	teredo_link_local(&c->ll, kind == CLIENT_DEBIAN ? 0 : 0x2c31, c->local);
+	teredo_link_local(&c->ll, kind == MODEL_DEBIAN ? 0 : 0x2c31, c->local);
 	world_add(w, &c->a);
 	start_over(c, MS(sim_below(w, 1000)));
 }

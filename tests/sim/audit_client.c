@@ -1,0 +1,952 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * The book of a client is a hash table of rows. A row is about a peer (t is
+ * {0, 0}), a tuple (the address is ::), or a peer at a tuple: when it showed
+ * itself there, what was last sent to it, and what it may answer with. Numbers
+ * that must not repeat are rows, too.
+ */
+#include "audit_client.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#define WANT(cond, ...)                                                        \
+	do {                                                                   \
+		if (!(cond))                                                   \
+			audit_failed(__VA_ARGS__);                             \
+	} while (0)
+
+static const uint64_t PROOF_NS = 30 * NS_PER_S;
+static const uint64_t GAP_NS = 2 * NS_PER_S;
+static const uint64_t WINDOW_NS = 300 * NS_PER_S;
+static const uint64_t LAN_NS = 600 * NS_PER_S;
+static const uint64_t RS_NS = NS_PER_S;
+
+enum {
+	TEST_LEN = IP6_LEN + 8 + TEST_NONCE_LEN,
+};
+
+/* A bucket of the auditor's own. */
+struct leak {
+	double level;
+	uint64_t at;
+};
+
+struct row {
+	bool used;
+	struct ip6 a;
+	struct tuple t;
+	uint64_t proof; /* peer at a tuple: shown */
+	uint64_t sent;  /* peer: data to it, from this address */
+	struct ip6 sent_from;
+	unsigned sent_step;
+	uint64_t bubbled;  /* peer or relay: last attempt */
+	unsigned step;     /* of that */
+	uint64_t tries[4]; /* bubble attempts, newest first */
+	unsigned serial;   /* of the last attempt */
+	uint64_t tested;
+	struct leak test_leak;
+	unsigned test_step;
+	bool has_test, test_used;
+	uint8_t test[TEST_NONCE_LEN];
+	uint32_t nonce_sent, nonce_got;
+	struct ip6 cookie; /* source of the last bubble, if not our own */
+	struct tuple lan;  /* by a discovery bubble */
+	uint64_t lan_heard;
+	bool is_server;        /* tuple: what the resolver has said */
+	uint32_t other;        /* address of that server */
+	uint64_t asked[DOORS]; /* last solicitation without an answer */
+	bool has_ra;
+	struct tuple seen; /* as its last advertisement says */
+};
+
+struct client_book {
+	struct row *v;
+	size_t size, used;
+	unsigned step;   /* number of this step */
+	unsigned serial; /* bubble attempts in all */
+	bool lost;       /* entries may have been pushed out */
+	struct stats before;
+	uint32_t held;
+	uint32_t n[STANDINGS];
+	uint32_t oldest[STANDINGS];
+	struct ip6 oldest_address;
+	struct leak bubbles, tests, strangers;
+	uint32_t told[CLIENT_SERVERS];
+	unsigned stuck;
+	uint64_t stuck_at;
+};
+
+bool audit_is_client(const struct audit *a)
+{
+	return a->node->is_client && !a->node->is_native;
+}
+
+static const struct client *client(const struct audit *a)
+{
+	return &a->node->client;
+}
+
+/* --- the book --- */
+
+static struct client_book *book(struct audit *a)
+{
+	if (!a->client) {
+		a->client = calloc(1, sizeof(*a->client));
+		WANT(a->client, "out of memory");
+	}
+	return a->client;
+}
+
+void client_book_free(struct audit *a)
+{
+	if (a->client)
+		free(a->client->v);
+	free(a->client);
+	a->client = NULL;
+}
+
+static bool same(struct tuple a, struct tuple b)
+{
+	return a.ip == b.ip && a.port == b.port;
+}
+
+static struct row *slot(struct row *v, size_t size, const struct ip6 *a,
+			struct tuple t)
+{
+	uint64_t h = t.ip * UINT64_C(0x9e3779b97f4a7c15) + t.port;
+	size_t i;
+
+	for (int k = 0; k < 16; k++)
+		h = (h ^ a->b[k]) * UINT64_C(0x100000001b3);
+	i = (size_t)(h ^ h >> 29) & (size - 1);
+	while (v[i].used && (!ip6_equal(&v[i].a, a) || !same(v[i].t, t)))
+		i = (i + 1) & (size - 1);
+	return &v[i];
+}
+
+static void grow(struct client_book *b)
+{
+	size_t size = b->size ? b->size * 2 : 64;
+	struct row *v = calloc(size, sizeof(*v));
+
+	WANT(v, "out of memory");
+	for (size_t i = 0; i < b->size; i++) {
+		if (b->v[i].used)
+			*slot(v, size, &b->v[i].a, b->v[i].t) = b->v[i];
+	}
+	free(b->v);
+	b->v = v;
+	b->size = size;
+}
+
+/* Rows move when another is made: keep none. */
+static struct row *row(struct audit *a, const struct ip6 *who, struct tuple t)
+{
+	struct client_book *b = book(a);
+	struct row *r;
+
+	if (b->used * 2 >= b->size)
+		grow(b);
+	r = slot(b->v, b->size, who, t);
+	if (!r->used) {
+		*r = (struct row){.used = true, .a = *who, .t = t};
+		b->used++;
+	}
+	return r;
+}
+
+static const struct ip6 nobody;
+static const struct tuple nowhere;
+
+static struct row *peer_row(struct audit *a, const struct ip6 *who)
+{
+	return row(a, who, nowhere);
+}
+
+/* What is being tested, from which of our addresses. */
+static struct row *test_row(struct audit *a, const struct ip6 *who,
+			    const struct ip6 *own)
+{
+	return row(a, who,
+		   (struct tuple){be32(own->b + 4) ^ be32(own->b + 12),
+				  be16(own->b + 8) ^ be16(own->b + 10)});
+}
+
+static struct row *tuple_row(struct audit *a, struct tuple t)
+{
+	return row(a, &nobody, t);
+}
+
+/* Was this number never there before? */
+static bool is_new(struct audit *a, const uint8_t *p, size_t n, uint16_t kind)
+{
+	struct ip6 k = {{0}};
+	struct row *r;
+	bool fresh;
+
+	memcpy(k.b, p, n);
+	r = row(a, &k, (struct tuple){0xffffffff, kind});
+	fresh = !r->is_server;
+	r->is_server = true;
+	return fresh;
+}
+
+static bool leaks(struct leak *l, const struct rate *r, uint64_t now)
+{
+	if (r->per_second == 0)
+		return true;
+	l->level -= (double)(now - l->at) / 1e9 * r->per_second;
+	l->at = now;
+	if (l->level < 0)
+		l->level = 0;
+	l->level += 1;
+	return l->level <= r->burst + 1.001;
+}
+
+/* --- what is ours --- */
+
+static bool is_own(const struct audit *a, const struct ip6 *ip)
+{
+	const struct client_status *s = &client(a)->status;
+
+	for (unsigned i = 0; i < s->n; i++) {
+		if (ip6_equal(&s->address[i], ip))
+			return true;
+	}
+	return false;
+}
+
+static bool is_teredo(const struct audit *a, const struct ip6 *ip)
+{
+	return be32(ip->b) == a->node->gate.prefix;
+}
+
+static struct tuple mapped(const struct ip6 *c)
+{
+	return (struct tuple){~be32(c->b + 12), (uint16_t)~be16(c->b + 10)};
+}
+
+static struct tuple server_of(const struct ip6 *c)
+{
+	return (struct tuple){be32(c->b + 4), TEREDO_PORT};
+}
+
+static bool is_server(struct audit *a, struct tuple t)
+{
+	return t.port == TEREDO_PORT && tuple_row(a, t)->is_server;
+}
+
+void client_note_server(struct audit *a, unsigned server, uint32_t primary,
+			uint32_t secondary)
+{
+	const uint32_t ip[2] = {primary, secondary};
+	bool moved = book(a)->told[server] != primary;
+
+	book(a)->told[server] = primary;
+
+	for (int i = 0; i < 2; i++) {
+		struct row *r =
+			tuple_row(a, (struct tuple){ip[i], TEREDO_PORT});
+
+		r->is_server = true;
+		r->other = ip[!i];
+		if (moved) /* and where it was is soon forgotten */
+			memset(r->asked, 0, sizeof(r->asked));
+	}
+}
+
+/* --- before and after --- */
+
+void client_look(struct audit *a)
+{
+	struct client_book *b = book(a);
+	const struct recent *r = &client(a)->recent;
+
+	b->step++;
+	b->before = a->node->stats;
+	b->held = client(a)->held.n;
+	for (int s = 0; s < STANDINGS; s++) {
+		b->n[s] = r->n[s];
+		b->oldest[s] = r->oldest[s];
+	}
+	if (r->oldest[STANDING_ACTIVE] != RECENT_NONE)
+		b->oldest_address = r->v[r->oldest[STANDING_ACTIVE]].address;
+}
+
+static uint64_t counted(const struct audit *a, enum reason r)
+{
+	return a->node->stats.n[r] - a->client->before.n[r];
+}
+
+/* --- input --- */
+
+static const struct wire_icmp6 *icmp(const struct view *v, int type)
+{
+	const uint8_t *p = ip6_payload(v->ip);
+
+	if (v->ip->next != NEXT_ICMPV6 || v->len < 48 || p[0] != type)
+		return NULL;
+	return (const void *)p;
+}
+
+/* C57: whoever answers may be sent bubbles again. */
+static void answered(struct row *r)
+{
+	memset(r->tries, 0, sizeof(r->tries));
+}
+
+static void prove(struct audit *a, const struct ip6 *who, struct tuple t,
+		  uint64_t now)
+{
+	row(a, who, t)->proof = now;
+	answered(peer_row(a, who));
+}
+
+static bool is_on_lan(struct audit *a, const struct ip6 *who, struct tuple t,
+		      uint64_t now)
+{
+	const struct row *r = peer_row(a, who);
+
+	return r->lan.port && same(r->lan, t) && now - r->lan_heard <= LAN_NS;
+}
+
+static void note_advertisement(struct audit *a, const struct datagram *d,
+			       const struct view *v)
+{
+	struct row *r = tuple_row(a, d->from);
+	struct tuple other = {0, TEREDO_PORT};
+
+	WANT(r->is_server, "C16: advertisement of a stranger taken");
+	WANT(v->has_origin, "C14: advertisement without origin taken");
+	WANT(v->nonce || client(a)->conf.no_nonce_ok,
+	     "C23: advertisement without nonce taken");
+	if (d->door == DOOR_SERVICE) {
+		r->has_ra = true;
+		r->seen = v->origin;
+	}
+	r->asked[d->door] = 0;
+	other.ip = r->other; /* with the cone bit it answers for that */
+	tuple_row(a, other)->asked[d->door] = 0;
+}
+
+/* By way of the server. */
+static void note_indirect(struct audit *a, const struct datagram *d,
+			  const struct view *v)
+{
+	WANT(is_server(a, d->from), "C39: origin of a stranger believed");
+	if (!view_is_bubble(v))
+		return;
+	if (is_teredo(a, &v->ip->src))
+		peer_row(a, &v->ip->src)->nonce_got = view_trailer(v);
+}
+
+static void note_teredo(struct audit *a, const struct datagram *d,
+			const struct view *v, uint64_t now)
+{
+	const struct ip6 *src = &v->ip->src;
+	const struct row *r = peer_row(a, src);
+	uint32_t trailer = view_trailer(v);
+	bool shown = same(mapped(src), d->from);
+
+	shown |= view_is_bubble(v) && trailer && trailer == r->nonce_sent;
+	shown |= view_is_bubble(v) && r->cookie.b[0] == 0xfe &&
+		 ip6_equal(&r->cookie, &v->ip->dst);
+	shown |= is_on_lan(a, src, d->from, now);
+	shown |= row(a, src, d->from)->proof != 0; /* C30 */
+	WANT(shown, "X16, C37: a client without proof was believed");
+	WANT(audit_allows(a->node, d->from) || is_on_lan(a, src, d->from, now),
+	     "C32: a peer at %08x was believed", d->from.ip);
+	prove(a, src, d->from, now);
+}
+
+static void note_native(struct audit *a, const struct datagram *d,
+			const struct view *v, uint64_t now)
+{
+	const struct ip6 *src = &v->ip->src;
+	const struct wire_icmp6 *echo = icmp(v, ICMP6_ECHO_REPLY);
+	const struct row *r = test_row(a, src, &v->ip->dst);
+
+	if (counted(a, REASON_TEST_REPLY)) {
+		WANT(echo && v->len == TEST_LEN && r->has_test &&
+			     memcmp(echo + 1, r->test, sizeof(r->test)) == 0,
+		     "C80: a wrong echo reply was believed");
+		prove(a, src, d->from, now);
+		return;
+	}
+	if (row(a, src, d->from)->proof)
+		prove(a, src, d->from, now);
+}
+
+/* C73, C75. */
+static void note_discovery(struct audit *a, const struct datagram *d,
+			   const struct view *v, uint64_t now)
+{
+	struct row *r = peer_row(a, &v->ip->src);
+
+	WANT(d->door == DOOR_DISCOVERY, "C74: discovery bubble by unicast");
+	WANT(client(a)->conf.local_discovery, "C77: local discovery is off");
+	WANT(is_teredo(a, &v->ip->src), "C73: discovery of no client");
+	r->lan = d->from;
+	r->lan_heard = now;
+}
+
+void client_note_input(struct audit *a, const struct datagram *d,
+		       const struct view *v, uint64_t now)
+{
+	bool taken = counted(a, REASON_BUBBLE) || counted(a, REASON_TO_IPV6) ||
+		     counted(a, REASON_TEST_REPLY) ||
+		     counted(a, REASON_CONTROL) || counted(a, REASON_ECN);
+
+	if (counted(a, REASON_RA_TAKEN)) {
+		WANT(v->ip && icmp(v, ICMP6_ROUTER_ADVERTISEMENT),
+		     "C14: something else was taken for an advertisement");
+		note_advertisement(a, d, v);
+		return;
+	}
+	if (counted(a, REASON_DISCOVERY)) {
+		WANT(v->ip && view_is_bubble(v), "C73: no bubble");
+		note_discovery(a, d, v, now);
+		return;
+	}
+	if (!taken)
+		return;
+	WANT(v->ip && !v->nonce, "took what is no packet");
+	answered(tuple_row(a, d->from));
+	if (v->has_origin || (is_server(a, d->from) && view_is_bubble(v)))
+		note_indirect(a, d, v);
+	else if (is_teredo(a, &v->ip->src))
+		note_teredo(a, d, v, now);
+	else
+		note_native(a, d, v, now);
+}
+
+/* --- output --- */
+
+static void check_solicitation(struct audit *a, const struct out *o,
+			       const struct view *v, uint64_t now)
+{
+	struct row *r = tuple_row(a, o->to);
+	uint64_t last = r->asked[o->door];
+
+	WANT(r->is_server && o->to.port == TEREDO_PORT,
+	     "C9: solicitation to %08x port %d", o->to.ip, o->to.port);
+	WANT(v->ip->hops == 255 && be16(v->ip->src.b) == 0xfe80,
+	     "C8: malformed solicitation");
+	WANT(v->nonce, "C23: solicitation without nonce");
+	WANT(last == 0 || now - last >= RS_NS,
+	     "A38: solicitations %llu ms apart to a silent server",
+	     (unsigned long long)((now - last) / NS_PER_MS));
+	r->asked[o->door] = now;
+	WANT(is_new(a, v->nonce, AUTH_NONCE_LEN, 1),
+	     "Z10: the nonce of a solicitation repeats");
+	if (o->door != DOOR_SERVICE)
+		return;
+	a->solicitations++;
+	if (a->last_solicitation && last == 0 &&
+	    now - a->last_solicitation < a->min_refresh)
+		a->min_refresh = now - a->last_solicitation;
+	if (a->last_solicitation && now - a->last_solicitation > a->max_refresh)
+		a->max_refresh = now - a->last_solicitation;
+	a->last_solicitation = now;
+}
+
+/*
+ * C56 and C57, for a peer or a relay. All bubbles of one step are one attempt.
+ * The core remembers as much as its log holds: what others have pushed out it
+ * cannot know.
+ */
+static void check_attempt(struct audit *a, struct row *r, const struct ip6 *own,
+			  uint64_t now)
+{
+	struct client_book *b = a->client;
+	bool forgotten = b->serial - r->serial >= LOG_WAYS;
+
+	if (r->step == b->step && r->bubbled)
+		return;
+	WANT(r->bubbled == 0 || now - r->bubbled >= GAP_NS || forgotten,
+	     "C56: bubble %llu ms after the last",
+	     (unsigned long long)((now - r->bubbled) / NS_PER_MS));
+	WANT(r->sent == 0 || now - r->sent >= GAP_NS || b->lost ||
+		     r->sent_step == b->step || !is_own(a, &r->sent_from) ||
+		     !ip6_equal(own, &r->sent_from),
+	     "C56: bubble %llu ms after data",
+	     (unsigned long long)((now - r->sent) / NS_PER_MS));
+	WANT(r->tries[3] == 0 || now - r->tries[3] >= WINDOW_NS || forgotten,
+	     "C57: a fifth bubble within %llu ms",
+	     (unsigned long long)((now - r->tries[3]) / NS_PER_MS));
+	memmove(r->tries + 1, r->tries, 3 * sizeof(r->tries[0]));
+	r->tries[0] = now;
+	r->bubbled = now;
+	r->step = b->step;
+	r->serial = ++b->serial;
+	a->attempts++;
+}
+
+static void check_direct(struct audit *a, const struct view *v)
+{
+	uint32_t nonce = view_trailer(v);
+
+	WANT(nonce == 0 || nonce == peer_row(a, &v->ip->dst)->nonce_got,
+	     "X11, X12: direct bubble with nonce %08x", nonce);
+}
+
+static void check_indirect(struct audit *a, const struct view *v)
+{
+	struct row *r = peer_row(a, &v->ip->dst);
+	uint32_t nonce = view_trailer(v);
+
+	if (is_own(a, &v->ip->src)) {
+		WANT(nonce, "X10: indirect bubble without nonce");
+		WANT(nonce != r->nonce_sent, "X10: the nonce repeats");
+	} else {
+		WANT(v->ip->src.b[0] == 0xfe && v->ip->src.b[1] == 0x80,
+		     "C53: bubble from a foreign address");
+		r->cookie = v->ip->src;
+	}
+	if (nonce)
+		r->nonce_sent = nonce;
+}
+
+/*
+ * C38: in answer to the relay's, and to where that came from. Or to let the
+ * relay of a host that sends know that we are here.
+ */
+static void check_answer(struct audit *a, const struct out *o,
+			 const struct view *v, const struct view *in,
+			 const struct datagram *d, uint64_t now)
+{
+	bool asked = d && in->ip && view_is_bubble(in) && in->has_origin &&
+		     is_server(a, d->from);
+
+	if (!asked) {
+		WANT(d && same(d->from, o->to) &&
+			     row(a, &v->ip->dst, o->to)->proof == now,
+		     "C38: bubble to a native host that nobody asked for");
+	} else {
+		WANT(same(o->to, in->origin) &&
+			     ip6_equal(&v->ip->dst, &in->ip->src),
+		     "C38: answer to somebody else");
+	}
+	check_attempt(a, tuple_row(a, o->to), &v->ip->src, now);
+}
+
+/* Of interval determination: to our own second port (C70). */
+static bool is_search(const struct audit *a, const struct view *v)
+{
+	const struct client *c = client(a);
+
+	return c->conf.learn_refresh &&
+	       mapped(&v->ip->dst).ip == c->search.qualify.mapped.ip &&
+	       mapped(&v->ip->dst).port == c->search.qualify.mapped.port;
+}
+
+static void check_bubble(struct audit *a, const struct out *o,
+			 const struct view *v, const struct view *in,
+			 const struct datagram *d, uint64_t now)
+{
+	const struct ip6 *dst = &v->ip->dst;
+	const struct rate *b = &client(a)->conf.bubbles,
+			  *c = &client(a)->conf.answers;
+	const bool limited = b->per_second && c->per_second;
+	const struct rate all = {limited ? b->per_second + c->per_second : 0,
+				 b->burst + c->burst};
+	bool direct, indirect, lan;
+
+	a->bubbles++;
+	if (!is_teredo(a, dst)) {
+		WANT(is_own(a, &v->ip->src), "C53: from a foreign address");
+		check_answer(a, o, v, in, d, now);
+		goto rate;
+	}
+	if (is_search(a, v))
+		return;
+	indirect = same(o->to, server_of(dst));
+	lan = is_on_lan(a, dst, o->to, now);
+	direct = same(o->to, mapped(dst)) || row(a, dst, o->to)->proof;
+	WANT(indirect || lan || direct, "C54: bubble to somebody else");
+	WANT(indirect || is_own(a, &v->ip->src), "C53: from a foreign address");
+	WANT(v->ip->hops > 1, "C53: bubble with hop limit %d", v->ip->hops);
+	check_attempt(a, peer_row(a, dst), &v->ip->src, now);
+	if (lan)
+		return;
+	if (!indirect)
+		check_direct(a, v);
+	else if (!direct)
+		check_indirect(a, v);
+	if (!direct)
+		return;
+rate:
+	WANT(leaks(&a->client->bubbles, &all, now),
+	     "I3: more bubbles than the rate allows");
+}
+
+static void check_announcement(struct audit *a, const struct view *v)
+{
+	static const struct ip6 all_nodes = {{0xff, 2, [15] = 1}};
+
+	WANT(client(a)->conf.local_discovery, "C77: local discovery is off");
+	WANT(view_is_bubble(v) && v->ip->hops == 1 && !v->has_origin &&
+		     ip6_equal(&v->ip->dst, &all_nodes) &&
+		     is_own(a, &v->ip->src),
+	     "C72: malformed discovery bubble");
+	a->announcements++;
+}
+
+/* C78, Z6. */
+static void check_test(struct audit *a, const struct out *o,
+		       const struct view *v, const struct view *in,
+		       const struct datagram *d, uint64_t now)
+{
+	const struct ip6 *dst = &v->ip->dst;
+	const struct wire_icmp6 *echo = icmp(v, ICMP6_ECHO_REQUEST);
+	struct client_book *b = a->client;
+	struct row *r;
+
+	WANT(is_server(a, o->to) || row(a, dst, o->to)->proof,
+	     "C78: test by way of %08x", o->to.ip);
+	r = test_row(a, dst, &v->ip->src);
+	if (!r->has_test || memcmp(r->test, echo + 1, sizeof(r->test)) != 0)
+		WANT(is_new(a, (const void *)(echo + 1), 16, 2),
+		     "C78: the nonce of a test repeats");
+	r = test_row(a, dst, &v->ip->src);
+	memcpy(r->test, echo + 1, sizeof(r->test));
+	r->has_test = true;
+	if (r->test_step == b->step && r->tested)
+		return; /* by two ways at once */
+	WANT(r->tested == 0 || now - r->tested >= GAP_NS || b->lost,
+	     "Z6: tests %llu ms apart",
+	     (unsigned long long)((now - r->tested) / NS_PER_MS));
+	r->tested = now;
+	r->test_step = b->step;
+	r = peer_row(a, dst); /* every two seconds on average, from them all */
+	WANT(leaks(&r->test_leak, &(struct rate){1, 8}, now / 2) || b->lost,
+	     "Z6: too many tests of one host");
+	a->tests++;
+	WANT(leaks(&b->tests, &client(a)->conf.tests, now),
+	     "I3: more tests than the rate allows");
+	if (d && in->ip && !in->has_origin)
+		WANT(leaks(&b->strangers, &client(a)->conf.strangers, now),
+		     "Z6: strangers start more tests than the rate allows");
+}
+
+static bool is_test(const struct view *v)
+{
+	return v->len == TEST_LEN && icmp(v, ICMP6_ECHO_REQUEST) &&
+	       ip6_payload(v->ip)[1] == 0;
+}
+
+/* I2. */
+static void check_data(struct audit *a, const struct out *o,
+		       const struct view *v, const struct view *in,
+		       const struct datagram *d, uint64_t now)
+{
+	const struct ip6 *dst = &v->ip->dst;
+	const struct row *p = row(a, dst, o->to);
+	struct row *r;
+
+	WANT(p->proof, "I2: data to a tuple that was never proven");
+	WANT(now - p->proof < PROOF_NS, "I2: data %llu ms after the last proof",
+	     (unsigned long long)((now - p->proof) / NS_PER_MS));
+	WANT(is_own(a, &v->ip->src), "C5: data from what is not our address");
+	WANT(dst->b[0] != 0xff && !(dst->b[0] == 0xfe && dst->b[1] >> 6 == 2),
+	     "C50: multicast or link-local");
+	WANT(v->len <= client(a)->conf.mtu && v->tail_len == 0 &&
+		     !v->has_origin && !v->nonce,
+	     "C81: malformed data");
+	if (!d && in && in->ip && ip6_equal(&in->ip->dst, dst) &&
+	    counted(a, REASON_TO_IPV4))
+		WANT(in->len == v->len && memcmp(in->ip, v->ip, v->len) == 0,
+		     "data changed on the way");
+	r = peer_row(a, dst);
+	r->sent = now;
+	r->sent_step = a->client->step;
+	r->sent_from = v->ip->src;
+}
+
+/* I1, with the exceptions of C49. */
+static void check_target(struct audit *a, const struct out *o,
+			 const struct view *v, uint64_t now)
+{
+	const struct self *s = &a->node->self;
+	bool near = false;
+
+	if (audit_allows(a->node, o->to)) {
+		WANT(!same(o->to, client(a)->status.mapped) ||
+			     client(a)->status.n == 0,
+		     "I1: sends to its own mapping");
+		return;
+	}
+	for (unsigned i = 0; i < s->n_ip4; i++) {
+		unsigned len = s->ip4[i].len;
+		uint64_t size = UINT64_C(1) << (32 - len);
+
+		WANT(s->ip4[i].ip != o->to.ip, "I1: sends to itself");
+		near |= len && o->to.ip / size == s->ip4[i].ip / size &&
+			o->to.ip % size && o->to.ip % size != size - 1;
+	}
+	WANT(near && o->to.port && is_on_lan(a, &v->ip->dst, o->to, now),
+	     "I1: sends to %08x port %d", o->to.ip, o->to.port);
+}
+
+static size_t flatten(uint8_t *p, const struct out *o)
+{
+	WANT(o->head_len + o->body_len <= PKT_MAX, "I3: output of %d bytes",
+	     o->head_len + o->body_len);
+	if (o->head_len)
+		memcpy(p, o->head, o->head_len);
+	if (o->body_len)
+		memcpy(p + o->head_len, o->body, o->body_len);
+	return (size_t)o->head_len + o->body_len;
+}
+
+/* To the host goes what was for it, and errors about what it sent. */
+static void check_ip6(struct audit *a, const struct out *o,
+		      const struct view *in, const struct datagram *d)
+{
+	uint8_t p[PKT_MAX];
+	size_t n = flatten(p, o);
+	struct view v;
+
+	view_read(&v, p, n);
+	WANT(v.ip == (const void *)p && v.tail_len == 0,
+	     "no plain packet to the host");
+	if (!d || !in->ip || in->len != n ||
+	    memcmp(&in->ip->src, &v.ip->src, 32) != 0) {
+		WANT(v.ip->next == NEXT_ICMPV6 && n >= 48 &&
+			     ip6_payload(v.ip)[0] < 128 && n <= TEREDO_MTU,
+		     "the host gets what nobody sent");
+		return;
+	}
+	p[1] = (uint8_t)((p[1] & ~0x30) | (in->ip->vcf[1] & 0x30));
+	WANT(memcmp(p, in->ip, n) == 0, "changed on the way to the host");
+	WANT(is_own(a, &v.ip->dst), "C28: not for our address");
+	WANT(!view_is_bubble(&v), "C33: bubble to the host");
+	WANT(v.ip->src.b[0] != 0xff &&
+		     !(v.ip->src.b[0] == 0xfe && v.ip->src.b[1] >> 6 == 2),
+	     "C40: multicast or link-local source");
+}
+
+void client_check_out(struct audit *a, const struct out *o,
+		      const struct view *in, const struct datagram *d,
+		      uint64_t now)
+{
+	uint8_t p[PKT_MAX];
+	struct view v;
+
+	if (o->kind == OUT_IP6) {
+		check_ip6(a, o, in, d);
+		return;
+	}
+	view_read(&v, p, flatten(p, o));
+	WANT(v.ip, "sends what is no Teredo packet");
+	if (o->kind == OUT_GROUP) {
+		check_announcement(a, &v);
+		return;
+	}
+	check_target(a, o, &v, now);
+	WANT(o->door == DOOR_SERVICE || o->door == DOOR_PROBE,
+	     "C4: sends from door %d", o->door);
+	if (icmp(&v, ICMP6_ROUTER_SOLICITATION)) {
+		check_solicitation(a, o, &v, now);
+		return;
+	}
+	WANT(o->door == DOOR_SERVICE, "C69: something else from the probe");
+	WANT(!v.has_origin && !v.nonce, "blocks that are for servers");
+	if (view_is_bubble(&v))
+		check_bubble(a, o, &v, in, d, now);
+	else if (is_test(&v) && !is_teredo(a, &v.ip->dst))
+		check_test(a, o, &v, in, d, now);
+	else
+		check_data(a, o, &v, in, d, now);
+}
+
+/* --- state --- */
+
+/* I8. */
+static void check_address(struct audit *a, const struct ip6 *ip)
+{
+	const struct client *c = client(a);
+	const struct row *first = tuple_row(a, server_of(ip));
+	bool good = first->has_ra && same(first->seen, mapped(ip));
+
+	/* With the cone bit a server answers from its other address. */
+	if (!good && c->conf.cone_first) {
+		first = tuple_row(a, (struct tuple){first->other, TEREDO_PORT});
+		good = first->has_ra && same(first->seen, mapped(ip));
+	}
+	WANT(good, "I8: an address that no advertisement speaks of");
+	WANT(be32(ip->b) == a->node->gate.prefix, "I8: another prefix");
+	WANT((be16(ip->b + 8) &
+	      ~(0x3cff | (c->conf.cone_first ? 0x8000 : 0))) == 0,
+	     "C20: flags %04x", be16(ip->b + 8));
+}
+
+static void check_status(struct audit *a)
+{
+	const struct client_status *s = &client(a)->status;
+	const struct ip6 *v = s->address;
+
+	WANT(s->n <= CLIENT_ADDRESSES, "I6: too many addresses");
+	for (unsigned i = 0; i < s->n; i++)
+		check_address(a, &v[i]);
+	if (s->n == 2) {
+		WANT(same(mapped(&v[0]), mapped(&v[1])),
+		     "I8: two addresses of different mappings");
+		WANT(!ip6_equal(&v[0], &v[1]), "I8: the same address twice");
+	}
+	if (s->n)
+		WANT(same(a->node->gate.mapped, mapped(&v[0])),
+		     "I1: the gate does not know our mapping");
+	switch (s->state) {
+	case CLIENT_OFF:
+	case CLIENT_RESOLVING:
+	case CLIENT_ASKING:
+		WANT(s->n == 0, "an address in state %d", s->state);
+		break;
+	case CLIENT_QUALIFIED:
+	case CLIENT_SILENT:
+		WANT(s->n, "no address in state %d", s->state);
+		break;
+	}
+}
+
+static void check_sizes(const struct audit *a)
+{
+	const struct recent *r = &client(a)->recent;
+	uint32_t n = 0;
+
+	for (int s = 0; s < STANDINGS; s++)
+		n += r->n[s];
+	WANT(n <= r->capacity, "I6: %u peers", n);
+	WANT(r->n[STANDING_UNTRUSTED] <= r->capacity / 2,
+	     "I6: %u untrusted peers", r->n[STANDING_UNTRUSTED]);
+	WANT(client(a)->held.n <= client(a)->held.capacity,
+	     "I6: too many held");
+}
+
+/*
+ * I7: somebody who was talked with goes only if there is one more of his kind,
+ * or with the address.
+ */
+static void check_trusted(struct audit *a)
+{
+	struct client_book *b = a->client;
+	const struct client *c = client(a);
+	const struct recent_peer *e;
+
+	if (b->n[STANDING_UNTRUSTED] + b->n[STANDING_TRUSTED] +
+		    b->n[STANDING_ACTIVE] + 1 >=
+	    c->recent.capacity / 4)
+		b->lost = true;
+	if (c->status.version != a->client_version) {
+		a->client_version = c->status.version;
+		return; /* the address may have changed */
+	}
+	WANT(c->recent.n[STANDING_ACTIVE] >= b->n[STANDING_ACTIVE],
+	     "I7: an active peer is gone");
+	if (b->oldest[STANDING_ACTIVE] == RECENT_NONE ||
+	    b->n[STANDING_ACTIVE] >= c->recent.capacity / 4)
+		return;
+	e = &c->recent.v[b->oldest[STANDING_ACTIVE]];
+	WANT(ip6_equal(&e->address, &b->oldest_address) &&
+		     e->standing == STANDING_ACTIVE,
+	     "I7: the oldest active peer is gone");
+}
+
+/* I3. */
+static void check_number(struct audit *a, const struct outbox *out,
+			 unsigned from, const struct datagram *d,
+			 const struct view *in)
+{
+	unsigned udp = 0, ip6 = 0;
+	uint64_t released = counted(a, REASON_RELEASED);
+
+	for (unsigned i = from; i < out->n; i++) {
+		if (out->v[i].kind == OUT_IP6)
+			ip6++;
+		else
+			udp++;
+	}
+	WANT(udp <= released + (d || in ? 4 : OUT_MAX),
+	     "I3: %u datagrams, %llu released", udp,
+	     (unsigned long long)released);
+	WANT(ip6 <= (in ? 1 + CLIENT_HELD_PER_PEER : OUT_MAX),
+	     "I3: %u packets to the host", ip6);
+	if (d)
+		WANT(ip6 <= 1, "I3: %u packets to the host", ip6);
+}
+
+void client_check_step(struct audit *a, const struct outbox *out, unsigned from,
+		       const struct view *in, const struct datagram *d,
+		       uint64_t now)
+{
+	struct client_book *b = a->client;
+
+	check_number(a, out, from, d, in);
+	check_status(a);
+	check_sizes(a);
+	check_trusted(a);
+	/* I9 */
+	if (d || in || node_next(a->node) > now || out->n > from ||
+	    b->stuck_at != now)
+		b->stuck = 0;
+	b->stuck_at = now;
+	WANT(b->stuck++ < 32, "I9: the deadline stays in the past");
+}
+
+/* --- I6 --- */
+
+static unsigned walk_held(const struct client *c, uint32_t owner)
+{
+	const struct recent_peer *e = &c->recent.v[owner];
+	unsigned n = 0;
+
+	for (uint32_t i = e->held; i != HELD_NONE; i = c->held.v[i].next) {
+		WANT(i < c->held.capacity, "I6: held packet out of range");
+		WANT(c->held.v[i].owner == owner, "I6: held for another");
+		WANT(++n <= CLIENT_HELD_PER_PEER, "I6: a peer holds too much");
+	}
+	WANT(n == 0 || e->effort != EFFORT_NONE,
+	     "I6: packets are held for a peer that is not asked");
+	WANT(e->effort == EFFORT_NONE || e->due != UINT64_MAX,
+	     "I6: an effort without a deadline");
+	return n;
+}
+
+static unsigned walk_roll(const struct client *c, int s)
+{
+	const struct recent *r = &c->recent;
+	uint32_t before = RECENT_NONE, n = 0;
+	unsigned held = 0;
+
+	for (uint32_t i = r->oldest[s]; i != RECENT_NONE; i = r->v[i].newer) {
+		const struct recent_peer *e = &r->v[i];
+
+		WANT(i < r->touched && e->standing == s && e->older == before,
+		     "I6: the roll of peers is torn");
+		WANT(++n <= r->n[s], "I6: roll is longer than counted");
+		WANT(recent_find(r, e->own, &e->address) == i,
+		     "I6: peer is not found");
+		WANT(c->own[e->own].on, "I6: peer of an address that is gone");
+		held += walk_held(c, i);
+		before = i;
+	}
+	WANT(n == r->n[s] && r->newest[s] == before,
+	     "I6: roll is shorter than counted");
+	return held;
+}
+
+void client_walk(const struct audit *a)
+{
+	const struct client *c = client(a);
+	unsigned held = 0, slots = 0;
+
+	for (int s = 0; s < STANDINGS; s++)
+		held += walk_roll(c, s);
+	for (uint32_t i = 0; i < c->held.capacity; i++)
+		slots += c->held.v[i].owner != HELD_NONE;
+	WANT(held == c->held.n && slots == c->held.n,
+	     "I6: %u held packets in chains, %u in slots, %u counted", held,
+	     slots, c->held.n);
+}
