@@ -322,8 +322,8 @@ static void log_trouble(const struct client_status *s)
 	const char *text = client_why_text(s->why);
 
 	if (s->state == CLIENT_SILENT && s->why != WHY_NO_IPV4)
-		log_warning("server %s: %s [%s]: the address is kept",
-			    ip4_text(s->server_ip), text, name);
+		log_warning("%s [%s] (%s): the address is kept", text, name,
+			    ip4_text(s->server_ip));
 	else if (s->state == CLIENT_SILENT)
 		log_warning("%s [%s]: the address is kept", text, name);
 	else if (s->why == WHY_NATIVE)

@@ -101,13 +101,14 @@ static void want_routes(struct iface *i, bool host_native)
 	struct item route = {
 		.kind = ITEM_ROUTE,
 		.len = 32,
-		.table = i->table,
+		/* The rules of a table are those of the addresses. */
+		.table = i->is_up ? i->table : 0,
 		.metric = ROUTE_METRIC,
 	};
 
 	put32(route.ip6.b, i->conf->prefix);
 	want(i, route);
-	if (wants_default(i, host_native))
+	if (i->is_up && wants_default(i, host_native))
 		want(i, (struct item){.kind = ITEM_ROUTE,
 				      .table = i->table,
 				      .metric = i->conf->route_metric});
@@ -131,10 +132,11 @@ static void list_wanted(struct iface *i, bool host_native)
 	want(i, (struct item){.kind = ITEM_ADDRESS,
 			      .ip6 = iface_link_local,
 			      .len = 64});
-	if (i->is_up) {
+	if (i->is_up)
 		want_addresses(i);
+	/* Without an address: for the host-specific relay (4380 §5.5). */
+	if (i->is_up || i->native)
 		want_routes(i, host_native);
-	}
 	for (unsigned k = 0; k < i->n; k++) {
 		int at = find(old.want, old.n, &i->want[k]);
 

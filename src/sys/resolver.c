@@ -215,6 +215,7 @@ static _Noreturn void run(const char *const *names, unsigned n, int fd,
 {
 	static struct resolver r;
 
+	prctl(PR_SET_NAME, "miredo-resolver");
 	privs_drop_all(id, NULL);
 	keep_only(fd);
 	r.names = names;

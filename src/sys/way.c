@@ -173,19 +173,19 @@ static int on_route(const struct nlmsghdr *h, void *arg)
 	return MNL_CB_STOP;
 }
 
-int way_find(struct way_watch *w, const struct way_by *by, uint32_t server,
-	     struct way *way)
+static int ask_way(struct way_watch *w, const struct way_by *by,
+		   uint32_t server, unsigned flags, struct way *way)
 {
 	char buf[256];
 	struct nlmsghdr *h = mnl_nlmsg_put_header(buf);
 	struct rtmsg *m;
-	int r;
 
 	h->nlmsg_type = RTM_GETROUTE;
 	h->nlmsg_flags = NLM_F_REQUEST;
 	m = mnl_nlmsg_put_extra_header(h, sizeof(*m));
 	m->rtm_family = AF_INET;
 	m->rtm_dst_len = 32;
+	m->rtm_flags = flags;
 	mnl_attr_put_u32(h, RTA_DST, htonl(server));
 	if (by->source) {
 		m->rtm_src_len = 32;
@@ -196,9 +196,11 @@ int way_find(struct way_watch *w, const struct way_by *by, uint32_t server,
 	if (by->mark)
 		mnl_attr_put_u32(h, RTA_MARK, by->mark);
 	*way = (struct way){0};
-	r = ask(w, h, on_route, way);
-	if (by->source && way->oif)
-		way->source = by->source;
+	return ask(w, h, on_route, way);
+}
+
+static bool means_no_way(int r)
+{
 	switch (r) {
 	case -ENETUNREACH:
 	case -EHOSTUNREACH:
@@ -206,10 +208,30 @@ int way_find(struct way_watch *w, const struct way_by *by, uint32_t server,
 	case -EINVAL: /* one that blackholes; or our address is gone */
 	case -ENODEV:
 	case -ENETDOWN:
-		return 0;
+		return true;
 	default:
-		return r;
+		return false;
 	}
+}
+
+int way_find(struct way_watch *w, const struct way_by *by, uint32_t server,
+	     struct way *way)
+{
+	int r = 0;
+
+	/* For who is bound to an interface everybody is on its link, if there
+	 * is no route: so look first whether there is one. */
+	if (by->oif)
+		r = ask_way(w, by, server, RTM_F_FIB_MATCH, way);
+	if (!r)
+		r = ask_way(w, by, server, 0, way);
+	if (r) {
+		*way = (struct way){0};
+		return means_no_way(r) ? 0 : r;
+	}
+	if (by->source && way->oif)
+		way->source = by->source;
+	return 0;
 }
 
 bool way_take(struct way_watch *w, struct way *old, const struct way *new)

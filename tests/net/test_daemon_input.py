@@ -241,7 +241,7 @@ def test_forwarding_off_is_said(net):
 
 
 @pytest.mark.parametrize("argv", [
-    ["--foo"], ["-x"], ["-s"], ["--role", "router"], ["one", "two"],
+    ["--foo"], ["-x"], ["-s"], ["--role", "router"], [*"nineNames"],
     ["--tun-fd", "x"], ["--port"],
 ])
 def test_usage_errors(net, argv):
@@ -268,19 +268,6 @@ def test_help_and_version(net, program):
         assert done.stdout.startswith(word)
         assert not done.stderr
     assert is_clean(net.relay)
-
-
-@pytest.mark.parametrize("argv, cause", [
-    (["teredo.example.net"], "the name of a server"),
-    (["--role", "client"], "--role"), (["--role", "auto"], "--role"),
-    (["-c", "/etc/client.conf"], "ServerAddress in the configuration"),
-    (["-c", "/etc/auto.conf"], "RelayType in the configuration"),
-])
-def test_client_is_not_in_this_version(net, argv, cause):
-    net.relay.write("/etc/client.conf", "ServerAddress x.example.net\n")
-    net.relay.write("/etc/auto.conf", "RelayType autoclient\n")
-    refused(net.relay, ["miredo", *argv],
-            f"miredo: {cause} asks for a client, which is not in this version")
 
 
 def test_pid_file_that_cannot_be(net):
@@ -347,11 +334,11 @@ def test_unknown_directive(net):
 def test_directives_without_effect_do_not_stop_it(net):
     """1.2.6 went on, so do we; the terminal and the log tell."""
     relay = net.relay.daemon(configured(
-        net.relay, "BindPort 3545\nBindPort 3546\nDefaultRoute no\n"))
+        net.relay, "BindPort 3545\nBindPort 3546\nProbeHost x\n"))
     assert sockets(net.relay) == {("0.0.0.0", 3545)}
     err = relay.process.err
     assert "test.conf:2: BindPort: repeated" in err
-    assert "test.conf:3: DefaultRoute: concerns the client, ignored" in err
+    assert "test.conf:3: ProbeHost: not in this version, ignored" in err
 
 
 def test_options_override_the_file(net):

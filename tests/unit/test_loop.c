@@ -47,7 +47,9 @@ static int open_loop(void **state)
 	l.node.gate.self = &l.node.self;
 	l.channel = fd[0];
 	monitor = fd[1];
-	l.door[0] = l.door[1] = l.door[2] = l.tun = l.raw6 = -1;
+	for (unsigned i = 0; i < DOORS; i++)
+		l.door[i] = -1;
+	l.tun = l.raw6 = -1;
 	return 0;
 }
 

@@ -49,11 +49,24 @@ static void others_are_refused(void **state)
 	assert_int_equal(udp_adopt(1000, true, &local), -EBADF);
 }
 
+/* BindInterface: only what comes by way of it. */
+static void confined_socket_hears_one_interface(void **state)
+{
+	int fd = udp_open(0, 0, false);
+
+	(void)state;
+	assert_int_equal(udp_confine(fd, "", 0), 0);
+	assert_int_equal(udp_confine(fd, "no-such-link", 0), -ENODEV);
+	assert_int_equal(udp_confine(fd, "lo", 0), 0);
+	close(fd);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(bound_socket_is_taken),
 		cmocka_unit_test(others_are_refused),
+		cmocka_unit_test(confined_socket_hears_one_interface),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
