@@ -37,9 +37,9 @@ void server(struct rig *r, unsigned i, const char *primary,
 	rig_flush(r);
 }
 
-void want(struct rig *r, bool wanted)
+void wanted(struct rig *r, bool yes)
 {
-	client_want(&r->node.client, wanted, r->now, &r->out);
+	client_want(&r->node.client, yes, r->now, &r->out);
 	rig_flush(r);
 }
 
@@ -143,8 +143,12 @@ void pass_answered(struct rig *r, uint64_t ns, struct tuple seen)
 
 	while ((next = node_next(&r->node)) <= end) {
 		pass(r, next > r->now ? next - r->now : 0);
-		while (r->first != r->n)
-			answers(r, r->log[r->first].to, seen);
+		while (r->first != r->n) {
+			if (r->log[r->first].kind == OUT_GROUP)
+				r->first++; /* an announcement */
+			else
+				answers(r, r->log[r->first].to, seen);
+		}
 	}
 	pass(r, end - r->now);
 }

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* Roles of one process: server, relay, both (4380 §5.4.3). */
-#include "rig.h"
+#include "rig_client.h"
 
 #include <string.h>
 
@@ -346,6 +346,137 @@ static void test_same_seed_same_run(void **state)
 	assert_int_equal(nonce[0], nonce[1]);
 }
 
+/* ---- client, and role auto (4380 §5.5, C6) ---- */
+
+static void start_auto(void)
+{
+	prepare_client(&r);
+	r.conf.is_relay = true;
+	r.conf.relay = relay_defaults;
+	r.conf.relay.max_peers = 1024;
+	r.conf.relay.max_held = 256;
+	r.node.self.has_source = true;
+	r.node.self.source = home;
+	start_qualified(&r);
+}
+
+static void native_is(bool there)
+{
+	node_native(&r.node, there, r.now, &r.out);
+	rig_flush(&r);
+}
+
+/* C6: a client without native IPv6, a relay with it; never both. */
+static void c6_auto(void **state)
+{
+	(void)state;
+	start_auto();
+	data(&p, native, far_client);
+	from_ip6(&r, &p);
+	dropped(&r, REASON_BAD_SOURCE);
+	trust_native(&r, native, other_relay_at);
+	native_is(true);
+	is_state(&r, CLIENT_OFF, WHY_NATIVE, 0);
+	assert_true(r.node.is_native);
+	goes_in(far_client);
+	ended(&r, REASON_HELD);
+	sent_bubble(&r, via_other, far_client);
+	bubble(&q, far_client, home);
+	from_ip4(&r, DOOR_SERVICE, far_client_at, &q);
+	ended(&r, REASON_BUBBLE);
+	sent_udp(&r, DOOR_SERVICE, far_client_at, &p);
+	/* The client is gone: what is for it is nobody's. */
+	data(&q, native, client);
+	from_ip4(&r, DOOR_SERVICE, other_relay_at, &q);
+	dropped(&r, REASON_NOT_TEREDO);
+	pass(&r, SECONDS(200));
+	sent_nothing(&r);
+	native_is(false);
+	assert_false(r.node.is_native);
+	answers(&r, server_at, client_at);
+	answers(&r, second_at, client_at);
+	is_state(&r, CLIENT_QUALIFIED, WHY_NONE, 1);
+	data(&p, native, far_client);
+	from_ip6(&r, &p);
+	dropped(&r, REASON_BAD_SOURCE);
+	data(&q, far_client, native);
+	from_ip4(&r, DOOR_SERVICE, far_client_at, &q);
+	dropped(&r, REASON_NOT_OURS);
+	rig_end(&r);
+}
+
+/* Z8: a mapping that was ours is not ours any more. */
+static void c6_z8_mapping_is_forgotten(void **state)
+{
+	(void)state;
+	start_auto();
+	native_is(true);
+	assert_int_equal(r.node.gate.mapped.port, 0);
+	goes_in(ta_of(OTHER, client_at));
+	ended(&r, REASON_HELD);
+	sent_bubble(&r, via_other, ta_of(OTHER, client_at));
+	rig_end(&r);
+}
+
+/* Native IPv6 means nothing to who is not to be both. */
+static void c6_not_auto(void **state)
+{
+	(void)state;
+	memset(&r, 0, sizeof(r));
+	start_qualified(&r);
+	native_is(true);
+	is_state(&r, CLIENT_QUALIFIED, WHY_NONE, 1);
+	rig_end(&r);
+	start_relay(&r);
+	native_is(true);
+	assert_false(r.node.is_native);
+	native_is(false);
+	goes_in(far_client);
+	ended(&r, REASON_HELD);
+	sent_bubble(&r, via_other, far_client);
+	rig_end(&r);
+}
+
+/* Whoever is due first. */
+static void test_auto_deadlines(void **state)
+{
+	uint64_t due;
+
+	(void)state;
+	start_auto();
+	due = node_next(&r.node);
+	assert_in_range(due - r.now, SECONDS(22.5), SECONDS(30));
+	assert_int_equal(due, client_next(&r.node.client));
+	native_is(true);
+	assert_int_equal(node_next(&r.node), UINT64_MAX);
+	goes_in(far_client);
+	next_sent(&r);
+	assert_in_range(node_next(&r.node) - r.now, SECONDS(2), SECONDS(2.3));
+	assert_int_equal(node_next(&r.node), relay_next(&r.node.relay));
+	rig_end(&r);
+}
+
+/* The memory of both, each of its own. */
+static void test_auto_memory(void **state)
+{
+	size_t both_, client_, relay_;
+
+	(void)state;
+	start_auto();
+	both_ = node_memory(&r.conf);
+	client_ = client_memory(&r.conf.client);
+	relay_ = relay_memory(&r.conf.relay);
+	assert_in_range(both_, client_ + relay_, client_ + relay_ + 63);
+	assert_true((uint8_t *)r.node.relay.peers.v >=
+		    (uint8_t *)r.mem + client_);
+	assert_int_equal((uintptr_t)r.node.relay.peers.v % 64, 0);
+	rig_end(&r);
+	prepare_client(&r);
+	assert_in_range(node_memory(&r.conf), client_, client_ + 63);
+	start(&r);
+	rig_end(&r);
+}
+
 int main(void)
 {
 #define BOTH(f) cmocka_unit_test_setup_teardown(f, both, done)
@@ -365,6 +496,11 @@ int main(void)
 		cmocka_unit_test(r28_pure_roles),
 		cmocka_unit_test(test_timeout_in_portions),
 		cmocka_unit_test(test_same_seed_same_run),
+		cmocka_unit_test(c6_auto),
+		cmocka_unit_test(c6_z8_mapping_is_forgotten),
+		cmocka_unit_test(c6_not_auto),
+		cmocka_unit_test(test_auto_deadlines),
+		cmocka_unit_test(test_auto_memory),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

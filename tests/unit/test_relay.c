@@ -399,6 +399,106 @@ static void r10_r24_tombstone(void **state)
 	sent_bubble(&r, via_other, far_client);
 }
 
+/*
+ * A33: who has answered before is no stranger: it is asked for as long as there
+ * are packets for it, at the pace of repeats, and is found when it is back.
+ */
+static void r10_a33_known_client(void **state)
+{
+	uint64_t last = 0;
+	unsigned errors = 0;
+
+	(void)state;
+	trust(far_client, far_client_at);
+	pass(&r, SECONDS(60));
+	for (int i = 0; i < 90 * 2; i++) {
+		goes_in(far_client);
+		ended(&r, REASON_HELD);
+		for (; r.first != r.n;) {
+			uint64_t when = r.log[r.first].when;
+
+			if (r.log[r.first].kind == OUT_IP6) {
+				next_sent(&r);
+				errors++;
+				continue;
+			}
+			sent_bubble(&r, via_other, far_client);
+			if (last)
+				assert_in_range(when - last, SECONDS(2.05),
+						SECONDS(2.75));
+			last = when;
+		}
+		pass(&r, SECONDS(0.5));
+		if (r.first != r.n && r.log[r.first].kind == OUT_UDP) {
+			if (last)
+				assert_in_range(r.log[r.first].when - last,
+						SECONDS(2.05), SECONDS(2.75));
+			last = r.log[r.first].when;
+			sent_bubble(&r, via_other, far_client);
+		}
+		while (r.first != r.n) {
+			assert_int_equal(next_sent(&r)->kind, OUT_IP6);
+			errors++;
+		}
+	}
+	assert_in_range(errors, 40, 100);
+	assert_in_range(r.now - last, 0, SECONDS(2.75));
+	bubble(&q, far_client, home);
+	comes_back(far_client_at);
+	ended(&r, REASON_BUBBLE);
+	while (r.first != r.n)
+		assert_int_equal(next_sent(&r)->to.ip, far_client_at.ip);
+	flows_to(far_client, far_client_at);
+}
+
+/* A33: without packets it is left alone. */
+static void r10_a33_known_client_rests(void **state)
+{
+	(void)state;
+	trust(far_client, far_client_at);
+	pass(&r, SECONDS(60));
+	goes_in(far_client);
+	ended(&r, REASON_HELD);
+	pass(&r, SECONDS(10));
+	for (int i = 0; i < 4; i++)
+		sent_bubble(&r, via_other, far_client);
+	assert_int_equal(next_sent(&r)->kind, OUT_IP6);
+	pass(&r, SECONDS(60));
+	sent_nothing(&r);
+}
+
+/* A33, Z22: known clients have a budget; over it they are not asked again. */
+static void r10_a33_z22_budget(void **state)
+{
+	unsigned before;
+
+	(void)state;
+	rig_end(&r);
+	prepare_relay(&r);
+	r.conf.relay.known = (struct rate){1, 10};
+	start(&r);
+	r.count_only = true;
+	for (uint16_t i = 0; i < 40; i++) {
+		struct tuple t = {0x0c000001, (uint16_t)(1 + i)};
+
+		goes_in(ta_of(OTHER, t));
+		bubble(&q, ta_of(OTHER, t), home);
+		comes_back(t);
+	}
+	pass(&r, SECONDS(40));
+	before = r.n_udp;
+	for (int k = 0; k < 30; k++) {
+		for (uint16_t i = 0; i < 40; i++) {
+			struct tuple t = {0x0c000001, (uint16_t)(1 + i)};
+
+			goes_in(ta_of(OTHER, t));
+		}
+		pass(&r, SECONDS(1));
+	}
+	assert_in_range(r.n_udp - before, 30, 41);
+	r.count_only = false;
+}
+
 /* R10: the same with the entry swept away. */
 static void r10_new_procedure(void **state)
 {
@@ -1927,6 +2027,9 @@ int main(void)
 		TEST(r9_spread),
 		TEST(r32_fresh_nonces),
 		TEST(r10_r24_tombstone),
+		TEST(r10_a33_known_client),
+		TEST(r10_a33_known_client_rests),
+		TEST(r10_a33_z22_budget),
 		TEST(r10_new_procedure),
 		TEST(r10_r12_late_bubble),
 		TEST(r11_r12_queue_in_order),
