@@ -475,6 +475,22 @@ static void c75_c46_without(void **state)
 	sent_nothing(&r);
 }
 
+/* C44, C77: who said nothing, or when it is off, is not known. */
+static void c44_c77_known(void **state)
+{
+	struct recent_peer e = {.lan = lan_at};
+
+	(void)state;
+	begin();
+	e.lan_heard = r.now;
+	assert_true(discovery_knows(&r.node.client, &e, r.now));
+	e.lan.port = 0;
+	assert_false(discovery_knows(&r.node.client, &e, r.now));
+	e.lan = lan_at;
+	r.node.client.conf.local_discovery = false;
+	assert_false(discovery_knows(&r.node.client, &e, r.now));
+}
+
 /* C44: what was said is good for 600 s. */
 static void c44_600_seconds(void **state)
 {
@@ -565,6 +581,7 @@ int main(void)
 		TEST(c72_welcomes_are_rare),
 		TEST(c44_c35_c49_on_the_link),
 		TEST(c75_c46_without),
+		TEST(c44_c77_known),
 		TEST(c44_600_seconds),
 		TEST(c44_a46_falls_back),
 		TEST(c74_not_by_the_service_port),

@@ -572,6 +572,50 @@ static void c13_c62_cone_moved(void **state)
 	assert_true(q.is_cone);
 }
 
+/* C60: silent or not, it is checked as it was qualified. */
+static void c13_c60_silent_check(void **state)
+{
+	(void)state;
+	cone_begin();
+	cone_answered(mapped_at);
+	check();
+	forget();
+	wait(SECONDS(20));
+	assert_in_range(n_asked, 10, 15);
+	assert_in_range(n_told, 3, 5);
+	assert_int_equal(q.step, QUALIFY_CHECK);
+	for (unsigned i = 0; i < n_asked; i++)
+		assert_int_equal(asked[i].from.b[8] & 0x80, 0x80);
+}
+
+/* A cone NAT is not symmetric, whatever was there before. */
+static void c13_after_a_symmetric_nat(void **state)
+{
+	(void)state;
+	cone_begin();
+	wait(SECONDS(5));
+	answered(mapped_at);
+	answered(at("11.0.0.5", 5000));
+	assert_true(q.is_symmetric);
+	begin();
+	assert_int_equal(cone_answered(mapped_at), QUALIFY_QUALIFIED);
+	assert_false(q.is_symmetric);
+	assert_true(q.is_cone);
+}
+
+/* C85: another server is asked on both its addresses, whatever it sees. */
+static void c85_next_server(void **state)
+{
+	(void)state;
+	qualify_as(mapped_at);
+	qualify_start(&q, ip4(SERVER), ip4("9.0.0.7"), home_at, now, &out);
+	collect();
+	assert_int_equal(answered(mapped_at), QUALIFY_NOTHING);
+	assert_int_equal(q.step, QUALIFY_SECONDARY);
+	assert_int_equal(last()->to.ip, ip4("9.0.0.7"));
+	assert_int_equal(answered(mapped_at), QUALIFY_QUALIFIED);
+}
+
 /* ---- C10, A4, A38: when it asks ---- */
 
 static void check_phase_of(unsigned first)
@@ -781,6 +825,7 @@ static void c10_one_a_second(void **state)
 	wait(SECONDS(0.5));
 	assert_int_equal(n_asked, 2);
 	assert_int_equal(asked[1].when - asked[0].when, SECONDS(1));
+	assert_int_equal(n_told, 0);
 	/* A second later at once. */
 	now += SECONDS(1);
 	begin();
@@ -1259,6 +1304,7 @@ static void c23_z10_last_two(void **state)
 		}
 		while (n_asked < 3)
 			wait(SECONDS(0.1));
+		assert_int_equal(q.n_nonces, NONCES_VALID);
 		good_inner();
 		seal(mapped_at, asked[0].nonce);
 		refused(server_at(), REASON_RA_NONCE, "the third last");
@@ -1560,6 +1606,9 @@ int main(void)
 		cmocka_unit_test_setup(c13_cone, fresh),
 		cmocka_unit_test_setup(c13_no_cone, fresh),
 		cmocka_unit_test_setup(c13_c62_cone_moved, fresh),
+		cmocka_unit_test_setup(c13_c60_silent_check, fresh),
+		cmocka_unit_test_setup(c13_after_a_symmetric_nat, fresh),
+		cmocka_unit_test_setup(c85_next_server, fresh),
 		cmocka_unit_test_setup(c10_phase, fresh),
 		cmocka_unit_test_setup(c10_jitter, fresh),
 		cmocka_unit_test_setup(c11_a4_phases, fresh),

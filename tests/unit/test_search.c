@@ -354,6 +354,8 @@ static void c68_at_once(void **state)
 	world.life = SECONDS(1000);
 	start_client(&r);
 	assert_false(status(&r)->wants_probe);
+	assert_int_equal(status(&r)->refresh_s, 30);
+	assert_true(search_next(&r.node.client) == UINT64_MAX);
 	when = r.now;
 	answers(&r, server_at, client_at);
 	assert_false(status(&r)->wants_probe);
@@ -427,6 +429,55 @@ static void c68_starts_from_the_configured(void **state)
 	live(SECONDS(3600));
 	tried(at_10, 5);
 	assert_int_equal(interval(), 60);
+}
+
+/* C70: where exactly it ends: at three quarters, and below five seconds. */
+static void c70_ends(void **state)
+{
+	static const unsigned at_90[] = {120};
+	static const unsigned at_20[] = {40, 80, 100, 110, 115};
+
+	(void)state;
+	r.conf.client.refresh_s = 90;
+	begin(95);
+	live(SECONDS(3600));
+	tried(at_90, 1);
+	assert_int_equal(interval(), 90);
+	rig_end(&r);
+	fresh(NULL);
+	r.conf.client.refresh_s = 20;
+	begin(200);
+	live(SECONDS(3600));
+	tried(at_20, 5);
+	assert_int_equal(interval(), 115);
+}
+
+/* C68: it is not begun twice. */
+static void c68_once(void **state)
+{
+	(void)state;
+	begin(100);
+	search_start(&r.node.client, r.now, &r.out);
+	assert_int_equal(r.out.n, 0);
+	live(SECONDS(3600));
+	search_start(&r.node.client, r.now, &r.out);
+	assert_int_equal(r.out.n, 0);
+	assert_false(s()->on);
+}
+
+/* C69: a bubble that comes when all is over. */
+static void c69_stopped(void **state)
+{
+	(void)state;
+	world.lose = 1;
+	begin(1000);
+	live(SECONDS(60.5));
+	assert_int_equal(world.bubbles, 1);
+	search_stop(&r.node.client);
+	bubble(&p, client, s()->address);
+	from_ip4(&r, DOOR_PROBE, server_at, &p);
+	dropped(&r, REASON_NOT_OURS);
+	assert_int_equal(interval(), 30);
 }
 
 /* More than two minutes are configured: then somebody knows better. */
@@ -547,6 +598,9 @@ int main(void)
 		TEST(c68_silent_later),
 		TEST(c68_off),
 		TEST(c68_starts_from_the_configured),
+		TEST(c70_ends),
+		TEST(c68_once),
+		TEST(c69_stopped),
 		TEST(c68_nothing_to_learn),
 		TEST(c69_told_at_once),
 		TEST(c69_closed_at_the_end),
