@@ -37,7 +37,7 @@ void server(struct rig *r, unsigned i, const char *primary,
 	rig_flush(r);
 }
 
-void wanted(struct rig *r, bool yes)
+void want(struct rig *r, bool yes)
 {
 	client_want(&r->node.client, yes, r->now, &r->out);
 	rig_flush(r);

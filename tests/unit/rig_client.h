@@ -30,7 +30,7 @@ void start_qualified(struct rig *r);
 void network(struct rig *r, struct tuple local);
 void server(struct rig *r, unsigned i, const char *primary,
 	    const char *secondary);
-void wanted(struct rig *r, bool yes);
+void want(struct rig *r, bool yes);
 void check_server(struct rig *r);
 
 static inline const struct client_status *status(const struct rig *r)

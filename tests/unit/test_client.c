@@ -167,7 +167,7 @@ static void test_version(void **state)
 	(void)state;
 	pass_answered(&r, SECONDS(300), client_at);
 	server(&r, 0, SERVER, SECOND);
-	wanted(&r, true);
+	want(&r, true);
 	goes_to(&r, &p, native);
 	next_sent(&r);
 	data_by(native, other_relay_at);
@@ -175,12 +175,12 @@ static void test_version(void **state)
 	pass_answered(&r, SECONDS(1), client_at);
 	assert_int_equal(status(&r)->version, v);
 	assert_memory_equal(&before, status(&r), sizeof(before));
-	wanted(&r, false);
+	want(&r, false);
 	assert_int_equal(status(&r)->version, v + 1);
-	wanted(&r, false);
+	want(&r, false);
 	node_timeout(&r.node, r.now, &r.out);
 	assert_int_equal(status(&r)->version, v + 1);
-	wanted(&r, true);
+	want(&r, true);
 	assert_int_equal(status(&r)->version, v + 2);
 	next_sent(&r);
 }
@@ -281,7 +281,7 @@ static void c1_address_of_the_name_changes_later(void **state)
 static void c6_wanted(void **state)
 {
 	(void)state;
-	wanted(&r, false);
+	want(&r, false);
 	is_state(&r, CLIENT_OFF, WHY_NATIVE, 0);
 	assert_int_equal(node_next(&r.node), UINT64_MAX);
 	pass(&r, SECONDS(600));
@@ -294,7 +294,7 @@ static void c6_wanted(void **state)
 	server(&r, 0, SERVER, SECOND);
 	sent_nothing(&r);
 	is_state(&r, CLIENT_OFF, WHY_NATIVE, 0);
-	wanted(&r, true);
+	want(&r, true);
 	is_state(&r, CLIENT_ASKING, WHY_START, 0);
 	answers(&r, server_at, client_at);
 	answers(&r, second_at, client_at);
@@ -307,20 +307,20 @@ static void c6_unwanted_in_any_state(void **state)
 {
 	(void)state;
 	asked(&r, server_at);
-	wanted(&r, false);
+	want(&r, false);
 	is_state(&r, CLIENT_OFF, WHY_NATIVE, 0);
 	assert_int_equal(silent_for(SECONDS(100)), 0);
-	wanted(&r, true);
+	want(&r, true);
 	answers(&r, server_at, client_at);
 	answers(&r, second_at, client_at);
 	until_sent();
 	unanswered(server_at);
 	is_state(&r, CLIENT_SILENT, WHY_SERVER, 1);
 	forget_log();
-	wanted(&r, false);
+	want(&r, false);
 	is_state(&r, CLIENT_OFF, WHY_NATIVE, 0);
 	assert_int_equal(node_next(&r.node), UINT64_MAX);
-	wanted(&r, true);
+	want(&r, true);
 	is_state(&r, CLIENT_ASKING, WHY_START, 0);
 	pass(&r, SECONDS(1)); /* it was asked just before */
 	forget_log();
@@ -332,12 +332,12 @@ static void c6_why_after_changes(void **state)
 	const struct tuple none = {0, 0};
 
 	(void)state;
-	wanted(&r, false);
+	want(&r, false);
 	network(&r, none);
 	network(&r, local_at);
 	is_state(&r, CLIENT_OFF, WHY_NATIVE, 0);
 	network(&r, none);
-	wanted(&r, true);
+	want(&r, true);
 	is_state(&r, CLIENT_OFF, WHY_NO_IPV4, 0);
 	network(&r, local_at);
 	is_state(&r, CLIENT_ASKING, WHY_START, 0);
@@ -848,8 +848,8 @@ static void c20_flags_are_kept(void **state)
 		answers(&r, server_at, client_at);
 		assert_int_equal(status(&r)->flags, f);
 	}
-	wanted(&r, false);
-	wanted(&r, true);
+	want(&r, false);
+	want(&r, true);
 	answers(&r, server_at, client_at);
 	answers(&r, second_at, client_at);
 	assert_int_equal(status(&r)->flags, f);

@@ -5,7 +5,7 @@
 #include <string.h>
 
 static struct rig r;
-static struct packet p, q, want;
+static struct packet p, q, expected;
 
 static const struct tuple via_other = {0x0b000001, 3544};
 
@@ -42,14 +42,14 @@ static void expect_own_bubble(void)
 {
 	const struct sent *s = next_sent(&r);
 
-	bubble(&want, home, client);
-	memcpy(want.b + 16, s->p.b + 24, 8); /* the cookie */
-	add_tail(&want, "0104");
-	memcpy(want.b + 42, s->p.b + 50, 4);
-	want.n += 4;
-	add_origin(&want, at(SERVER, 3544));
+	bubble(&expected, home, client);
+	memcpy(expected.b + 16, s->p.b + 24, 8); /* the cookie */
+	add_tail(&expected, "0104");
+	memcpy(expected.b + 42, s->p.b + 50, 4);
+	expected.n += 4;
+	add_origin(&expected, at(SERVER, 3544));
 	r.first--;
-	sent_udp(&r, DOOR_PRIMARY, client_at, &want);
+	sent_udp(&r, DOOR_PRIMARY, client_at, &expected);
 }
 
 static void trust_own_client(void)
@@ -153,16 +153,16 @@ static void s41_server_first(void **state)
 	bubble(&q, native, client);
 	comes_back(other_relay_at);
 	ended(&r, REASON_TO_IPV4);
-	want = q;
-	set_hops(&want, 63);
-	add_origin(&want, other_relay_at);
-	sent_udp(&r, DOOR_PRIMARY, client_at, &want);
+	expected = q;
+	set_hops(&expected, 63);
+	add_origin(&expected, other_relay_at);
+	sent_udp(&r, DOOR_PRIMARY, client_at, &expected);
 	echo_request(&q, client, native);
 	comes_back(client_at);
 	ended(&r, REASON_TO_IPV6);
-	want = q;
-	set_hops(&want, 63);
-	sent_ip6(&r, &want);
+	expected = q;
+	set_hops(&expected, 63);
+	sent_ip6(&r, &expected);
 }
 
 /* S41, R18: an echo that the server passes on shows where a client is. */
@@ -175,9 +175,9 @@ static void s41_echo_proves(void **state)
 	echo_reply(&q, client, native);
 	comes_back(client_at);
 	ended(&r, REASON_TO_IPV6);
-	want = q;
-	set_hops(&want, 63);
-	sent_ip6(&r, &want);
+	expected = q;
+	set_hops(&expected, 63);
+	sent_ip6(&r, &expected);
 	sent_udp(&r, DOOR_PRIMARY, client_at, &p);
 	goes_in(client);
 	ended(&r, REASON_TO_IPV4);
