@@ -400,6 +400,17 @@ static void on_silence(struct client *c, uint64_t now, struct outbox *out)
 	next_server(c, now, out);
 }
 
+/* C62. Who has no address waits for the second answer, as C17 wants it. */
+static void on_moved(struct client *c, uint64_t now)
+{
+	if (!has_address(c))
+		return;
+	server_answers(c, now);
+	c->suspect_gap = 0;
+	c->why = WHY_MOVED;
+	set_address(c, now);
+}
+
 static void on_event(struct client *c, enum qualify_event event, uint64_t now,
 		     struct outbox *out)
 {
@@ -413,15 +424,12 @@ static void on_event(struct client *c, enum qualify_event event, uint64_t now,
 		server_answers(c, now);
 		break;
 	case QUALIFY_MOVED: /* the second address is asked meanwhile */
-		server_answers(c, now);
-		c->why = WHY_MOVED;
-		set_address(c, now);
+		on_moved(c, now);
 		break;
 	case QUALIFY_UNANSWERED:
 		on_silence(c, now, out);
 		break;
 	}
-	publish(c);
 }
 
 /*
@@ -509,6 +517,7 @@ static enum reason on_advertisement(struct client *c, struct qualify *q,
 		on_event(c, event, now, out);
 	else
 		search_event(c, event, now);
+	publish(c);
 	return why;
 }
 
@@ -530,8 +539,11 @@ enum reason client_from_ip4(struct client *c, const struct datagram *d,
 		return on_advertisement(
 			c, is_probe ? &c->search.qualify : &c->qualify, &f, d,
 			now, out);
-	if (is_probe)
-		return search_input(c, &f, d->from, now, out);
+	if (is_probe) {
+		why = search_input(c, &f, d->from, now, out);
+		publish(c);
+		return why;
+	}
 	return has_address(c) ? receive_service(c, &f, nonce, d, now, out)
 			      : REASON_NOT_QUALIFIED;
 }

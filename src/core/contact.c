@@ -11,9 +11,11 @@ enum {
 	TRIES = 4,           /* one and three repeats: C43, C47 */
 	LOCAL_TRIES = 2,     /* which leaves two of the four of C57 */
 	PATIENCE_MAX_S = 24, /* less than PEER_VALID_S */
+	DENSE = 8,           /* packets in a row, each soon after the last */
 };
 
 static const uint64_t VALID_NS = PEER_VALID_S * NS_PER_S;
+static const uint64_t DENSE_NS = NS_PER_S / 2;
 static const uint64_t CALM_NS = 30 * NS_PER_S;
 static const uint64_t KEEP_NS = 20 * NS_PER_S;           /* < PEER_VALID_S */
 static const uint64_t TEST_WAIT_NS = 2 * NS_PER_S;       /* C43 */
@@ -222,7 +224,8 @@ static void heard(struct client *c, uint32_t i, uint64_t now)
 	e->heard = now;
 	e->unanswered = 0;
 	c->any_heard = now;
-	c->suspect_gap = 0;
+	if (now - c->suspected >= CALM_NS)
+		c->suspect_gap = 0;
 	c->own[e->own].used = now;
 }
 
@@ -522,7 +525,8 @@ static void step_test(struct client *c, struct recent_peer *e, uint64_t now,
 		set_due(c, e, e->tested + TEST_WAIT_NS);
 		return;
 	}
-	e->tries++;
+	if (e->tries++ == 1)
+		client_suspect(c, now, out); /* it may be our own mapping */
 	test(c, e, true, now, out);
 	set_due(c, e, now + TEST_WAIT_NS);
 }
@@ -547,7 +551,8 @@ static void step_bubbles(struct client *c, struct recent_peer *e, uint64_t now,
 	} else {
 		send_attempt(c, e, false, now, out);
 	}
-	e->tries++;
+	if (e->tries++ == 1)
+		client_suspect(c, now, out);
 	set_due(c, e,
 		now + BUBBLE_WAIT_NS +
 			rng_below(&c->rng, BUBBLE_SPREAD_MS) * NS_PER_MS);
@@ -692,9 +697,17 @@ void contact_sent(struct client *c, uint32_t i, uint64_t now,
 		test(c, e, false, now, out);
 }
 
-/* Who answers rarely goes on to do so: patience is lost only slowly. */
+/*
+ * Who answers rarely goes on to do so: patience is lost slowly; but at once if
+ * answers come thick and fast.
+ */
 void contact_calm(struct recent_peer *e, uint64_t now)
 {
+	e->in_a_row = now - e->heard < DENSE_NS ? e->in_a_row + 1 : 0;
+	if (e->in_a_row >= DENSE) {
+		e->patience = 0;
+		e->in_a_row = 0;
+	}
 	if (e->patience == 0 || now - e->alarmed < CALM_NS)
 		return;
 	e->patience--;

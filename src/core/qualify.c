@@ -313,6 +313,7 @@ static enum qualify_event by_primary(struct qualify *q, struct tuple seen,
 {
 	bool was_check = q->step == QUALIFY_CHECK;
 	bool same = seen.ip == q->mapped.ip && seen.port == q->mapped.port;
+	bool moved = q->mapped.port != 0 && !same;
 
 	if (was_check && same) {
 		done(q);
@@ -326,7 +327,7 @@ static enum qualify_event by_primary(struct qualify *q, struct tuple seen,
 		return QUALIFY_QUALIFIED;
 	}
 	enter(q, QUALIFY_SECONDARY, now, out);
-	return was_check ? QUALIFY_MOVED : QUALIFY_NOTHING;
+	return moved ? QUALIFY_MOVED : QUALIFY_NOTHING;
 }
 
 enum reason qualify_input(struct qualify *q, const struct frame *f,

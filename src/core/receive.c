@@ -281,6 +281,16 @@ static bool is_accepted(enum reason why)
 	       why == REASON_TEST_REPLY;
 }
 
+/*
+ * C29. Behind a symmetric NAT, only what is sent to the server keeps the
+ * mapping, so only solicitations count.
+ */
+static void note_interaction(struct client *c, uint64_t now)
+{
+	if (c->status.nat != CLIENT_NAT_SYMMETRIC)
+		c->heard = now;
+}
+
 static enum reason judge(struct client *c, struct arrival *a, uint64_t now,
 			 struct outbox *out)
 {
@@ -317,6 +327,6 @@ enum reason receive_service(struct client *c, const struct frame *f,
 	why = judge(c, &a, now, out);
 	if (a.by_server && is_accepted(why) &&
 	    d->from.ip == c->own[c->cur].server)
-		c->heard = now; /* C29 */
+		note_interaction(c, now);
 	return why;
 }

@@ -61,6 +61,7 @@ struct recent_peer {
 	uint8_t effort;     /* enum effort */
 	uint8_t tries;      /* of this effort */
 	uint8_t patience;   /* how often silence was looked into in vain */
+	uint8_t in_a_row;   /* packets that came soon after another */
 	uint32_t chain, newer, older; /* as in peers.h */
 	uint32_t held;      /* oldest packet kept for it, or RECENT_NONE */
 	struct tuple tuple; /* where it is; port 0 = never proven */

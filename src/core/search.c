@@ -41,7 +41,8 @@ void search_start(struct client *c, uint64_t now, struct outbox *out)
 {
 	struct search *s = &c->search;
 
-	if (!c->conf.learn_refresh || s->on || s->concluded)
+	if (!c->conf.learn_refresh || s->on || s->concluded ||
+	    c->conf.refresh_s >= MAX_S)
 		return;
 	s->on = true;
 	s->interval = c->conf.refresh_s;
