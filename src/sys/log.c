@@ -36,6 +36,11 @@ void log_leave_terminal(void)
 	to.terminal = !to.syslog;
 }
 
+bool log_uses_terminal(void)
+{
+	return to.terminal;
+}
+
 __attribute__((format(printf, 2, 0))) static void say(int severity,
 						      const char *format,
 						      va_list args)

@@ -25,6 +25,8 @@ void log_open(const char *ident, bool verbose);
  */
 void log_syslog(int facility);
 void log_leave_terminal(void);
+/* Does anything go to stderr? */
+bool log_uses_terminal(void);
 
 void log_error(const char *format, ...) __attribute__((format(printf, 1, 2)));
 void log_warning(const char *format, ...) __attribute__((format(printf, 1, 2)));

@@ -159,10 +159,25 @@ static void lost_interface(struct steward *s)
 	end(s);
 }
 
+/*
+ * The packet process wishes when it is ready; then the command that started us
+ * returns, and whoever reads its output waits for the end of that. In the
+ * background the input is /dev/null by now.
+ */
+static void leave_terminal(void)
+{
+	log_leave_terminal();
+	if (log_uses_terminal())
+		return;
+	dup2(STDIN_FILENO, STDOUT_FILENO);
+	dup2(STDIN_FILENO, STDERR_FILENO);
+}
+
 static void wished(struct steward *s)
 {
 	int r = 0;
 
+	leave_terminal();
 	if (!s->hooks.script && s->wish.final)
 		iface_close(&s->iface);
 	else if (!s->hooks.script)
