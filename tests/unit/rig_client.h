@@ -73,6 +73,13 @@ void rig_answers(struct rig *r, struct tuple to, const char *primary,
 /* Time passes, and the servers answer; they see us there. */
 void pass_answered(struct rig *r, uint64_t ns, struct tuple seen);
 
+/* Silence of peers makes it ask the server no more (C62). */
+static inline void unsuspecting(struct rig *r)
+{
+	r->node.client.suspected = r->now;
+	r->node.client.suspect_gap = SECONDS(1000000);
+}
+
 /* A packet of our host. */
 #define goes_to(r, p, to)                                                      \
 	do {                                                                   \

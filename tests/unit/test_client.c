@@ -1015,6 +1015,26 @@ static void c29_server_is_heard(void **state)
 	asked(&r, server_at);
 }
 
+/* C29: not behind a symmetric NAT, whose mapping only we keep. */
+static void c29_symmetric(void **state)
+{
+	uint64_t began;
+
+	(void)state;
+	answers(&r, server_at, client_at);
+	answers(&r, second_at, moved_at);
+	began = r.now;
+	while (r.first == r.n && r.now < began + SECONDS(40)) {
+		bubble(&q, ip6("fe80::1"), client);
+		from_ip4(&r, DOOR_SERVICE, server_at, &q);
+		dropped(&r, REASON_BUBBLE);
+		pass(&r, SECONDS(1));
+	}
+	assert_in_range(r.now - began, SECONDS(22), SECONDS(31));
+	asked(&r, server_at);
+	forget_log();
+}
+
 /* A packet from the server's tuple that is refused, each second. */
 static void is_no_sign(const char *about, const struct packet *bad,
 		       enum reason why)
@@ -1363,6 +1383,7 @@ int main(void)
 		QUALIFIED(c59_c63_intervals),
 		PREPARED(c64_configured),
 		QUALIFIED(c29_server_is_heard),
+		ASKING(c29_symmetric),
 		QUALIFIED(c66_forged),
 		QUALIFIED(c66_not_accepted),
 		QUALIFIED(c61_checks_again),

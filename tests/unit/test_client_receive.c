@@ -466,6 +466,7 @@ static void c78_repeats(void **state)
 	struct packet first, later;
 
 	(void)state;
+	unsuspecting(&r);
 	goes_to(&r, &p, native);
 	sent_test(&r, server_at, native, &first);
 	pass(&r, SECONDS(6.5));
@@ -558,6 +559,7 @@ static void c37_x16_mismatch(void **state)
 
 static uint32_t asks(struct ip6 who, struct tuple where)
 {
+	unsuspecting(&r);
 	goes_to(&r, &p, who);
 	ended(&r, REASON_HELD);
 	sent_direct(&r, where, who, NULL);

@@ -34,6 +34,7 @@ static int neighbours(void **state)
 static void server_is_heard(void)
 {
 	r.node.client.heard = r.now + SECONDS(1000);
+	unsuspecting(&r);
 }
 
 static int done(void **state)
@@ -238,6 +239,7 @@ static void c43_c52_silent_host(void **state)
 	uint64_t began = r.now;
 
 	(void)state;
+	unsuspecting(&r);
 	holds(native);
 	pass(&r, SECONDS(8) - 1);
 	for (unsigned i = 0; i < 4; i++) {
@@ -261,6 +263,7 @@ static void c43_c52_silent_host(void **state)
 static void c43_late_answer(void **state)
 {
 	(void)state;
+	unsuspecting(&r);
 	holds(native);
 	sent_test(&r, server_at, native, &t);
 	pass(&r, SECONDS(3));
@@ -340,6 +343,7 @@ static void c44_a46_neighbour(void **state)
 	uint64_t began;
 
 	(void)state;
+	unsuspecting(&r);
 	discovered();
 	/* What answered its bubble was one of the four of C57. */
 	pass_answered(&r, SECONDS(301), client_at);
@@ -465,6 +469,7 @@ static void c47_c52_silent_client(void **state)
 	uint64_t last = 0;
 
 	(void)state;
+	unsuspecting(&r);
 	holds(far_client);
 	pass(&r, SECONDS(7));
 	for (int i = 0; i < 4; i++) {
@@ -537,7 +542,9 @@ static void c57_four_in_300_s(void **state)
 static void c57_answer(void **state)
 {
 	(void)state;
+	unsuspecting(&r);
 	for (int i = 0; i < 3; i++) {
+		unsuspecting(&r);
 		holds(far_client);
 		sent_direct(&r, far_client_at, far_client, NULL);
 		next_sent(&r);
@@ -557,6 +564,7 @@ static void c57_answer(void **state)
 static void c58_counts_what_fails(void **state)
 {
 	(void)state;
+	unsuspecting(&r);
 	holds(far_client);
 	forget_log();
 	own_ip4(&r, "11.0.0.6", 24); /* it has become ours */
@@ -772,6 +780,84 @@ static void c62_suspicion_of_clients(void **state)
 	answers(&r, server_at, client_at);
 }
 
+/* The second try of an effort is a sign as well: once for each. */
+static void c62_suspicion_of_efforts(void **state)
+{
+	uint64_t began = r.now;
+	unsigned n = 0;
+
+	(void)state;
+	holds(native);
+	sent_test(&r, server_at, native, &t);
+	pass(&r, SECONDS(2) - 1);
+	sent_nothing(&r);
+	pass(&r, 1);
+	while (r.first != r.n && n < 2) {
+		if (r.log[r.first].p.b[0] == 0) {
+			struct asked a = asked(&r, server_at);
+
+			assert_int_equal(a.when - began, SECONDS(2));
+			advert(&q, &a, SERVER, client_at);
+		} else {
+			sent_test(&r, server_at, native, &t);
+		}
+		n++;
+	}
+	assert_int_equal(n, 2);
+	comes(server_at);
+	ended(&r, REASON_RA_TAKEN);
+	pass(&r, SECONDS(6) - 1);
+	sent_test(&r, server_at, native, &t);
+	sent_test(&r, server_at, native, &t);
+	sent_nothing(&r);
+	pass(&r, 1);
+	unreachable();
+	/* Not while somebody is heard. */
+	rig_end(&r);
+	memset(&r, 0, sizeof(r));
+	start_qualified(&r);
+	holds(far_client);
+	forget_log();
+	pass(&r, SECONDS(1.5));
+	trust_client(&r, ta(OTHER, 0, 77, "11.0.0.77"), at("11.0.0.77", 77));
+	pass(&r, SECONDS(0.8));
+	sent_direct(&r, far_client_at, far_client, NULL);
+	sent_cookie(&r, other_server_at, far_client);
+	sent_nothing(&r);
+	/* The third try is no second one. */
+	pass(&r, SECONDS(2.2));
+	sent_direct(&r, far_client_at, far_client, NULL);
+	sent_indirect(&r, other_server_at, far_client);
+	sent_nothing(&r);
+}
+
+/* Packets that come thick and fast bring patience back; others slowly. */
+static void test_patience_is_lost(void **state)
+{
+	static const int dense[] = {7, 8};
+	struct seen s;
+
+	(void)state;
+	for (unsigned k = 0; k < ARRAY_SIZE(dense); k++) {
+		rig_end(&r);
+		memset(&r, 0, sizeof(r));
+		start_qualified(&r);
+		unsuspecting(&r);
+		trust_native(&r, native, other_relay_at);
+		talk(&s, SECONDS(10), true);
+		assert_int_equal(s.n_test, 3);
+		pass(&r, SECONDS(0.6));
+		for (int i = 0; i <= dense[k]; i++) {
+			data(&q, native, client);
+			comes(other_relay_at);
+			forget_log();
+			pass(&r, SECONDS(0.4));
+		}
+		talk(&s, SECONDS(3), false);
+		assert_int_equal(s.n_test, k);
+	}
+}
+
 /* One packet alone is no silence. */
 static void test_one_packet(void **state)
 {
@@ -821,6 +907,8 @@ int main(void)
 		TEST(c62_no_suspicion),
 		TEST(test_patience),
 		TEST(c62_suspicion_of_clients),
+		TEST(c62_suspicion_of_efforts),
+		TEST(test_patience_is_lost),
 		TEST(test_one_packet),
 	};
 
