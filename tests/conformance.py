@@ -2,8 +2,8 @@
 """Checks doc/conformance.md against the tree; prints each problem.
 
 Each of S1-S43, R1-R33, C1-C85, X1-X20 and Z1-Z42 has one row. A row that does
-not say that it is for later names a place and a test, and both exist. Each id that a comment, a description
-or the name of a test uses is explained there.
+not say that it is for later names a place and a test, and both exist. Each id
+that a comment, a description or the name of a test uses is explained there.
 """
 
 import ast
