@@ -86,11 +86,13 @@ static void take_servers(struct conf *c, const struct options *o,
 static void check_descriptors(const struct conf *c, const struct options *o,
 			      struct report *r)
 {
-	bool is_server = plan_role(c, o) == ROLE_SERVER;
+	enum role role = plan_role(c, o);
+	bool is_server = role == ROLE_SERVER;
 
 	if (!is_server && o->n_udp > 1)
 		report_add(r, SEVERITY_ERROR,
-			   "--udp-fd: only a server has two sockets");
+			   "--udp-fd: a %s has one socket, not two",
+			   role == ROLE_RELAY ? "relay" : "client");
 	if (is_server && !c->relay_too && o->tun_fd >= 0)
 		report_add(r, SEVERITY_ERROR,
 			   "--tun-fd: a server has no tunnel interface");
