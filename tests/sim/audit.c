@@ -463,8 +463,11 @@ static unsigned n_peers(const struct audit *a)
 	const uint32_t *n = a->node->relay.peers.n;
 	const uint32_t *m = a->node->client.recent.n;
 
-	return n[ROLL_PROBING] + n[ROLL_FAILED] + n[ROLL_PROVEN] +
-	       m[STANDING_UNTRUSTED] + m[STANDING_TRUSTED] + m[STANDING_ACTIVE];
+	unsigned sum = n[ROLL_PROBING] + n[ROLL_FAILED] + n[ROLL_PROVEN];
+
+	for (int s = 0; s < STANDINGS; s++)
+		sum += m[s];
+	return sum;
 }
 
 static void after(struct audit *a, const struct before *b, uint64_t inputs)

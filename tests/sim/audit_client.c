@@ -46,7 +46,7 @@ struct row {
 	unsigned serial;   /* of the last attempt */
 	uint64_t tested;
 	struct leak test_leak;
-	unsigned test_step;
+	unsigned test_step, flushes;
 	bool has_test, test_used;
 	uint8_t test[TEST_NONCE_LEN];
 	uint32_t nonce_sent, nonce_got;
@@ -63,9 +63,10 @@ struct row {
 struct client_book {
 	struct row *v;
 	size_t size, used;
-	unsigned step;   /* number of this step */
-	unsigned serial; /* bubble attempts in all */
-	bool lost;       /* entries may have been pushed out */
+	unsigned step;    /* number of this step */
+	unsigned serial;  /* bubble attempts in all */
+	unsigned flushes; /* an address went, and its peers */
+	bool lost;        /* entries may have been pushed out */
 	struct stats before;
 	uint32_t held;
 	uint32_t n[STANDINGS];
@@ -243,6 +244,12 @@ void client_note_server(struct audit *a, unsigned server, uint32_t primary,
 	const uint32_t ip[2] = {primary, secondary};
 	bool moved = book(a)->told[server] != primary;
 
+	for (int i = 0; i < 2; i++) {
+		struct tuple t = {ip[i], TEREDO_PORT};
+
+		if (primary == secondary || !audit_allows(a->node, t))
+			return; /* as if it could not be looked up */
+	}
 	book(a)->told[server] = primary;
 
 	for (int i = 0; i < 2; i++) {
@@ -311,6 +318,25 @@ static bool is_on_lan(struct audit *a, const struct ip6 *who, struct tuple t,
 	return r->lan.port && same(r->lan, t) && now - r->lan_heard <= LAN_NS;
 }
 
+/* C23, C24: it holds a nonce of ours, and is signed if we share a secret. */
+static void check_nonce(struct audit *a, const struct datagram *d,
+			const struct view *v)
+{
+	const struct secret *s = client(a)->conf.secret;
+	const uint8_t *end = (const uint8_t *)v->ip + v->len;
+	uint8_t value[AUTH_MAX_VALUE];
+
+	WANT(!is_new(a, v->nonce, AUTH_NONCE_LEN, 1),
+	     "C23: advertisement with a foreign nonce taken");
+	if (!s)
+		return;
+	WANT(d->data[2] == s->id_len && d->data[3] == hmac_len(s->algorithm),
+	     "C24: advertisement without signature taken");
+	auth_sign(s, v->nonce, (size_t)(end - v->nonce), value);
+	WANT(memcmp(value, d->data + 4 + s->id_len, d->data[3]) == 0,
+	     "C24: advertisement with a wrong signature taken");
+}
+
 static void note_advertisement(struct audit *a, const struct datagram *d,
 			       const struct view *v)
 {
@@ -321,6 +347,9 @@ static void note_advertisement(struct audit *a, const struct datagram *d,
 	WANT(v->has_origin, "C14: advertisement without origin taken");
 	WANT(v->nonce || client(a)->conf.no_nonce_ok,
 	     "C23: advertisement without nonce taken");
+	if (v->nonce)
+		check_nonce(a, d, v);
+	r = tuple_row(a, d->from); /* rows may have moved */
 	if (d->door == DOOR_SERVICE) {
 		r->has_ra = true;
 		r->seen = v->origin;
@@ -330,13 +359,9 @@ static void note_advertisement(struct audit *a, const struct datagram *d,
 	tuple_row(a, other)->asked[d->door] = 0;
 }
 
-/* By way of the server. */
-static void note_indirect(struct audit *a, const struct datagram *d,
-			  const struct view *v)
+/* A bubble by way of the server. */
+static void note_indirect(struct audit *a, const struct view *v)
 {
-	WANT(is_server(a, d->from), "C39: origin of a stranger believed");
-	if (!view_is_bubble(v))
-		return;
 	if (is_teredo(a, &v->ip->src))
 		peer_row(a, &v->ip->src)->nonce_got = view_trailer(v);
 }
@@ -413,8 +438,11 @@ void client_note_input(struct audit *a, const struct datagram *d,
 		return;
 	WANT(v->ip && !v->nonce, "took what is no packet");
 	answered(tuple_row(a, d->from));
-	if (v->has_origin || (is_server(a, d->from) && view_is_bubble(v)))
-		note_indirect(a, d, v);
+	if (v->has_origin)
+		WANT(is_server(a, d->from),
+		     "C39: origin of a stranger believed");
+	if (is_server(a, d->from) && view_is_bubble(v))
+		note_indirect(a, v);
 	else if (is_teredo(a, &v->ip->src))
 		note_teredo(a, d, v, now);
 	else
@@ -464,6 +492,8 @@ static void check_attempt(struct audit *a, struct row *r, const struct ip6 *own,
 
 	if (r->step == b->step && r->bubbled)
 		return;
+	if (forgotten)
+		answered(r);
 	WANT(r->bubbled == 0 || now - r->bubbled >= GAP_NS || forgotten,
 	     "C56: bubble %llu ms after the last",
 	     (unsigned long long)((now - r->bubbled) / NS_PER_MS));
@@ -614,15 +644,18 @@ static void check_test(struct audit *a, const struct out *o,
 	r->has_test = true;
 	if (r->test_step == b->step && r->tested)
 		return; /* by two ways at once */
-	WANT(r->tested == 0 || now - r->tested >= GAP_NS || b->lost,
+	WANT(r->tested == 0 || now - r->tested >= GAP_NS || b->lost ||
+		     r->flushes != b->flushes,
 	     "Z6: tests %llu ms apart",
 	     (unsigned long long)((now - r->tested) / NS_PER_MS));
 	r->tested = now;
 	r->test_step = b->step;
+	r->flushes = b->flushes;
 	r = peer_row(a, dst); /* every two seconds on average, from them all */
 	WANT(leaks(&r->test_leak, &(struct rate){1, 8}, now / 2) || b->lost,
 	     "Z6: too many tests of one host");
 	a->tests++;
+	b->serial++; /* strangers' tests are in the log of bubbles, too */
 	WANT(leaks(&b->tests, &client(a)->conf.tests, now),
 	     "I3: more tests than the rate allows");
 	if (d && in->ip && !in->has_origin)
@@ -645,7 +678,8 @@ static void check_data(struct audit *a, const struct out *o,
 	const struct row *p = row(a, dst, o->to);
 	struct row *r;
 
-	WANT(p->proof, "I2: data to a tuple that was never proven");
+	WANT(p->proof, "I2: data to %08x:%d, never proven for %08x", o->to.ip,
+	     o->to.port, be32(dst->b + 12));
 	WANT(now - p->proof < PROOF_NS, "I2: data %llu ms after the last proof",
 	     (unsigned long long)((now - p->proof) / NS_PER_MS));
 	WANT(is_own(a, &v->ip->src), "C5: data from what is not our address");
@@ -775,7 +809,9 @@ static void check_address(struct audit *a, const struct ip6 *ip)
 		first = tuple_row(a, (struct tuple){first->other, TEREDO_PORT});
 		good = first->has_ra && same(first->seen, mapped(ip));
 	}
-	WANT(good, "I8: an address that no advertisement speaks of");
+	WANT(good, "I8: an address of mapping %08x:%d; %08x was told %08x:%d",
+	     mapped(ip).ip, mapped(ip).port, server_of(ip).ip, first->seen.ip,
+	     first->seen.port);
 	WANT(be32(ip->b) == a->node->gate.prefix, "I8: another prefix");
 	WANT((be16(ip->b + 8) &
 	      ~(0x3cff | (c->conf.cone_first ? 0x8000 : 0))) == 0,
@@ -816,11 +852,12 @@ static void check_sizes(const struct audit *a)
 	const struct recent *r = &client(a)->recent;
 	uint32_t n = 0;
 
-	for (int s = 0; s < STANDINGS; s++)
+	for (int s = 0; s < STANDINGS; s++) {
 		n += r->n[s];
+		WANT(r->n[s] <= r->capacity / STANDINGS,
+		     "I6: %u peers of standing %d", r->n[s], s);
+	}
 	WANT(n <= r->capacity, "I6: %u peers", n);
-	WANT(r->n[STANDING_UNTRUSTED] <= r->capacity / 2,
-	     "I6: %u untrusted peers", r->n[STANDING_UNTRUSTED]);
 	WANT(client(a)->held.n <= client(a)->held.capacity,
 	     "I6: too many held");
 }
@@ -833,20 +870,20 @@ static void check_trusted(struct audit *a)
 {
 	struct client_book *b = a->client;
 	const struct client *c = client(a);
+	const uint32_t share = c->recent.capacity / STANDINGS;
 	const struct recent_peer *e;
 
-	if (b->n[STANDING_UNTRUSTED] + b->n[STANDING_TRUSTED] +
-		    b->n[STANDING_ACTIVE] + 1 >=
-	    c->recent.capacity / 4)
-		b->lost = true;
+	for (int k = 0; k < STANDINGS; k++)
+		b->lost |= b->n[k] + 1 >= share;
 	if (c->status.version != a->client_version) {
 		a->client_version = c->status.version;
+		b->flushes++;
 		return; /* the address may have changed */
 	}
 	WANT(c->recent.n[STANDING_ACTIVE] >= b->n[STANDING_ACTIVE],
 	     "I7: an active peer is gone");
 	if (b->oldest[STANDING_ACTIVE] == RECENT_NONE ||
-	    b->n[STANDING_ACTIVE] >= c->recent.capacity / 4)
+	    b->n[STANDING_ACTIVE] >= share)
 		return;
 	e = &c->recent.v[b->oldest[STANDING_ACTIVE]];
 	WANT(ip6_equal(&e->address, &b->oldest_address) &&

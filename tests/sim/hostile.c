@@ -273,6 +273,8 @@ static size_t forge_advertisement(struct villain *v, uint8_t *p)
 		memset(p, 0, 13);
 		p[1] = 1;
 		sim_fill(w, p + 4, 8);
+		if (v->spies)
+			memcpy(p + 4, v->asked->nonce[0], 8);
 		n = 13;
 	}
 	o = (void *)(p + n);
@@ -284,6 +286,9 @@ static size_t forge_advertisement(struct villain *v, uint8_t *p)
 	teredo_link_local(&ra->ip.src, FLAG_CONE,
 			  (struct tuple){v->servers[0], TEREDO_PORT});
 	some_ip6(v, &ra->ip.dst);
+	if (v->asked)
+		teredo_link_local(&ra->ip.dst, v->asked->flags,
+				  v->asked->local);
 	ra->type = ICMP6_ROUTER_ADVERTISEMENT;
 	ra->prefix.type = 3;
 	ra->prefix.len = 4;
@@ -307,7 +312,7 @@ static void harm_a_client(struct villain *v)
 
 	some_ip6(v, &src);
 	sim_fill(w, data, sizeof(data));
-	switch (sim_below(w, 4)) {
+	switch (v->asked ? 0 : sim_below(w, 4)) {
 	case 0:
 		n = forge_advertisement(v, p);
 		break;
@@ -347,7 +352,7 @@ static void villain_timer(struct actor *a)
 {
 	struct villain *v = villain(a);
 
-	switch (sim_below(a->w, v->servers[0] ? 4 : 3)) {
+	switch (v->asked ? 3 : sim_below(a->w, v->servers[0] ? 4 : 3)) {
 	case 3:
 		harm_a_client(v);
 		break;

@@ -2,7 +2,7 @@
 /*
  * sim [--seeds N] [--seed S] [--scenario NAME] [--trace] [--list]
  *
- * Runs each scenario with N seeds (what costs much with a part of them). The
+ * Runs the scenario with N seeds, or each with its share of them. The
  * first failure ends the run and says how to repeat it alone; with --trace each
  * packet is shown as it arrives.
  */
@@ -93,24 +93,17 @@ static int list(void)
 	return 0;
 }
 
-static uint64_t seeds_for(const struct scenario *c, uint64_t n)
-{
-	return c->share ? (n + c->share - 1) / c->share : n;
-}
-
 static uint64_t run_all(const struct scenario *c, uint64_t first, uint64_t n,
 			bool trace)
 {
-	uint64_t seeds = seeds_for(c, n);
-
-	for (uint64_t k = 0; k < seeds; k++)
+	for (uint64_t k = 0; k < n; k++)
 		play(c, first + k, trace);
-	return seeds;
+	return n;
 }
 
 int main(int argc, char **argv)
 {
-	uint64_t first = 1, n = 20, runs = 0;
+	uint64_t first = 1, n = 200, runs = 0;
 	const char *only = NULL;
 	bool trace = false;
 	int c;
@@ -138,7 +131,11 @@ int main(int argc, char **argv)
 	}
 	for (int i = 0; i < N_TABLES; i++) {
 		for (const struct scenario *k = tables[i]; k->name; k++) {
-			if (!only || strcmp(only, k->name) == 0)
+			if (!only)
+				runs += run_all(k, first,
+						(n + k->share - 1) / k->share,
+						trace);
+			else if (strcmp(only, k->name) == 0)
 				runs += run_all(k, first, n, trace);
 		}
 	}

@@ -88,7 +88,7 @@ struct scenario {
 	const char *name;
 	void (*run)(struct stage *s, int arg);
 	int arg;
-	unsigned share; /* one seed in so many must do; 0: all of them */
+	unsigned share; /* of all seeds, one in so many must do */
 };
 
 /* Tables, each ending with a name of NULL. */

@@ -150,6 +150,41 @@ static void secure(struct stage *s, int arg)
 	s->h.o.node->client.qualify.conf.secret = NULL;
 }
 
+/* Without the nonce, or with it but without the secret. */
+static void forged_advertisements(struct stage *s, int spies)
+{
+	struct villain *v = &s->villain;
+	struct client_conf c = home_conf();
+	struct ip6 was;
+
+	if (spies)
+		c.secret = &good;
+	set_service(s);
+	s->server.conf.server.n_secrets = 1;
+	s->server.conf.server.secrets = &good;
+	ours_restart(&s->server);
+	start_home(s, &s->h, sim_chance(&s->w, 500) ? NAT_NONE : NAT_FULL_CONE,
+		   &c);
+	home_qualifies(s, &s->h, S(1));
+	was = *home_address(&s->h);
+	v->targets[v->n_targets++] = status(&s->h)->mapped;
+	v->relay = &s->relay.a;
+	v->victim = &was;
+	v->native = s->x.a.ip6[0];
+	v->servers[0] = servers[0];
+	v->servers[1] = servers[1];
+	v->asked = &s->h.o.node->client.qualify;
+	v->spies = spies;
+	villain_init(v, &s->w);
+	s->server.down = true;
+	run(s, S(60));
+	s->server.down = false;
+	run(s, S(3));
+	EXPECT(home_address(&s->h) && ip6_equal(home_address(&s->h), &was),
+	       "another address");
+	v->stop = s->w.now;
+}
+
 /* I10. */
 static void restart(struct stage *s, int arg)
 {
@@ -357,22 +392,24 @@ static void no_network(struct stage *s, int arg)
 }
 
 const struct scenario client_scenarios[] = {
-	{"qualification", qualification, 0, 0},
-	{"qualification-lossy", qualification_lossy, 0, 0},
-	{"qualification-cone", qualification_cone, 0, 0},
-	{"idle", idle, 0, 0},
-	{"secure", secure, 0, 0},
-	{"client-restart", restart, 0, 0},
-	{"secondary-silent", secondary_silent, 0, 0},
-	{"server-late", server_late, 0, 0},
-	{"udp-blocked", udp_blocked, 0, 0},
-	{"resolver-late", resolver_late, 0, 0},
-	{"mapping-changes", mapping_changes, 0, 0},
-	{"no-symmetric", no_symmetric, 0, 0},
-	{"interval-45", interval, 45, 0},
-	{"interval-100", interval, 100, 0},
-	{"interval-200", interval, 200, 0},
-	{"native-comes-and-goes", native_comes_and_goes, 0, 0},
-	{"no-network", no_network, 0, 0},
+	{"qualification", qualification, 0, 2},
+	{"qualification-lossy", qualification_lossy, 0, 10},
+	{"qualification-cone", qualification_cone, 0, 10},
+	{"idle", idle, 0, 10},
+	{"secure", secure, 0, 10},
+	{"forged-advertisements", forged_advertisements, 0, 10},
+	{"forged-advertisements-spy", forged_advertisements, 1, 10},
+	{"client-restart", restart, 0, 10},
+	{"secondary-silent", secondary_silent, 0, 10},
+	{"server-late", server_late, 0, 10},
+	{"udp-blocked", udp_blocked, 0, 10},
+	{"resolver-late", resolver_late, 0, 10},
+	{"mapping-changes", mapping_changes, 0, 10},
+	{"no-symmetric", no_symmetric, 0, 10},
+	{"interval-45", interval, 45, 10},
+	{"interval-100", interval, 100, 10},
+	{"interval-200", interval, 200, 10},
+	{"native-comes-and-goes", native_comes_and_goes, 0, 10},
+	{"no-network", no_network, 0, 10},
 	{0},
 };

@@ -155,7 +155,8 @@ static void pairs_lossy(struct stage *s, int arg)
 	s->h.flow[0].on = false;
 	home_talk(&s->h2, 0, home_address(&s->h), MS(500));
 	run(s, S(400));
-	if (meeting(&s->nat, &s->nat2) == MUST_MEET)
+	/* A symmetric NAT needs more packets than C57 lets us repeat. */
+	if (!nat_is_symmetric(&s->nat) && !nat_is_symmetric(&s->nat2))
 		EXPECT(s->h.flow[0].answered + s->h2.flow[0].answered > 20,
 		       "%u and %u answered", s->h.flow[0].answered,
 		       s->h2.flow[0].answered);
@@ -367,18 +368,18 @@ static void storm(struct stage *s, int arg)
 }
 
 const struct scenario peer_scenarios[] = {
-	{"pairs", pairs, 0, 0},
-	{"pairs-two-servers", pairs_two_servers, 0, 0},
-	{"pairs-lossy", pairs_lossy, 0, 0},
-	{"native-pairs-client-first", native_pairs, 0, 0},
-	{"native-pairs-host-first", native_pairs, 1, 0},
-	{"rare-pings", rare_pings, 0, 0},
-	{"route-changes", route_changes, 0, 0},
-	{"neighbours", neighbours, 1, 0},
-	{"neighbours-no-discovery", neighbours, 0, 0},
-	{"announcements", announcements, 0, 0},
-	{"hairpin", hairpin, 0, 0},
-	{"nobody-there", nobody_there, 0, 0},
-	{"storm", storm, 0, 0},
+	{"pairs", pairs, 0, 1},
+	{"pairs-two-servers", pairs_two_servers, 0, 2},
+	{"pairs-lossy", pairs_lossy, 0, 10},
+	{"native-pairs-client-first", native_pairs, 0, 10},
+	{"native-pairs-host-first", native_pairs, 1, 10},
+	{"rare-pings", rare_pings, 0, 10},
+	{"route-changes", route_changes, 0, 10},
+	{"neighbours", neighbours, 1, 10},
+	{"neighbours-no-discovery", neighbours, 0, 10},
+	{"announcements", announcements, 0, 10},
+	{"hairpin", hairpin, 0, 10},
+	{"nobody-there", nobody_there, 0, 10},
+	{"storm", storm, 0, 10},
 	{0},
 };

@@ -344,6 +344,9 @@ struct villain {
 	const struct ip6 *victim;
 	struct ip6 native;
 	uint32_t servers[2]; /* of a victim that is a client; or 0 */
+	/* It does nothing but forge answers to this; NULL: all sorts. */
+	const struct qualify *asked;
+	bool spies; /* and has seen the question */
 	uint64_t due, stop;
 };
 
