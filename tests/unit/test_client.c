@@ -265,6 +265,24 @@ static void c1_address_of_the_name_changes(void **state)
 	sent_nothing(&r);
 }
 
+/* C1, C10: the same again and again does not begin anew. */
+static void c1_same_addresses(void **state)
+{
+	(void)state;
+	for (int i = 0; i < 10; i++) {
+		pass(&r, SECONDS(0.5));
+		server(&r, 0, SERVER, SECOND);
+	}
+	is_state(&r, CLIENT_ASKING, WHY_SERVER, 0);
+	forget_log();
+	/* One of the two is enough to be new. */
+	server(&r, 0, SERVER, "11.0.0.2");
+	is_state(&r, CLIENT_ASKING, WHY_START, 0);
+	until_sent();
+	answers(&r, server_at, client_at);
+	asked(&r, other_second_at);
+}
+
 /* ... and while there is an address: it stays until the server falls silent. */
 static void c1_address_of_the_name_changes_later(void **state)
 {
@@ -660,6 +678,58 @@ static void c85_back_again(void **state)
 	is_state(&r, CLIENT_QUALIFIED, WHY_NONE, 2);
 	assert_true(same_ip6(status(&r)->address[0], client));
 	assert_true(same_ip6(status(&r)->address[1], by_other()));
+}
+
+/* C85: a third one: the address before stays, the one before that goes. */
+static void c85_third_server(void **state)
+{
+	const char *third = "11.0.0.17";
+	const struct tuple a = {0x0b000011, 3544}, b = {0x0b000012, 3544};
+
+	(void)state;
+	r.conf.client.n_servers = 3;
+	start(&r);
+	network(&r, local_at);
+	server(&r, 0, SERVER, SECOND);
+	server(&r, 1, OTHER, "11.0.0.2");
+	server(&r, 2, third, "11.0.0.18");
+	answers(&r, server_at, client_at);
+	answers(&r, second_at, client_at);
+	check_server(&r);
+	trust_client_quietly(far_client_at);
+	while (status(&r)->server == 0)
+		silent_for(SECONDS(0.1));
+	forget_log();
+	until_sent();
+	answers_as(&r, other_server_at, OTHER, client_at);
+	answers_as(&r, other_second_at, OTHER, client_at);
+	is_state(&r, CLIENT_QUALIFIED, WHY_NONE, 2);
+	check_server(&r);
+	forget_log();
+	while (status(&r)->server == 1)
+		silent_for(SECONDS(0.1));
+	until_sent();
+	answers_as(&r, a, third, client_at);
+	answers_as(&r, b, third, client_at);
+	is_state(&r, CLIENT_QUALIFIED, WHY_NONE, 2);
+	assert_true(same_ip6(status(&r)->address[0], ta_of(third, client_at)));
+	assert_true(same_ip6(status(&r)->address[1], by_other()));
+	data_by(native, other_relay_at);
+	dropped(&r, REASON_NOT_OURS);
+	/* Its peers went with it: none is taken for one of the new address. */
+	data(&p, ta_of(third, client_at), far_client);
+	from_ip6(&r, &p);
+	ended(&r, REASON_HELD);
+	forget_log();
+	bubble(&q, far_client, ta_of(third, client_at));
+	from_ip4(&r, DOOR_SERVICE, far_client_at, &q);
+	sent_udp(&r, DOOR_SERVICE, far_client_at, &p);
+	/* C62: with another mapping both go. */
+	check_server(&r);
+	answers_as(&r, a, third, moved_at);
+	is_state(&r, CLIENT_QUALIFIED, WHY_MOVED, 1);
+	answers_as(&r, b, third, moved_at);
+	is_state(&r, CLIENT_QUALIFIED, WHY_NONE, 1);
 }
 
 /* ---- C13, C18, X9 ---- */
@@ -1234,7 +1304,6 @@ static void test_network_without_server_but_peers(void **state)
 	pass(&r, SECONDS(5));
 	network(&r, other_local);
 	forget_log();
-	pass(&r, SECONDS(0.5));
 	trust_client(&r, far_client, far_client_at);
 	silent_for(SECONDS(50));
 	is_state(&r, CLIENT_SILENT, WHY_SERVER, 1);
@@ -1266,6 +1335,22 @@ static void test_network_gone(void **state)
 	answers(&r, server_at, client_at);
 	answers(&r, second_at, client_at);
 	is_state(&r, CLIENT_QUALIFIED, WHY_NONE, 1);
+}
+
+/* It goes while the server is silent: that makes it no longer. */
+static void test_network_gone_later(void **state)
+{
+	const struct tuple none = {0, 0};
+
+	(void)state;
+	until_sent();
+	unanswered(server_at);
+	silent_for(SECONDS(50));
+	network(&r, none);
+	silent_for(SECONDS(9.9));
+	is_state(&r, CLIENT_SILENT, WHY_NO_IPV4, 1);
+	silent_for(SECONDS(0.1));
+	is_state(&r, CLIENT_OFF, WHY_NO_IPV4, 0);
 }
 
 /* There is no network, so nobody is asked, whatever is due. */
@@ -1352,6 +1437,7 @@ int main(void)
 		PREPARED(test_nat_kinds),
 		PREPARED(c1_unusable_servers),
 		ASKING(c1_address_of_the_name_changes),
+		ASKING(c1_same_addresses),
 		QUALIFIED(c1_address_of_the_name_changes_later),
 		QUALIFIED(c6_wanted),
 		ASKING(c6_unwanted_in_any_state),
@@ -1368,6 +1454,7 @@ int main(void)
 		PREPARED(c85_failover),
 		PREPARED(c85_failover_with_new_mapping),
 		PREPARED(c85_back_again),
+		PREPARED(c85_third_server),
 		ASKING(x9_symmetric),
 		PREPARED(c18_symmetric_is_off),
 		PREPARED(c18_two_servers_no_flood),
@@ -1393,6 +1480,7 @@ int main(void)
 		QUALIFIED(test_network_without_server),
 		QUALIFIED(test_network_without_server_but_peers),
 		QUALIFIED(test_network_gone),
+		QUALIFIED(test_network_gone_later),
 		QUALIFIED(test_network_gone_is_still),
 		ASKING(test_network_gone_while_asking),
 		QUALIFIED(test_network_is_back_why),

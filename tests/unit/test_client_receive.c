@@ -123,7 +123,16 @@ static void c27_c39_z17_z25_malformed(void **state)
 	data(&q, native, client);
 	add_tail(&q, "06017f7f00");
 	refused("trailer 7f", REASON_TRAILER);
-	/* Also from the server, as its own, and to the cookie. */
+	/* Other servers, and other ports of ours, are strangers. */
+	bubble(&q, native, client);
+	add_origin(&q, other_relay_at);
+	comes(other_server_at);
+	dropped(&r, REASON_FORGED_BLOCK);
+	comes(second_at);
+	dropped(&r, REASON_FORGED_BLOCK);
+	comes(at(SERVER, 3545));
+	dropped(&r, REASON_FORGED_BLOCK);
+	/* Nor may the server itself use this one. */
 	data(&q, native, client);
 	add_nonce(&q, "0102030405060708");
 	comes(server_at);
@@ -924,6 +933,11 @@ static void x19_trusted(void **state)
 	by_server(&r, &q, far_client_at);
 	sent_direct(&r, far_other, far_client, NULL);
 	sent_nothing(&r);
+	/* Too soon: nothing is owed to whom we hear. */
+	by_server(&r, &q, far_client_at);
+	dropped(&r, REASON_BUBBLE);
+	pass(&r, SECONDS(5));
+	sent_nothing(&r);
 	/* No longer valid: as at first. */
 	pass_answered(&r, SECONDS(30), client_at);
 	by_server(&r, &q, far_client_at);
@@ -971,6 +985,42 @@ static void c36_c56_c57_limits(void **state)
 	by_server(&r, &q, far_client_at);
 	assert_int_equal(r.n - r.first, 2);
 	forget_log();
+}
+
+/* What is owed is sent, even if the peer has proven itself meanwhile. */
+static void c36_a7_owed(void **state)
+{
+	(void)state;
+	bubble(&q, far_client, client);
+	by_server(&r, &q, far_client_at);
+	forget_log();
+	pass(&r, SECONDS(0.5));
+	bubble_with(&q, far_client, client, 0x55667788);
+	by_server(&r, &q, far_client_at);
+	dropped(&r, REASON_BUBBLE);
+	bubble(&q, far_client, client);
+	comes(far_client_at);
+	dropped(&r, REASON_BUBBLE);
+	pass(&r, SECONDS(1.5) - 1);
+	sent_nothing(&r);
+	pass(&r, 1);
+	sent_direct(&r, far_client_at, far_client, "55667788");
+	sent_nothing(&r);
+	pass(&r, SECONDS(10));
+	sent_nothing(&r);
+	/* A packet of its is the sign that it is no longer needed. */
+	again();
+	bubble(&q, far_client, client);
+	by_server(&r, &q, far_client_at);
+	forget_log();
+	by_server(&r, &q, far_client_at);
+	dropped(&r, REASON_BUBBLE);
+	data(&q, far_client, client);
+	comes(far_client_at);
+	ended(&r, REASON_TO_IPV6);
+	forget_log();
+	pass(&r, SECONDS(10));
+	sent_nothing(&r);
 }
 
 /* C36, Z1, Z10, Z40: whom no answer may go to. */
@@ -1076,6 +1126,8 @@ static void c38_z5_limits(void **state)
 	dropped(&r, REASON_BUBBLE);
 	by_server(&r, &q, relay2); /* another relay is another */
 	answered_relay(ip6("2001:db8::2"), relay2);
+	by_server(&r, &q, at("11.0.0.9", 40001));
+	answered_relay(ip6("2001:db8::2"), at("11.0.0.9", 40001));
 	pass(&r, 1);
 	for (int i = 0; i < 3; i++) {
 		by_server(&r, &q, other_relay_at);
@@ -1123,9 +1175,12 @@ static void c38_known_relay_over_the_limit(void **state)
 
 	(void)state;
 	trust_native(&r, native, other_relay_at);
-	/* It answered, so our host's peers are active only when heard. */
+	trust_native(&r, ip6("2001:db8::2"), relay2);
 	data(&q, native, client);
 	comes(other_relay_at);
+	data(&q, ip6("2001:db8::2"), client);
+	forget_log();
+	comes(relay2);
 	forget_log();
 	for (int i = 0; i < 4; i++) {
 		bubble(&q, ip6("fe80::5"), client);
@@ -1173,6 +1228,10 @@ static void c37_z6_stranger(void **state)
 	goes_to(&r, &p, native);
 	ended(&r, REASON_HELD);
 	sent_nothing(&r); /* one test in 2 s */
+	pass(&r, SECONDS(2) - 1);
+	sent_nothing(&r);
+	pass(&r, 1);
+	sent_test(&r, server_at, native, &t);
 	reply(&q, &t);
 	comes(other_relay_at);
 	ended(&r, REASON_TEST_REPLY);
@@ -1459,6 +1518,7 @@ int main(void)
 		TEST(x11_x13_nonces),
 		TEST(x19_trusted),
 		TEST(c36_c56_c57_limits),
+		TEST(c36_a7_owed),
 		TEST(c36_z1_z40_refused),
 		TEST(c38_a51_relay),
 		TEST(c38_bad_origins),

@@ -498,6 +498,27 @@ static void c47_c52_silent_client(void **state)
 	unreachable();
 }
 
+/* C47: after the last try, too, packets wait for an answer. */
+static void c47_last_wait(void **state)
+{
+	struct packet first;
+
+	(void)state;
+	unsuspecting(&r);
+	holds(far_client);
+	first = p;
+	pass(&r, SECONDS(7));
+	forget_log();
+	data_of(&p, client, far_client, 60, 7);
+	from_ip6(&r, &p);
+	ended(&r, REASON_HELD);
+	sent_nothing(&r);
+	bubble(&q, far_client, client);
+	comes(far_client_at);
+	sent_udp(&r, DOOR_SERVICE, far_client_at, &first);
+	sent_udp(&r, DOOR_SERVICE, far_client_at, &p);
+}
+
 /* Counts the attempts of the next time, a packet each second. */
 static unsigned attempts(unsigned seconds)
 {
@@ -812,6 +833,15 @@ static void c62_suspicion_of_efforts(void **state)
 	sent_nothing(&r);
 	pass(&r, 1);
 	unreachable();
+	rig_end(&r);
+	memset(&r, 0, sizeof(r));
+	start_qualified(&r);
+	holds(far_client);
+	forget_log();
+	pass(&r, SECONDS(2.3));
+	for (n = 0; r.first != r.n; r.first++)
+		n += r.log[r.first].p.b[0] == 0;
+	assert_int_equal(n, 1);
 	/* Not while somebody is heard. */
 	rig_end(&r);
 	memset(&r, 0, sizeof(r));
@@ -896,6 +926,7 @@ int main(void)
 		TEST(c45_z20_cone_bit),
 		TEST(c46_c53_c54_c55_pair),
 		TEST(c47_c52_silent_client),
+		TEST(c47_last_wait),
 		TEST(c57_four_in_300_s),
 		TEST(c57_answer),
 		TEST(c58_counts_what_fails),
