@@ -325,6 +325,15 @@ static void next_server(struct client *c, uint64_t now, struct outbox *out)
 		ask(c, i, now, out);
 }
 
+/* Its name has got another address; what was asked there is in vain. */
+static void restart(struct client *c, uint64_t now, struct outbox *out)
+{
+	if (!has_address(c))
+		qualify_stop(&c->qualify);
+	else if (c->keep_until && c->local.ip)
+		ask(c, c->at, now, out);
+}
+
 void client_server(struct client *c, unsigned i, uint32_t primary,
 		   uint32_t secondary, uint64_t now, struct outbox *out)
 {
@@ -339,8 +348,8 @@ void client_server(struct client *c, unsigned i, uint32_t primary,
 	if (!s->failed) {
 		s->primary = primary;
 		s->secondary = secondary;
-		if (is_new && i == c->at && !has_address(c))
-			qualify_stop(&c->qualify);
+		if (is_new && i == c->at)
+			restart(c, now, out);
 	}
 	begin(c, now, out);
 	publish(c);

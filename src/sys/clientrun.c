@@ -310,7 +310,10 @@ void clientrun_finish(struct loop *l)
 
 static void log_qualified(const struct client_status *s)
 {
-	log_info("qualified: %s, server %s, NAT %s, mapped %s:%u",
+	const char *cause =
+		s->why == WHY_MOVED ? "the NAT has changed the mapping; " : "";
+
+	log_info("%squalified: %s, server %s, NAT %s, mapped %s:%u", cause,
 		 ip6_text(&s->address[0]), ip4_text(s->server_ip),
 		 client_nat_name(s->nat), ip4_text(s->mapped.ip),
 		 s->mapped.port);
@@ -332,10 +335,16 @@ static void log_trouble(const struct client_status *s)
 		log_warning("off-line [%s]: %s", name, text);
 }
 
+/* A mapping that was changed is none, once the address is the new one. */
+static enum client_why trouble(const struct client_status *s)
+{
+	return s->why == WHY_MOVED ? WHY_NONE : s->why;
+}
+
 static bool is_same(const struct client_status *a,
 		    const struct client_status *b)
 {
-	if (a->n != b->n || a->why != b->why)
+	if (a->n != b->n || trouble(a) != trouble(b))
 		return false;
 	if (a->n == 0)
 		return true;

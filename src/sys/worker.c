@@ -63,6 +63,8 @@ static struct loop *allocate(const struct plan *p, void **node_mem)
 		    all >> 20, strerror(errno),
 		    p->node.is_relay ? "lower MaxPeers in the configuration"
 				     : "see what limits it:  ulimit -v");
+	/* Steward and resolver have no use for it. */
+	madvise(l, all, MADV_DONTFORK);
 	populate(l, all);
 	*node_mem = (char *)l + own;
 	return l;
