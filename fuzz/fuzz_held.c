@@ -98,9 +98,8 @@ static void add(uint8_t owner, uint32_t number)
 		WANT(n_model < CAPACITY);
 	}
 	put32(data, number);
-	held_add(&held, owners[owner],
-		 &peers_at(&peers, owners[owner])->held, data,
-		 (uint16_t)(4 + number % (INNER_MAX - 3)));
+	held_add(&held, owners[owner], &peers_at(&peers, owners[owner])->held,
+		 data, (uint16_t)(4 + number % (INNER_MAX - 3)));
 	model[n_model].owner = owner;
 	model[n_model++].number = number;
 }
@@ -135,7 +134,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 			add(op % OWNERS, number);
 		WANT(held.n == n_model);
 		for (uint8_t i = 0; i < OWNERS; i++)
-			WANT(held_count(&held, peers_at(&peers, owners[i])->held) ==
+			WANT(held_count(&held,
+					peers_at(&peers, owners[i])->held) ==
 			     count_of(i));
 	}
 	free(mem);

@@ -18,4 +18,7 @@ enum machine {
 
 void machine_run(enum machine what, const uint8_t *data, size_t size);
 
+/* The same for a client (client_machine.c). */
+void client_machine_run(const uint8_t *data, size_t size);
+
 #endif

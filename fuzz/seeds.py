@@ -62,6 +62,42 @@ def machines(directory):
             (directory / f'story-{i}-{k}').write_bytes(bytes(conf) + story)
 
 
+(C_RAW4, C_RAW6, C_ADVERTISE, C_CLIENT, C_BY_SERVER, C_RELAY, C_PONG, C_ANSWER, C_HOST, C_FLOOD,
+ C_DISCOVERY, C_AGAIN, C_TIME, C_NETWORK, C_SERVER, C_WANT, C_RULES) = range(17)
+QUALIFY = bytes([C_ADVERTISE, 0, 0, 0]) * 2  # both addresses of the server, the same mapping
+TO_NATIVE, TO_CLIENT = bytes([C_HOST, 0x80, 1]), bytes([C_HOST, 0, 1])
+PONG_BACK = bytes([C_PONG, 0, 0])
+
+
+def later(step):
+    return bytes([C_TIME, step])
+
+
+def client_stories():
+    yield QUALIFY + TO_NATIVE + PONG_BACK + TO_NATIVE + bytes([C_RELAY, 0, 0, 0, 1]) + later(11)
+    yield QUALIFY + TO_CLIENT + bytes([C_ANSWER, 1]) + TO_CLIENT + bytes([C_CLIENT, 0, 0, 1])
+    yield QUALIFY + TO_CLIENT + (later(8) + TO_CLIENT) * 6 + later(14) + TO_CLIENT
+    yield QUALIFY + bytes([C_BY_SERVER, 0, 0, 1, 0, 7]) + bytes([C_ANSWER, 0x21]) + TO_CLIENT
+    yield QUALIFY + bytes([C_BY_SERVER, 0, 0x80, 1, 0, 7]) + (later(6) + TO_NATIVE) * 6
+    yield QUALIFY + later(11) + bytes([C_ADVERTISE, 0, 0, 1]) * 2 + TO_NATIVE
+    yield QUALIFY + later(11) + (later(5) + TO_NATIVE) * 12 + QUALIFY
+    yield bytes([C_ADVERTISE, 0, 0, 0, C_ADVERTISE, 0, 0, 1]) + TO_CLIENT + bytes([C_ANSWER, 3])
+    yield QUALIFY + bytes([C_NETWORK, 3]) + later(11) + bytes([C_NETWORK, 1]) + QUALIFY
+    yield QUALIFY + bytes([C_WANT, 0]) + later(3) + bytes([C_WANT, 1]) + QUALIFY
+    yield QUALIFY + bytes([C_SERVER, 2, C_SERVER, 3]) + later(11) + later(9) + QUALIFY
+    yield QUALIFY + bytes([C_DISCOVERY, 9, 1]) + TO_CLIENT + bytes([C_CLIENT, 7, 0x20, 1, 9, 0])
+    yield QUALIFY + bytes([C_FLOOD, 63, 1]) + TO_NATIVE + PONG_BACK + bytes([C_FLOOD, 63, 2])
+    yield QUALIFY + (later(12) + QUALIFY + bytes([C_CLIENT, 0x40, 0x40, 1])) * 4
+
+
+def clients(directory):
+    rng = random.Random(3)
+    for i, story in enumerate(client_stories()):
+        for k, conf in enumerate([(1, 0), (7, 2), (0x90, 6), (0x21, 0x1a),
+                                  tuple(rng.randbytes(2))]):
+            (directory / f'client-{i}-{k}').write_bytes(bytes(conf) + story)
+
+
 def header(length, following, hops=64):
     src = bytes.fromhex('20010000090000020000f05ff3fffffe')
     dst = bytes.fromhex('2a000001000000000000000000000001')
@@ -114,7 +150,8 @@ def texts(values):
 def main():
     root = pathlib.Path(sys.argv[1])
     for name, write in {'frame': frames, 'server': machines, 'relay': machines,
-                        'node': machines, 'peers': tables, 'held': tables,
+                        'node': machines, 'client': clients,
+                        'peers': tables, 'held': tables,
                         'conf': texts(CONFS), 'secrets': texts(SECRETS)}.items():
         directory = root / name
         directory.mkdir(parents=True, exist_ok=True)
