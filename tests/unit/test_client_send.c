@@ -886,6 +886,22 @@ static void test_patience_is_lost(void **state)
 		talk(&s, SECONDS(3), false);
 		assert_int_equal(s.n_test, k);
 	}
+	/* Slowly: from eight seconds to four. */
+	rig_end(&r);
+	memset(&r, 0, sizeof(r));
+	start_qualified(&r);
+	unsuspecting(&r);
+	trust_native(&r, native, other_relay_at);
+	talk(&s, SECONDS(10), true);
+	for (int i = 0; i < 4; i++) {
+		pass_answered(&r, SECONDS(9), client_at);
+		data(&q, native, client);
+		comes(other_relay_at);
+		forget_log();
+	}
+	talk(&s, SECONDS(5), false);
+	assert_int_equal(s.n_test, 1);
+	assert_int_equal(s.test[0], SECONDS(4));
 }
 
 /* One packet alone is no silence. */
