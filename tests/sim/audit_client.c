@@ -438,6 +438,8 @@ void client_note_input(struct audit *a, const struct datagram *d,
 		return;
 	WANT(v->ip && !v->nonce, "took what is no packet");
 	answered(tuple_row(a, d->from));
+	if (client(a)->recent.capacity == RECENT_MIN)
+		a->client->serial++; /* of its small log nothing is sure */
 	if (v->has_origin)
 		WANT(is_server(a, d->from),
 		     "C39: origin of a stranger believed");

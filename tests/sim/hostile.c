@@ -258,6 +258,22 @@ static void harm_by_datagram(struct villain *v)
 	sim_send(&v->a, from, v->targets[sim_below(w, v->n_targets)], p, n, 0);
 }
 
+/* All that can be overheard is right; the value is not. */
+static size_t forge_signature(struct villain *v, uint8_t *p)
+{
+	const struct secret *s = v->asked->conf.secret;
+	size_t n = 4 + (size_t)s->id_len;
+
+	p[2] = s->id_len;
+	p[3] = hmac_len(s->algorithm);
+	memcpy(p + 4, s->id, s->id_len);
+	sim_fill(v->a.w, p + n, p[3]);
+	n += p[3];
+	memcpy(p + n, v->asked->nonce[0], 8);
+	p[n + 8] = 0;
+	return n + 9;
+}
+
 /*
  * An advertisement as a server would send it, with another origin; all it lacks
  * is the nonce.
@@ -273,9 +289,9 @@ static size_t forge_advertisement(struct villain *v, uint8_t *p)
 		memset(p, 0, 13);
 		p[1] = 1;
 		sim_fill(w, p + 4, 8);
-		if (v->spies)
-			memcpy(p + 4, v->asked->nonce[0], 8);
 		n = 13;
+		if (v->spies)
+			n = forge_signature(v, p);
 	}
 	o = (void *)(p + n);
 	wire_put_origin(o, some_tuple(v));

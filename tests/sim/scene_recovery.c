@@ -167,7 +167,9 @@ static void server_gone_idle(struct stage *s, int arg)
 	established(s, any_nat(s));
 	s->h.flow[0].on = false;
 	s->server.down = true;
-	run(s, S(150));
+	run(s, S(55));
+	EXPECT(home_address(&s->h), "the address is gone too soon");
+	run(s, S(95));
 	EXPECT(!home_address(&s->h), "an address that is of no use");
 	run(s, S(120));
 	sent = s->h.o.audit.solicitations;
