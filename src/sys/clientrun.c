@@ -233,6 +233,8 @@ static void fill_state(struct clientrun *r, const struct client_status *s)
 	r->state.flags = s->flags & FLAGS_RANDOM;
 	r->state.mapped = s->mapped;
 	r->state.server = s->server_ip;
+	snprintf(r->state.host, sizeof(r->state.host), "%s",
+		 r->plan->conf->servers[s->server].host);
 }
 
 static void fill_wish(struct loop *l, struct steward_wish *w)
@@ -321,18 +323,17 @@ static void log_qualified(const struct client_status *s)
 
 static void log_trouble(const struct client_status *s)
 {
-	const char *name = client_why_name(s->why);
-	const char *text = client_why_text(s->why);
+	const char *state = s->n ? "the address is kept" : "off-line";
+	bool by_server = s->why == WHY_SERVER || s->why == WHY_SECONDARY;
 
-	if (s->state == CLIENT_SILENT && s->why != WHY_NO_IPV4)
-		log_warning("%s [%s] (%s): the address is kept", text, name,
-			    ip4_text(s->server_ip));
-	else if (s->state == CLIENT_SILENT)
-		log_warning("%s [%s]: the address is kept", text, name);
-	else if (s->why == WHY_NATIVE)
-		log_info("off: %s [%s]", text, name);
+	if (s->why == WHY_NATIVE)
+		log_info("off: %s [%s]", client_why_text(s->why),
+			 client_why_name(s->why));
 	else
-		log_warning("off-line [%s]: %s", name, text);
+		log_warning("%s: %s%s%s [%s]", state,
+			    by_server ? ip4_text(s->server_ip) : "",
+			    by_server ? ": " : "", client_why_text(s->why),
+			    client_why_name(s->why));
 }
 
 /* A mapping that was changed is none, once the address is the new one. */

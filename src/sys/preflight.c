@@ -124,7 +124,9 @@ void preflight_relay(const struct plan *p, const struct self *s)
 		die("a relay needs a native IPv6 address of this host, and "
 		    "there is none that is global and usable\n"
 		    "  add yours, such as:  ip -6 address add 2a00:1::1/64 dev "
-		    "eth0");
+		    "eth0\n"
+		    "  to get IPv6 from a Teredo server, be a client:  miredo "
+		    "SERVER");
 	check_iface(p);
 	if (!p->node.relay.host_only && !is_forwarding())
 		log_warning("IPv6 forwarding is off: this relay serves only "

@@ -70,14 +70,17 @@ static bool read_server(struct state *s, const char *value)
 	return value_ip4(&s->server, value);
 }
 
+static bool read_host(struct state *s, const char *value)
+{
+	return value_host(s->host, value);
+}
+
 static const struct {
 	const char *name;
 	bool (*read)(struct state *s, const char *value);
 } fields[] = {
-	{"port", read_port},
-	{"flags", read_flags},
-	{"mapped", read_mapped},
-	{"server", read_server},
+	{"port", read_port},     {"flags", read_flags}, {"mapped", read_mapped},
+	{"server", read_server}, {"host", read_host},
 };
 
 static bool read_line(struct state *s, char *line)
@@ -163,7 +166,7 @@ void state_read(struct state *s, const char *path)
 
 static int print(int fd, const struct state *s)
 {
-	char text[256];
+	char text[512];
 	size_t at = 0;
 
 #define LINE(...)                                                              \
@@ -175,6 +178,8 @@ static int print(int fd, const struct state *s)
 		LINE("mapped %s:%u\n", ip4_text(s->mapped.ip), s->mapped.port);
 	if (s->server)
 		LINE("server %s\n", ip4_text(s->server));
+	if (s->host[0])
+		LINE("host %s\n", s->host);
 #undef LINE
 	if (write(fd, text, at) != (ssize_t)at)
 		return errno ? -errno : -ENOSPC;

@@ -9,6 +9,7 @@
 #define SYS_STATE_H
 
 #include "../core/wire.h"
+#include "value.h"
 
 struct state {
 	uint16_t port; /* local UDP port; 0 = nothing is remembered */
@@ -16,6 +17,7 @@ struct state {
 	uint16_t flags;      /* of the address */
 	struct tuple mapped; /* that the flags were drawn for */
 	uint32_t server;     /* primary address that answered last; 0 = none */
+	char host[HOST_SPACE]; /* its name, as configured */
 };
 
 /*

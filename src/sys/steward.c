@@ -81,6 +81,13 @@ static bool is_word(const char *s, size_t space)
 	return memchr(s, '\0', space) && s[strspn(s, letters)] == '\0';
 }
 
+static bool is_host(const char s[static HOST_SPACE])
+{
+	char copy[HOST_SPACE];
+
+	return memchr(s, '\0', HOST_SPACE) && (!s[0] || value_host(copy, s));
+}
+
 #define IS_WORD(field) is_word(field, sizeof(field))
 
 static bool is_valid(const struct steward *s, const struct steward_wish *w)
@@ -96,8 +103,9 @@ static bool is_valid(const struct steward *s, const struct steward_wish *w)
 	}
 	if (w->n == 2 && ip6_equal(&w->address[0], &w->address[1]))
 		return false;
-	return (w->state.flags & ~STATE_FLAGS) == 0 && IS_WORD(w->reason) &&
-	       IS_WORD(w->server) && IS_WORD(w->nat) && IS_WORD(w->mapped);
+	return (w->state.flags & ~STATE_FLAGS) == 0 && is_host(w->state.host) &&
+	       IS_WORD(w->reason) && IS_WORD(w->server) && IS_WORD(w->nat) &&
+	       IS_WORD(w->mapped);
 }
 
 static void answer(struct steward *s, int error)
@@ -113,7 +121,8 @@ static bool state_equal(const struct state *a, const struct state *b)
 {
 	return a->port == b->port && a->has_flags == b->has_flags &&
 	       a->flags == b->flags && a->mapped.ip == b->mapped.ip &&
-	       a->mapped.port == b->mapped.port && a->server == b->server;
+	       a->mapped.port == b->mapped.port && a->server == b->server &&
+	       strcmp(a->host, b->host) == 0;
 }
 
 static void remember(struct steward *s)

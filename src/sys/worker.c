@@ -365,7 +365,6 @@ static void recall(struct clientrun *r, struct plan *p)
 	struct client_conf *k = &p->node.client;
 	const struct conf *c = p->conf;
 	char path[CONF_PATH + IFNAMSIZ + 8];
-	uint32_t ip;
 
 	snprintf(path, sizeof(path), "%s/%s.state", c->state_dir, c->iface);
 	state_read(&r->state, path);
@@ -373,7 +372,7 @@ static void recall(struct clientrun *r, struct plan *p)
 	k->flags = r->state.flags;
 	k->mapped = r->state.mapped;
 	for (unsigned i = 0; i < c->n_servers; i++) {
-		if (value_ip4(&ip, c->servers[i].host) && ip == r->state.server)
+		if (strcmp(c->servers[i].host, r->state.host) == 0)
 			k->first_server = i;
 	}
 }

@@ -339,6 +339,21 @@ def test_another_server_if_one_is_silent(net, server, c1):
     client.wait_log(f"qualified: .* server {SERVER}")
 
 
+def test_server_that_worked_is_asked_first(net, server, c1):
+    """The next time: the one before it was silent, and still is."""
+    c1.write("/etc/hosts", f"127.0.0.1 localhost\n9.0.7.7 dead.test\n"
+             f"{SERVER} teredo.test\n")
+    client = c1.daemon(["miredo", "dead.test", "teredo.test"])
+    wait_address(c1, 20)
+    wait_for(lambda: state(c1).get("host") == "teredo.test", "the name", 5)
+    client.stop()
+    capture = net.capture((c1, "eth0"))
+    c1.daemon(["miredo", "dead.test", "teredo.test"])
+    wait_address(c1, 20)
+    assert not any(b"\x09\x00\x07\x07" in packet.frame
+                   for packet in capture.take())
+
+
 def test_other_address_of_a_known_name_moves_nobody(net, server, c1):
     """Also not by SIGHUP, as long as the server answers."""
     c1.write("/etc/hosts", f"127.0.0.1 localhost\n{SERVER} teredo.test\n")

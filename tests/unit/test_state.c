@@ -25,6 +25,7 @@ static const struct state whole = {
 	.flags = 0x1c2d,
 	.mapped = {0x09000a02, 1},
 	.server = 0x09000002,
+	.host = "teredo.example.net",
 };
 
 static int make_dir(void **state)
