@@ -243,16 +243,6 @@ enum reason relay_check_target(const struct relay *r, const struct ip6 *dst)
 	return gate_target(r->gate, via);
 }
 
-/*
- * Who has answered before is not left alone as strangers are (A33): it may be
- * the path that has failed, and is back. It is asked for as long as there are
- * packets for it, as often as others are at first.
- */
-static bool may_try_again(const struct peer *e, uint64_t now)
-{
-	return e->heard && now - e->bubbled >= RETRY_NS;
-}
-
 /* R7-R13: a packet for a client that is not known to listen. */
 enum reason relay_reach(struct relay *r, uint32_t i, const uint8_t *p,
 			uint16_t len, uint64_t now, struct outbox *out)
@@ -266,8 +256,11 @@ enum reason relay_reach(struct relay *r, uint32_t i, const uint8_t *p,
 	if (!r->gate->self->has_source)
 		return REASON_NO_SOURCE; /* R29 */
 	e = i == PEER_NONE ? NULL : peers_at(&r->peers, i);
-	if (e && e->roll == ROLL_FAILED && now < e->due &&
-	    !may_try_again(e, now)) {
+	/*
+	 * Who has answered before is not left alone as strangers are (A33): it
+	 * may be the path that has failed, and is back.
+	 */
+	if (e && e->roll == ROLL_FAILED && now < e->due && !e->heard) {
 		relay_complain(r, ICMP6_UNREACHABLE, UNREACHABLE_ADDRESS, p,
 			       len, now, out);
 		return REASON_UNREACHABLE; /* R10, R24 */

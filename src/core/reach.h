@@ -4,8 +4,8 @@
  * and given up when it does not.
  *
  *	nothing --- a packet for it -----------> PROBING: bubbles, every 2 s
- *	PROBING --- four without an answer ----> FAILED: left alone for 30 s;
- *	            if it was PROVEN once, for 2 s
+ *	PROBING --- four without an answer ----> FAILED: left alone for 30 s,
+ *	            unless it was PROVEN once
  *	FAILED ---- 30 s ----------------------> nothing
  *	any ------- something valid from it ---> PROVEN: packets leave at once
  *	PROVEN ---- silent for 30 s and
