@@ -63,8 +63,10 @@ struct row {
 struct client_book {
 	struct row *v;
 	size_t size, used;
-	unsigned step;    /* number of this step */
-	unsigned serial;  /* bubble attempts in all */
+	unsigned step;   /* number of this step */
+	unsigned serial; /* bubble attempts in all */
+	unsigned tied;   /* the last that came with another */
+	uint64_t attempted;
 	unsigned flushes; /* an address went, and its peers */
 	bool lost;        /* entries may have been pushed out */
 	struct stats before;
@@ -438,8 +440,6 @@ void client_note_input(struct audit *a, const struct datagram *d,
 		return;
 	WANT(v->ip && !v->nonce, "took what is no packet");
 	answered(tuple_row(a, d->from));
-	if (client(a)->recent.capacity == RECENT_MIN)
-		a->client->serial++; /* of its small log nothing is sure */
 	if (v->has_origin)
 		WANT(is_server(a, d->from),
 		     "C39: origin of a stranger believed");
@@ -490,7 +490,8 @@ static void check_attempt(struct audit *a, struct row *r, const struct ip6 *own,
 			  uint64_t now)
 {
 	struct client_book *b = a->client;
-	bool forgotten = b->serial - r->serial >= LOG_WAYS;
+	bool forgotten =
+		b->serial - r->serial >= LOG_WAYS || b->tied > r->serial;
 
 	if (r->step == b->step && r->bubbled)
 		return;
@@ -512,6 +513,10 @@ static void check_attempt(struct audit *a, struct row *r, const struct ip6 *own,
 	r->bubbled = now;
 	r->step = b->step;
 	r->serial = ++b->serial;
+	/* Of several at one instant it cannot tell which is the oldest. */
+	if (b->attempted == now)
+		b->tied = b->serial;
+	b->attempted = now;
 	a->attempts++;
 }
 
@@ -789,6 +794,9 @@ void client_check_out(struct audit *a, const struct out *o,
 	}
 	WANT(o->door == DOOR_SERVICE, "C69: something else from the probe");
 	WANT(!v.has_origin && !v.nonce, "blocks that are for servers");
+	if (!d && !in && a->node->is_relay && view_is_bubble(&v) &&
+	    (v.ip->src.b[0] & 0xe0) == 0x20 && !is_teredo(a, &v.ip->src))
+		return; /* what the relay of role auto had begun */
 	if (view_is_bubble(&v))
 		check_bubble(a, o, &v, in, d, now);
 	else if (is_test(&v) && !is_teredo(a, &v.ip->dst))
