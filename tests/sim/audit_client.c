@@ -481,6 +481,15 @@ static void check_solicitation(struct audit *a, const struct out *o,
 	a->last_solicitation = now;
 }
 
+/* Of several at one instant the log cannot tell which is the oldest. */
+static void note_attempt(struct client_book *b, uint64_t now)
+{
+	b->serial++;
+	if (b->attempted == now)
+		b->tied = b->serial;
+	b->attempted = now;
+}
+
 /*
  * C56 and C57, for a peer or a relay. All bubbles of one step are one attempt.
  * The core remembers as much as its log holds: what others have pushed out it
@@ -512,11 +521,8 @@ static void check_attempt(struct audit *a, struct row *r, const struct ip6 *own,
 	r->tries[0] = now;
 	r->bubbled = now;
 	r->step = b->step;
-	r->serial = ++b->serial;
-	/* Of several at one instant it cannot tell which is the oldest. */
-	if (b->attempted == now)
-		b->tied = b->serial;
-	b->attempted = now;
+	note_attempt(b, now);
+	r->serial = b->serial;
 	a->attempts++;
 }
 
@@ -662,7 +668,7 @@ static void check_test(struct audit *a, const struct out *o,
 	WANT(leaks(&r->test_leak, &(struct rate){1, 8}, now / 2) || b->lost,
 	     "Z6: too many tests of one host");
 	a->tests++;
-	b->serial++; /* strangers' tests are in the log of bubbles, too */
+	note_attempt(b, now); /* strangers' are in the log of bubbles, too */
 	WANT(leaks(&b->tests, &client(a)->conf.tests, now),
 	     "I3: more tests than the rate allows");
 	if (d && in->ip && !in->has_origin)
