@@ -2,9 +2,9 @@
 """One function for each event: play it, return what was seen, by name.
 
 A scene gets a Stage, a lab with a server and a relay, and lengths of time in
-seconds.  Times are those until the client is as good as before; None means that
-this was not seen while the scene lasted.  Keys that begin with `_` are for
-tests: records that are no figures.
+seconds.  Times are those until the client is as good as before; None means
+that this was not seen while the scene lasted.  Keys that begin with `_` are
+for tests: records that are no figures.
 """
 
 import collections
@@ -352,7 +352,8 @@ def second_server(stage, watched=PATIENCE):
     `at_start`: the first one was dead from the beginning.
     """
     net = stage.net
-    other = net.hosts.get("server2") or net.join("server2", "9.0.6", "2001:db8:6")
+    other = net.hosts.get("server2") or net.join("server2", "9.0.6",
+                                                 "2001:db8:6")
     if len(other.addresses4) == 1:
         other.addresses4.append("9.0.6.3")
         other.ip("address add 9.0.6.3/24 dev eth0")

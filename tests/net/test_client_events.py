@@ -1,11 +1,11 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """What happens to a client: NATs, addresses, servers and relays come and go.
 
-The scenes are those of the benches (bench/events), shortened; they mostly wait,
-so all that the chosen tests need are played at the same time, each in a lab of
-its own.  The tests look at loss, at order and at conditions; limits of time are
-those of a slow machine.  What times there really are, and those of 1.2.6, is
-for `bench/run --only events` to say.
+The scenes are those of the benches (bench/events), shortened; they mostly
+wait, so all that the chosen tests need are played at the same time, each in a
+lab of its own.  The tests look at loss, at order and at conditions; limits of
+time are those of a slow machine.  What times there really are, and those of
+1.2.6, is for `bench/run --only events` to say.
 """
 
 import concurrent.futures
