@@ -49,7 +49,7 @@ SCENES = {
     "cut, in": (scenes.cut, {"seconds": LONG, "how": "in"}, OURS, {}),
     "cut, out, guest": (scenes.cut, {"seconds": LONG}, GUEST, {}),
     "relay": (scenes.relay_restart, {}, OURS, {}),
-    "second": (scenes.second_server, {}, OURS, EAGER),
+    "second": (scenes.second_server, {"watched": 40}, OURS, EAGER),
     "sighup": (scenes.sighup, {}, OURS, {}),
     "kill": (scenes.killed, {}, OURS, {}),
     "idle": (scenes.idle, {"seconds": 30}, OURS, {}),
