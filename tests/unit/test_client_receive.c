@@ -660,6 +660,85 @@ static void x16_x18_z14_wrong_nonces(void **state)
 	assert_true(is_trusted(far_client));
 }
 
+/*
+ * X2-X5: a nonce between other trailers, and what is read. '=': that nonce,
+ * '1': 11111111, '0': none, 'x': the packet is dropped.
+ */
+static const struct {
+	const char *before, *behind;
+	char read;
+} among_trailers[] = {
+	/* in order; unknown ones of any length are skipped */
+	{"0601aa 0104", "", '='},
+	{"8003aabbcc 3f00 0104", "0605aabbccddee", '='},
+	/* reading ends where something is malformed */
+	{"0104", "06", '='},
+	{"0104", "0609aa", '='},
+	{"0104", "4109", '='},
+	{"060aaa 0104", "", '0'},
+	{"0107", "", '0'},
+	/* of two the first; of a wrong length it is an unknown one */
+	{"0104", "010411111111", '='},
+	{"010411111111 0104", "", '1'},
+	{"0105", "00", '0'},
+	{"0105", "00 010411111111", '1'},
+	{"0103aabbcc 0104", "", '='},
+	/* wherever that is said */
+	{"4000 0104", "", 'x'},
+	{"0104", "7f01aa", 'x'},
+};
+
+static void put_among(unsigned i, uint32_t nonce)
+{
+	r.about = among_trailers[i].before;
+	bubble(&q, far_client, client);
+	add_tail(&q, among_trailers[i].before);
+	q.n += 4;
+	put32(q.b + q.n - 4, nonce);
+	add_tail(&q, among_trailers[i].behind);
+}
+
+/* X2, X3, X4, X5, X15: in a direct bubble. */
+static void x2_x3_x4_x5_direct(void **state)
+{
+	(void)state;
+	for (unsigned i = 0; i < ARRAY_SIZE(among_trailers); i++) {
+		char read = among_trailers[i].read;
+
+		again();
+		put_among(i, asks(far_client, far_client_at));
+		comes(far_other);
+		ended(&r, read == '='   ? REASON_BUBBLE
+			  : read == 'x' ? REASON_TRAILER
+					: REASON_MISMATCH);
+		assert_int_equal(is_trusted(far_client), read == '=');
+		forget_log();
+	}
+}
+
+/* X2, X3, X4, X5, X13: in an indirect one; the answer shows it. */
+static void x2_x3_x4_x5_indirect(void **state)
+{
+	(void)state;
+	for (unsigned i = 0; i < ARRAY_SIZE(among_trailers); i++) {
+		char read = among_trailers[i].read;
+
+		again();
+		put_among(i, 0xa1b2c3d4);
+		by_server(&r, &q, far_other);
+		if (read == 'x') {
+			dropped(&r, REASON_TRAILER);
+			continue;
+		}
+		ended(&r, REASON_BUBBLE);
+		sent_direct(&r, far_client_at, far_client,
+			    read == '='   ? "a1b2c3d4"
+			    : read == '1' ? "11111111"
+					  : NULL);
+		forget_log();
+	}
+}
+
 /* X10, X15: a repeat has a new nonce, and the old one is void. */
 static void x10_x15_old_nonce(void **state)
 {
@@ -1508,6 +1587,8 @@ int main(void)
 		TEST(c37_x16_mismatch),
 		TEST(x15_x17_c42_nonce),
 		TEST(x16_x18_z14_wrong_nonces),
+		TEST(x2_x3_x4_x5_direct),
+		TEST(x2_x3_x4_x5_indirect),
 		TEST(x10_x15_old_nonce),
 		TEST(z14_guesses),
 		TEST(x15_is_told),
