@@ -32,6 +32,11 @@ static inline bool ip6_equal(const struct ip6 *a, const struct ip6 *b)
 	return __builtin_memcmp(a->b, b->b, sizeof(a->b)) == 0;
 }
 
+static inline bool tuple_equal(struct tuple a, struct tuple b)
+{
+	return a.ip == b.ip && a.port == b.port;
+}
+
 static inline bool ip6_is_teredo(const struct ip6 *a, uint32_t prefix)
 {
 	return be32(a->b) == prefix;

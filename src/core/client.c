@@ -208,11 +208,6 @@ static void drop_addresses(struct client *c)
 	search_stop(c);
 }
 
-static bool tuple_equal(struct tuple a, struct tuple b)
-{
-	return a.ip == b.ip && a.port == b.port;
-}
-
 /* C20, A15: kept as long as the mapping lasts, also from run to run. */
 static uint16_t choose_flags(struct client *c)
 {
@@ -244,7 +239,8 @@ static struct own_address meant(struct client *c, uint64_t now)
 
 /*
  * With another mapping, nobody can use the old address (C62, A37). With another
- * server only, everybody can who knows it, so it stays for those (C85).
+ * server only, everybody can who knows it, so it stays for those (C85). Behind
+ * a symmetric NAT another server always sees another mapping.
  */
 static void set_address(struct client *c, uint64_t now)
 {
@@ -272,6 +268,17 @@ static void set_address(struct client *c, uint64_t now)
 static bool is_known(const struct client *c, unsigned i)
 {
 	return c->server[i].primary != 0;
+}
+
+bool client_is_server(const struct client *c, struct tuple t)
+{
+	for (unsigned i = 0; i < c->conf.n_servers; i++) {
+		if (is_known(c, i) && t.port == TEREDO_PORT &&
+		    (t.ip == c->server[i].primary ||
+		     t.ip == c->server[i].secondary))
+			return true;
+	}
+	return false;
 }
 
 /*
@@ -340,7 +347,8 @@ void client_server(struct client *c, unsigned i, uint32_t primary,
 	struct server_entry *s = &c->server[i];
 	const struct tuple a = {primary, TEREDO_PORT};
 	const struct tuple b = {secondary, TEREDO_PORT};
-	bool is_new = s->primary != primary || s->secondary != secondary;
+	bool is_new = c->qualify.primary != primary ||
+		      c->qualify.secondary != secondary;
 
 	s->failed = gate_target(c->gate, a) != REASON_NONE ||
 		    gate_target(c->gate, b) != REASON_NONE ||
@@ -398,13 +406,12 @@ static void on_qualified(struct client *c, uint64_t now, struct outbox *out)
  */
 static void on_silence(struct client *c, uint64_t now, struct outbox *out)
 {
+	bool moved = c->changed > c->heard && c->changed > c->any_heard;
+
 	c->why = c->qualify.step == QUALIFY_SECONDARY ? WHY_SECONDARY
 						      : WHY_SERVER;
-	if (has_address(c) && !c->keep_until) {
-		bool moved = c->changed > c->heard && c->changed > c->any_heard;
-
+	if (has_address(c) && (moved || !c->keep_until))
 		c->keep_until = moved ? now : now + KEEP_NS;
-	}
 	c->wants_names++;
 	next_server(c, now, out);
 }
@@ -431,6 +438,7 @@ static void on_event(struct client *c, enum qualify_event event, uint64_t now,
 		break;
 	case QUALIFY_CONFIRMED:
 		server_answers(c, now);
+		search_start(c, now, out);
 		break;
 	case QUALIFY_MOVED: /* the second address is asked meanwhile */
 		on_moved(c, now);
@@ -473,11 +481,14 @@ void client_network(struct client *c, struct tuple local, uint64_t now,
 	c->local = local;
 	c->changed = now;
 	c->suspect_gap = 0;
+	if (c->search.on)
+		search_stop(c); /* it knows nothing of networks; again later */
 	if (!c->wanted)
 		return;
 	if (local.ip == 0) {
 		c->why = WHY_NO_IPV4;
 		qualify_pause(&c->qualify);
+		contact_stop(c);
 		if (has_address(c) && !c->keep_until)
 			c->keep_until = now + KEEP_NS;
 	} else if (c->qualify.step != QUALIFY_IDLE) {
@@ -520,7 +531,11 @@ static enum reason on_advertisement(struct client *c, struct qualify *q,
 				    struct outbox *out)
 {
 	enum qualify_event event;
-	enum reason why = qualify_input(q, f, d->from, now, out, &event);
+	enum reason why;
+
+	if (f->has_origin && client_is_server(c, f->origin))
+		return REASON_RA_INVALID; /* we are no server */
+	why = qualify_input(q, f, d->from, now, out, &event);
 
 	if (q == &c->qualify)
 		on_event(c, event, now, out);
@@ -576,6 +591,8 @@ enum reason client_from_ip6(struct client *c, const uint8_t *p, uint16_t len,
 		return REASON_BAD_SOURCE;
 	if (!ip6_is_global(&ip->dst))
 		return REASON_SCOPE;
+	if (ip6_is_bubble(ip))
+		return REASON_CONTROL; /* ours have limits to keep */
 	if (gate_embeds_self(c->gate, &ip->dst))
 		return REASON_LOOP;
 	if (len > c->conf.mtu) {
@@ -590,8 +607,7 @@ enum reason client_from_ip6(struct client *c, const uint8_t *p, uint16_t len,
 	if (i == RECENT_NONE || !contact_is_open(recent_at(&c->recent, i), now))
 		return contact_reach(c, (unsigned)own, p, len, now, out);
 	e = recent_at(&c->recent, i);
-	why = (e->is_lan ? outbox_neighbour : outbox_udp)(out, DOOR_SERVICE,
-							  e->tuple, 0, p, len);
+	why = contact_send(e, out, 0, p, len);
 	if (why != REASON_NONE)
 		return why;
 	contact_sent(c, i, now, out);
@@ -688,10 +704,8 @@ uint64_t client_next(const struct client *c)
 
 void client_timeout(struct client *c, uint64_t now, struct outbox *out)
 {
-	if (check_due(c) <= now) {
-		draw_interval(c);
+	if (check_due(c) <= now)
 		qualify_check(&c->qualify, now, out);
-	}
 	on_event(c, qualify_timeout(&c->qualify, now, out), now, out);
 	if (keeps_until(c) <= now)
 		lose_address(c, now, out);

@@ -167,7 +167,7 @@ struct client {
 	uint64_t keep_until; /* address, while the server is silent; 0 = it
 				is not */
 	uint64_t rest_until; /* no server is asked before; 0 = ask */
-	uint64_t any_heard;  /* any peer, by way of its tuple */
+	uint64_t any_heard;  /* any peer of the Internet, by way of its tuple */
 	uint64_t suspected;  /* last check out of suspicion */
 	uint64_t suspect_gap;
 	uint64_t effort_at;   /* no effort is due before */

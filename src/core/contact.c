@@ -130,6 +130,24 @@ static void hold(struct client *c, uint32_t i, const uint8_t *p, uint16_t len)
 	held_add(&c->held, i, &e->held, p, len);
 }
 
+void contact_stop(struct client *c)
+{
+	for (int s = 0; s < STANDINGS; s++) {
+		uint32_t i = c->recent.oldest[s];
+
+		for (; i != RECENT_NONE; i = recent_at(&c->recent, i)->newer) {
+			struct recent_peer *e = recent_at(&c->recent, i);
+
+			e->effort = EFFORT_NONE;
+			e->due = UINT64_MAX;
+			e->owes = false;
+			while (held_first(&c->held, e->held))
+				drop_held(c, e, REASON_UNREACHABLE);
+		}
+	}
+	c->effort_at = UINT64_MAX;
+}
+
 static void set_due(struct client *c, struct recent_peer *e, uint64_t due)
 {
 	e->due = due;
@@ -165,6 +183,13 @@ static void give_up(struct client *c, struct recent_peer *e, uint64_t now,
 	}
 }
 
+enum reason contact_send(const struct recent_peer *e, struct outbox *out,
+			 size_t head_len, const void *body, size_t body_len)
+{
+	return (e->is_lan ? outbox_neighbour : outbox_udp)(
+		out, DOOR_SERVICE, e->tuple, head_len, body, body_len);
+}
+
 /* C34: what was kept goes where the proof came from, in order. */
 static void release(struct client *c, struct recent_peer *e, uint64_t now,
 		    struct outbox *out)
@@ -178,8 +203,7 @@ static void release(struct client *c, struct recent_peer *e, uint64_t now,
 	}
 	while ((k = held_first(&c->held, e->held)) != NULL) {
 		memcpy(outbox_head(out), k->data, k->len);
-		why = (e->is_lan ? outbox_neighbour : outbox_udp)(
-			out, DOOR_SERVICE, e->tuple, k->len, NULL, 0);
+		why = contact_send(e, out, k->len, NULL, 0);
 		drop_held(c, e, why == REASON_NONE ? REASON_RELEASED : why);
 	}
 }
@@ -213,8 +237,10 @@ static void clear_limits(struct client *c, const struct recent_peer *e)
 static void heard(struct client *c, uint32_t i, uint64_t now)
 {
 	struct recent_peer *e = recent_at(&c->recent, i);
-	/* It was heard, so it is trusted; and was it talked to? */
-	enum standing s = e->talked ? STANDING_ACTIVE : STANDING_TRUSTED;
+	/* It was heard, so it is trusted; and does our host talk to it? */
+	bool talks = e->standing == STANDING_ACTIVE || e->talked ||
+		     held_first(&c->held, e->held);
+	enum standing s = talks ? STANDING_ACTIVE : STANDING_TRUSTED;
 
 	if (now - e->heard >= TOUCH_NS || e->standing != s)
 		clear_limits(c, e);
@@ -223,7 +249,8 @@ static void heard(struct client *c, uint32_t i, uint64_t now)
 	recent_touch(&c->recent, i, s);
 	e->heard = now;
 	e->unanswered = 0;
-	c->any_heard = now;
+	if (!e->is_lan)
+		c->any_heard = now;
 	if (now - c->suspected >= CALM_NS)
 		c->suspect_gap = 0;
 	c->own[e->own].used = now;
@@ -237,8 +264,9 @@ void contact_prove(struct client *c, uint32_t i, struct tuple from, bool is_lan,
 	e->tuple = from;
 	e->is_lan = is_lan;
 	heard(c, i, now);
-	if (!e->owes || e->effort != EFFORT_NONE)
-		end_effort(e);
+	e->effort = EFFORT_NONE;
+	if (!e->owes)
+		e->due = UINT64_MAX;
 	release(c, e, now, out);
 }
 
@@ -257,18 +285,6 @@ size_t contact_put_bubble(uint8_t *p, const struct ip6 *src,
 	return IP6_LEN + TRAILER_NONCE_LEN;
 }
 
-/* A server of ours is no client. */
-static bool is_own_server(const struct client *c, struct tuple t)
-{
-	for (unsigned i = 0; i < c->conf.n_servers; i++) {
-		if (t.ip && t.port == TEREDO_PORT &&
-		    (t.ip == c->server[i].primary ||
-		     t.ip == c->server[i].secondary))
-			return true;
-	}
-	return false;
-}
-
 /* C48, C54, Z10. */
 enum reason contact_check_target(const struct client *c, const struct ip6 *a)
 {
@@ -278,7 +294,7 @@ enum reason contact_check_target(const struct client *c, const struct ip6 *a)
 
 	teredo_unpack(&t, a);
 	via.ip = t.server;
-	if (is_own_server(c, t.client))
+	if (client_is_server(c, t.client))
 		return REASON_DST_OWN; /* Z40 */
 	why = gate_target(c->gate, t.client);
 	return why == REASON_NONE ? gate_target(c->gate, via) : why;
@@ -301,17 +317,6 @@ void contact_cookie(const struct client *c, const struct recent_peer *e,
 
 	*a = (struct ip6){{0xfe, 0x80}};
 	memcpy(a->b + 8, &cookie, sizeof(cookie));
-}
-
-/* Not zero, which means none (A19). */
-static uint32_t new_nonce(struct rng *rng)
-{
-	uint32_t n;
-
-	do
-		n = rng_u32(rng);
-	while (n == 0);
-	return n;
 }
 
 /*
@@ -359,7 +364,7 @@ static void send_indirect(struct client *c, struct recent_peer *e, bool cookie,
 	struct teredo t;
 	size_t n;
 
-	e->nonce_sent = new_nonce(&c->rng);
+	e->nonce_sent = rng_nonce(&c->rng);
 	if (cookie)
 		contact_cookie(c, e, &src);
 	n = contact_put_bubble(head, &src, &e->address, BUBBLE_HOPS,
@@ -376,7 +381,7 @@ static void send_indirect(struct client *c, struct recent_peer *e, bool cookie,
 static void send_attempt(struct client *c, struct recent_peer *e,
 			 bool direct_only, uint64_t now, struct outbox *out)
 {
-	bool ours = e->effort == EFFORT_BUBBLES;
+	bool ours = e->effort == EFFORT_BUBBLES || contact_is_valid(e, now);
 	/* Who is behind a symmetric NAT gains nothing by a cookie. */
 	bool cookie =
 		ours && e->tries % 2 && c->status.nat != CLIENT_NAT_SYMMETRIC;
@@ -429,12 +434,15 @@ static void send_local(struct client *c, struct recent_peer *e, uint64_t now,
 	(void)outbox_neighbour(out, DOOR_SERVICE, e->lan, n, NULL, 0);
 }
 
+/* Two of the four of C57 are left for what our own host may want. */
 void contact_answer_neighbour(struct client *c, uint32_t i, uint64_t now,
 			      struct outbox *out)
 {
 	struct recent_peer *e = recent_at(&c->recent, i);
 
 	if (attempt_allowed(c, e, now) <= now &&
+	    bubbles_spent(&c->recent, e->address.b, sizeof(e->address.b), now) <
+		    LOCAL_TRIES &&
 	    bucket_take(&c->answers, &c->conf.answers, now))
 		send_local(c, e, now, out);
 }
@@ -564,7 +572,7 @@ static void step_answer(struct client *c, uint32_t i, uint64_t now,
 {
 	struct recent_peer *e = recent_at(&c->recent, i);
 
-	end_effort(e);
+	e->due = UINT64_MAX;
 	if (!e->owes)
 		return;
 	e->owes = false;
@@ -600,10 +608,13 @@ static void step(struct client *c, uint32_t i, uint64_t now, struct outbox *out)
 /* Strangers do not push it out from now on. */
 static void want(struct client *c, uint32_t i)
 {
-	if (recent_at(&c->recent, i)->standing != STANDING_UNTRUSTED)
-		return;
-	make_room(c, STANDING_WANTED);
-	recent_touch(&c->recent, i, STANDING_WANTED);
+	const struct recent_peer *e = recent_at(&c->recent, i);
+	enum standing s =
+		recent_is_trusted(e) ? STANDING_ACTIVE : STANDING_WANTED;
+
+	if (e->standing != s)
+		make_room(c, s);
+	recent_touch(&c->recent, i, s);
 }
 
 static enum effort effort_for(const struct client *c,
@@ -624,6 +635,11 @@ enum reason contact_reach(struct client *c, unsigned own, const uint8_t *p,
 
 	if (why != REASON_NONE)
 		return why;
+	if (c->local.ip == 0) {
+		contact_complain(c, ICMP6_UNREACHABLE, UNREACHABLE_NO_ROUTE, p,
+				 len, now, out);
+		return REASON_NOT_QUALIFIED;
+	}
 	i = contact_of(c, own, &ip->dst);
 	e = recent_at(&c->recent, i);
 	if (!e->is_native && e->effort == EFFORT_NONE &&
@@ -732,36 +748,53 @@ static struct recent_peer *behind(const struct client *c, struct tuple relay,
 	return NULL;
 }
 
+/* A bubble to where a relay is; the limits are per relay (C56, C57). */
+static void send_to_relay(struct client *c, unsigned own, const struct ip6 *to,
+			  struct tuple relay, uint32_t nonce, uint64_t now,
+			  struct outbox *out)
+{
+	const struct relay_key k = relay_key(relay);
+	size_t n = contact_put_bubble(outbox_head(out), &c->own[own].ip6, to,
+				      BUBBLE_HOPS, nonce);
+
+	bubble_note(&c->recent, &k, sizeof(k), now);
+	(void)outbox_udp(out, DOOR_SERVICE, relay, n, NULL, 0);
+}
+
+static uint64_t relay_allowed(const struct client *c, struct tuple relay,
+			      uint64_t now)
+{
+	const struct relay_key k = relay_key(relay);
+
+	return bubble_allowed(&c->recent, &k, sizeof(k), now);
+}
+
 /*
- * C38, A8. The limits are per relay. When they are reached, a relay that we
- * have used before is answered by a test instead, at the pace of tests: it
- * would else not learn that the path is back for five minutes.
+ * C38, A8. When the limits are reached, a relay that we have used before is
+ * answered by a test instead, at the pace of tests: it would else not learn
+ * that the path is back for five minutes.
  */
 void contact_answer_relay(struct client *c, unsigned own, const struct ip6 *to,
 			  struct tuple origin, uint32_t nonce, uint64_t now,
 			  struct outbox *out)
 {
-	const struct relay_key k = relay_key(origin);
-	uint64_t at = bubble_allowed(&c->recent, &k, sizeof(k), now);
+	uint64_t at = relay_allowed(c, origin, now);
 	struct recent_peer *e;
-	size_t n;
 
-	if (gate_target(c->gate, origin) != REASON_NONE)
+	if (gate_target(c->gate, origin) != REASON_NONE ||
+	    (at > now && at != UINT64_MAX) ||
+	    !bucket_take(&c->answers, &c->conf.answers, now))
 		return;
-	if (at > now) {
-		e = at == UINT64_MAX ? behind(c, origin, own) : NULL;
-		if (e && may_test(e, now))
-			test(c, e, true, now, out);
+	if (at <= now) {
+		send_to_relay(c, own, to, origin, nonce, now, out);
 		return;
 	}
-	if (!bucket_take(&c->answers, &c->conf.answers, now))
-		return;
-	bubble_note(&c->recent, &k, sizeof(k), now);
-	n = contact_put_bubble(outbox_head(out), &c->own[own].ip6, to,
-			       BUBBLE_HOPS, nonce);
-	(void)outbox_udp(out, DOOR_SERVICE, origin, n, NULL, 0);
+	e = behind(c, origin, own);
+	if (e && may_test(e, now))
+		test(c, e, true, now, out);
 }
 
+/* It is paid for by what is for our own host: strangers cannot prevent it. */
 void contact_keep(struct client *c, uint32_t i, uint64_t now,
 		  struct outbox *out)
 {
@@ -769,10 +802,11 @@ void contact_keep(struct client *c, uint32_t i, uint64_t now,
 
 	if (now - e->sent < KEEP_NS || e->is_lan)
 		return;
-	if (e->is_native)
-		contact_answer_relay(c, e->own, &e->address, e->tuple, 0, now,
-				     out);
-	else
+	if (!e->is_native) {
 		contact_attempt(c, i, true, now, out);
-	e->sent = now;
+	} else if (relay_allowed(c, e->tuple, now) <= now &&
+		   bucket_take(&c->bubbles, &c->conf.bubbles, now)) {
+		send_to_relay(c, e->own, &e->address, e->tuple, 0, now, out);
+		e->sent = now;
+	}
 }

@@ -5,7 +5,7 @@
  *	nothing --- a packet for a native host ---> TEST: echo requests by way
  *	                                            of the server, every 2 s
  *	nothing --- a packet for another client --> BUBBLES, every 2 s, or LOCAL
- *	effort ---- four without an answer -------> nothing; the packets that
+ *	effort ---- four (LOCAL: two) in vain ----> nothing; the packets that
  *	                                            waited are answered
  *	any ------- proof ------------------------> trusted: packets leave at
  *	                                            once, to where it came from
@@ -49,11 +49,15 @@ enum reason contact_check_target(const struct client *c, const struct ip6 *a);
 /* The same for any destination: a native one is always good. */
 enum reason contact_check(const struct client *c, const struct ip6 *a);
 
+/* Head and body to a peer that is valid: REASON_NONE, or why not. */
+enum reason contact_send(const struct recent_peer *e, struct outbox *out,
+			 size_t head_len, const void *body, size_t body_len);
+
 /* A packet for a peer whose way is not known: REASON_HELD, or how it ended. */
 enum reason contact_reach(struct client *c, unsigned own, const uint8_t *p,
 			  uint16_t len, uint64_t now, struct outbox *out);
 
-/* A packet to a valid peer went out while it is silent. */
+/* A packet to a valid peer went out. Is it silent? */
 void contact_sent(struct client *c, uint32_t i, uint64_t now,
 		  struct outbox *out);
 
@@ -74,7 +78,7 @@ void contact_keep(struct client *c, uint32_t i, uint64_t now,
 
 /*
  * Test the way to a native host because it sent something (C37, Z6). It gets an
- * entry only if it is tested.
+ * entry only if it may be tested.
  */
 void contact_test_stranger(struct client *c, unsigned own, const struct ip6 *a,
 			   uint64_t now, struct outbox *out);
@@ -114,6 +118,9 @@ void contact_cookie(const struct client *c, const struct recent_peer *e,
 size_t contact_put_bubble(uint8_t *p, const struct ip6 *src,
 			  const struct ip6 *dst, uint8_t hops, uint32_t nonce);
 
+/* There is no network: nothing is tried, and nothing waits for it. */
+void contact_stop(struct client *c);
+
 /* Forget all peers of one of our addresses (C62). */
 void contact_flush(struct client *c, unsigned own);
 
@@ -132,6 +139,9 @@ void discovery_announce(struct client *c, struct outbox *out);
 void discovery_timeout(struct client *c, uint64_t now, struct outbox *out);
 bool discovery_knows(const struct client *c, const struct recent_peer *e,
 		     uint64_t now);
+
+/* client.c: is this a server of ours (Z40)? */
+bool client_is_server(const struct client *c, struct tuple t);
 
 /* client.c: nothing comes back, and it may be the mapping (C62). */
 void client_suspect(struct client *c, uint64_t now, struct outbox *out);

@@ -30,3 +30,13 @@ uint32_t rng_below(struct rng *r, uint32_t n)
 {
 	return (uint32_t)((uint64_t)rng_u32(r) * n >> 32);
 }
+
+uint32_t rng_nonce(struct rng *r)
+{
+	uint32_t n;
+
+	do
+		n = rng_u32(r);
+	while (n == 0);
+	return n;
+}

@@ -28,6 +28,9 @@ struct rng {
 
 uint32_t rng_u32(struct rng *r);
 
+/* Not zero, which means none (A19). */
+uint32_t rng_nonce(struct rng *r);
+
 /* Uniform in [0, n) but for a bias below 2^-32; n is not 0. */
 uint32_t rng_below(struct rng *r, uint32_t n);
 

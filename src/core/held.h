@@ -40,7 +40,7 @@ size_t held_memory(uint32_t capacity);
 /* mem is aligned to 64 and zeroed; it belongs to the caller. */
 void held_init(struct held *h, uint32_t capacity, void *mem);
 
-/* Whose packet must be dropped before the next can be kept; or PEER_NONE. */
+/* Whose packet must be dropped before the next can be kept; or HELD_NONE. */
 uint32_t held_in_the_way(const struct held *h);
 
 /* Keep a packet of at most INNER_MAX bytes; nothing is in the way. */

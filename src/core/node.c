@@ -78,8 +78,10 @@ void node_from_ip4(struct node *n, const struct datagram *d, uint64_t now,
 		r = both(n, d, now, out);
 	else if (n->is_server)
 		r = server_input(&n->server, d, now, out);
-	else
+	else if (d->door == n->relay.conf.door)
 		r = relay_from_ip4(&n->relay, d, now, out);
+	else
+		r = REASON_NOT_OURS; /* of the client that does not work now */
 	stats_count(&n->stats, r);
 }
 

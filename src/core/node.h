@@ -6,9 +6,9 @@
  * and carries out the outbox.
  *
  * A packet's way: the shell receives a batch; each packet goes through
- * node_from_ip4() or node_from_ip6() to server_input() or relay_from_*(), which
- * parses, decides and writes actions; its end is counted here; the shell sends
- * the batch.
+ * node_from_ip4() or node_from_ip6() to server_input(), relay_from_*() or
+ * client_from_*(), which parses, decides and writes actions; its end is counted
+ * here; the shell sends the batch.
  */
 #ifndef CORE_NODE_H
 #define CORE_NODE_H

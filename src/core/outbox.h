@@ -9,8 +9,9 @@
  * has run the outbox). outbox_udp() is the one send gate: it refuses what
  * gate.h refuses.
  *
- * One call of a machine adds at most OUT_PER_CALL actions and OUT_PER_CALL *
- * OUT_HEAD bytes, so the shell calls as long as outbox_has_room().
+ * A packet that is handed to a machine makes it add at most OUT_PER_CALL
+ * actions and OUT_PER_CALL * OUT_HEAD bytes, so the shell calls as long as
+ * outbox_has_room(). When time has passed, machines look at that themselves.
  */
 #ifndef CORE_OUTBOX_H
 #define CORE_OUTBOX_H

@@ -189,6 +189,9 @@ void qualify_hurry(struct qualify *q, struct tuple local, uint64_t now,
 	q->since = 0;
 	if (q->step == QUALIFY_DONE)
 		q->step = QUALIFY_CHECK;
+	/* What the first address saw was in another network. */
+	if (q->step == QUALIFY_SECONDARY)
+		q->step = QUALIFY_PRIMARY;
 	solicit_soon(q, now, out);
 }
 
@@ -312,7 +315,7 @@ static enum qualify_event by_primary(struct qualify *q, struct tuple seen,
 				     uint64_t now, struct outbox *out)
 {
 	bool was_check = q->step == QUALIFY_CHECK;
-	bool same = seen.ip == q->mapped.ip && seen.port == q->mapped.port;
+	bool same = tuple_equal(seen, q->mapped);
 	bool moved = q->mapped.port != 0 && !same;
 
 	if (was_check && same) {
@@ -328,6 +331,21 @@ static enum qualify_event by_primary(struct qualify *q, struct tuple seen,
 	}
 	enter(q, QUALIFY_SECONDARY, now, out);
 	return moved ? QUALIFY_MOVED : QUALIFY_NOTHING;
+}
+
+/* C18. What the first address saw may have changed if it was long ago. */
+static enum qualify_event by_secondary(struct qualify *q, struct tuple seen,
+				       uint64_t now, struct outbox *out)
+{
+	bool same = tuple_equal(seen, q->mapped);
+
+	if (!same && q->tries > PHASE_TRIES) {
+		enter(q, QUALIFY_PRIMARY, now, out);
+		return QUALIFY_NOTHING;
+	}
+	q->is_symmetric = !same;
+	done(q);
+	return QUALIFY_QUALIFIED;
 }
 
 enum reason qualify_input(struct qualify *q, const struct frame *f,
@@ -348,10 +366,7 @@ enum reason qualify_input(struct qualify *q, const struct frame *f,
 	q->sent = 0;
 	q->key_ends = f->has_auth && f->auth.confirm != 0; /* C25 */
 	if (q->step == QUALIFY_SECONDARY) {
-		q->is_symmetric = f->origin.ip != q->mapped.ip ||
-				  f->origin.port != q->mapped.port;
-		done(q);
-		*event = QUALIFY_QUALIFIED;
+		*event = by_secondary(q, f->origin, now, out);
 	} else {
 		*event = by_primary(q, f->origin, now, out);
 	}

@@ -65,20 +65,9 @@ static void hold(struct relay *r, uint32_t i, const uint8_t *p, uint16_t len)
 	if (held_count(&r->held, e->held) >= RELAY_HELD_PER_PEER)
 		drop_held(r, e, REASON_QUEUE_PEER);
 	other = held_in_the_way(&r->held);
-	if (other != PEER_NONE)
+	if (other != HELD_NONE)
 		drop_held(r, peers_at(&r->peers, other), REASON_QUEUE_FULL);
 	held_add(&r->held, i, &e->held, p, len);
-}
-
-/* Not zero, which means none (A19). */
-static uint32_t new_nonce(struct rng *rng)
-{
-	uint32_t n;
-
-	do
-		n = rng_u32(rng);
-	while (n == 0);
-	return n;
 }
 
 /*
@@ -145,7 +134,7 @@ static void send_bubbles(struct relay *r, struct peer *e, struct outbox *out)
 	teredo_unpack(&t, &client);
 	via.ip = t.server;
 	own = r->conf.server != 0 && t.server == r->conf.server;
-	e->nonce = r->conf.no_nonces ? 0 : new_nonce(&r->rng);
+	e->nonce = r->conf.no_nonces ? 0 : rng_nonce(&r->rng);
 	if (r->conf.direct_bubbles && !own)
 		send_bubble(r, e, t.client, false, false, out);
 	send_bubble(r, e, own ? t.client : via, own, e->nonce != 0, out);

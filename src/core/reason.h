@@ -81,7 +81,7 @@
 	X(NOT_QUALIFIED, "not-qualified", "there is no Teredo address")        \
 	X(NOT_OURS, "not-ours", "not for our Teredo address")                  \
 	X(CONTROL, "control",                                                  \
-	  "neighbour discovery, for which there is no use")                    \
+	  "neighbour discovery or a bubble, of no use here")                   \
 	X(UNTRUSTED, "untrusted", "a client that has not proven to be there")  \
 	X(UNREACHABLE, "unreachable", "the client does not answer")            \
 	X(QUEUE_PEER, "queue-peer", "held, replaced by a newer packet")        \

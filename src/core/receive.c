@@ -23,7 +23,7 @@ struct arrival {
 	bool to_cookie;    /* or rather, for a bubble's link-local source */
 };
 
-/* C29: the server of an address we have, or the one that we are asking. */
+/* C29: a server of an address that we have. */
 static bool is_server(const struct client *c, struct tuple t)
 {
 	if (t.port != TEREDO_PORT)
@@ -137,11 +137,6 @@ static enum reason by_server(struct client *c, const struct arrival *a,
 	return REASON_BUBBLE;
 }
 
-static bool tuple_equal(struct tuple a, struct tuple b)
-{
-	return a.ip == b.ip && a.port == b.port;
-}
-
 /* Rule 1 (C30): a peer that has proven before to be there. */
 static bool is_at_tuple(const struct recent_peer *e, struct tuple from)
 {
@@ -218,7 +213,8 @@ static enum rule rule_for(const struct client *c, const struct arrival *a,
 	teredo_unpack(&t, &a->f.ip->src);
 	if (e && is_at_tuple(e, a->d->from))
 		return e->is_lan ? RULE_LAN : RULE_KNOWN;
-	if (!a->is_neighbour && tuple_equal(t.client, a->d->from))
+	if (!a->is_neighbour && tuple_equal(t.client, a->d->from) &&
+	    contact_check_target(c, &a->f.ip->src) == REASON_NONE)
 		return RULE_ADDRESS;
 	if (e && discovery_knows(c, e, now) && tuple_equal(e->lan, a->d->from))
 		return RULE_LAN;

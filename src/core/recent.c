@@ -213,6 +213,20 @@ uint64_t bubble_allowed(const struct recent *r, const void *whom, size_t n,
 	return l->last + BUBBLE_GAP_NS > now ? l->last + BUBBLE_GAP_NS : now;
 }
 
+unsigned bubbles_spent(const struct recent *r, const void *whom, size_t n,
+		       uint64_t now)
+{
+	const struct bubble_log *l = log_find(r, tag_of(r, whom, n));
+	unsigned spent = 0;
+
+	for (int i = 0; l && i < BUBBLES_IN_WINDOW; i++) {
+		if (l->at_s[i] &&
+		    l->at_s[i] * NS_PER_S + BUBBLE_WINDOW_NS > now)
+			spent++;
+	}
+	return spent;
+}
+
 void bubble_note(struct recent *r, const void *whom, size_t n, uint64_t now)
 {
 	uint64_t tag = tag_of(r, whom, n);

@@ -134,6 +134,10 @@ void recent_remove(struct recent *r, uint32_t i);
  */
 uint64_t bubble_allowed(const struct recent *r, const void *whom, size_t n,
 			uint64_t now);
+/* How many of the four are spent. */
+unsigned bubbles_spent(const struct recent *r, const void *whom, size_t n,
+		       uint64_t now);
+
 void bubble_note(struct recent *r, const void *whom, size_t n, uint64_t now);
 
 /* A direct answer: the count starts again; the two seconds do not. */

@@ -682,8 +682,6 @@ static void c11_a4_phases(void **state)
 		forget();
 		if (asking[i] == QUALIFY_PRIMARY)
 			again(), begin();
-		else if (asking[i] == QUALIFY_SECONDARY)
-			hurry(home_at);
 		wait(SECONDS(60));
 		assert_in_range(n_told, 10, 14);
 		assert_int_equal(q.step, asking[i]);
@@ -886,7 +884,13 @@ static void z1_refused_server(void **state)
 
 /* ---- the network ---- */
 
-/* Asked at once, from the new address, for what was asked for. */
+/* What the first address saw in another network is worth nothing. */
+static enum qualify_step after_hurry(enum qualify_step step)
+{
+	return step == QUALIFY_SECONDARY ? QUALIFY_PRIMARY : step;
+}
+
+/* Asked at once, from the new address. */
 static void test_hurry(void **state)
 {
 	const struct tuple other = {0x0a090909, 50001};
@@ -899,13 +903,11 @@ static void test_hurry(void **state)
 		wait(SECONDS(1.04));
 		old = *last();
 		hurry(other);
-		assert_int_equal(q.step, asking[i]);
+		assert_int_equal(q.step, after_hurry(asking[i]));
 		assert_int_equal(last()->when, now);
 		assert_true(
 			same_ip6(last()->from, ll(q.flags, 50001, "10.9.9.9")));
-		assert_int_equal(last()->to.ip,
-				 ip4(asking[i] == QUALIFY_SECONDARY ? SECOND
-								    : SERVER));
+		assert_int_equal(last()->to.ip, ip4(SERVER));
 		/* The old answer is of the old network. */
 		good_inner();
 		seal(mapped_at, old.nonce);
@@ -952,7 +954,7 @@ static void test_pause(void **state)
 		hurry(home_at);
 		assert_int_equal(n_asked, 1);
 		assert_int_equal(last()->when, now);
-		assert_int_equal(q.step, asking[i]);
+		assert_int_equal(q.step, after_hurry(asking[i]));
 		wait(SECONDS(10)); /* it was not silence */
 		assert_in_range(n_asked, 6, 9);
 	}
