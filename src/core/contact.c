@@ -4,25 +4,18 @@
 
 #include <string.h>
 
-#include "csum.h"
 #include "icmp6.h"
 
 enum {
-	TRIES = 4,           /* one and three repeats: C43, C47 */
-	LOCAL_TRIES = 2,     /* which leaves two of the four of C57 */
-	PATIENCE_MAX_S = 24, /* less than PEER_VALID_S */
-	DENSE = 8,           /* packets in a row, each soon after the last */
+	TRIES = 4, /* one and three repeats: C43, C47 */
 };
 
 static const uint64_t VALID_NS = PEER_VALID_S * NS_PER_S;
-static const uint64_t DENSE_NS = NS_PER_S / 2;
-static const uint64_t CALM_NS = 30 * NS_PER_S;
-static const uint64_t KEEP_NS = 20 * NS_PER_S;           /* < PEER_VALID_S */
-static const uint64_t TEST_WAIT_NS = 2 * NS_PER_S;       /* C43 */
-static const uint64_t BUBBLE_GAP_NS = 2 * NS_PER_S;      /* C56 */
 static const uint64_t BUBBLE_WAIT_NS = 2050 * NS_PER_MS; /* C47, A7 */
 static const uint64_t BUBBLE_SPREAD_MS = 200;
 static const uint64_t TOUCH_NS = NS_PER_S; /* how often limits are cleared */
+/* After that, silence is looked into as if there had been none. */
+static const uint64_t CALM_NS = 30 * NS_PER_S;
 
 bool contact_is_valid(const struct recent_peer *e, uint64_t now)
 {
@@ -45,6 +38,27 @@ int client_own(const struct client *c, const struct ip6 *a)
 			return i;
 	}
 	return -1;
+}
+
+/* C48, C54, Z10. */
+enum reason contact_check_target(const struct client *c, const struct ip6 *a)
+{
+	struct tuple via = {0, TEREDO_PORT};
+	struct teredo t;
+	enum reason why;
+
+	teredo_unpack(&t, a);
+	via.ip = t.server;
+	if (client_is_server(c, t.client))
+		return REASON_DST_OWN; /* Z40 */
+	why = gate_target(c->gate, t.client);
+	return why == REASON_NONE ? gate_target(c->gate, via) : why;
+}
+
+enum reason contact_check(const struct client *c, const struct ip6 *a)
+{
+	return ip6_is_teredo(a, c->gate->prefix) ? contact_check_target(c, a)
+						 : REASON_NONE;
 }
 
 /* From the server, as the router of the link that it is. */
@@ -148,7 +162,7 @@ void contact_stop(struct client *c)
 	c->effort_at = UINT64_MAX;
 }
 
-static void set_due(struct client *c, struct recent_peer *e, uint64_t due)
+void contact_set_due(struct client *c, struct recent_peer *e, uint64_t due)
 {
 	e->due = due;
 	if (due < c->effort_at)
@@ -160,7 +174,7 @@ static void begin(struct client *c, struct recent_peer *e, enum effort effort,
 {
 	e->effort = (uint8_t)effort;
 	e->tries = 0;
-	set_due(c, e, now);
+	contact_set_due(c, e, now);
 }
 
 static void end_effort(struct recent_peer *e)
@@ -210,29 +224,6 @@ static void release(struct client *c, struct recent_peer *e, uint64_t now,
 
 /* --- hearing from peers --- */
 
-/* Relays are known by their tuple only. */
-struct relay_key {
-	uint8_t ip[4], port[2];
-};
-
-static struct relay_key relay_key(struct tuple t)
-{
-	struct relay_key k;
-
-	put32(k.ip, t.ip);
-	put16(k.port, t.port);
-	return k;
-}
-
-/* The limits of bubbles are for those who do not answer (C57, A8). */
-static void clear_limits(struct client *c, const struct recent_peer *e)
-{
-	const struct relay_key k = relay_key(e->tuple);
-
-	bubble_answered(&c->recent, e->address.b, sizeof(e->address.b));
-	bubble_answered(&c->recent, &k, sizeof(k));
-}
-
 /* By way of its tuple. */
 static void heard(struct client *c, uint32_t i, uint64_t now)
 {
@@ -243,7 +234,7 @@ static void heard(struct client *c, uint32_t i, uint64_t now)
 	enum standing s = talks ? STANDING_ACTIVE : STANDING_TRUSTED;
 
 	if (now - e->heard >= TOUCH_NS || e->standing != s)
-		clear_limits(c, e);
+		contact_clear_limits(c, e);
 	if (e->standing != s)
 		make_room(c, s);
 	recent_touch(&c->recent, i, s);
@@ -270,300 +261,47 @@ void contact_prove(struct client *c, uint32_t i, struct tuple from, bool is_lan,
 	release(c, e, now, out);
 }
 
-/* --- bubbles --- */
-
-size_t contact_put_bubble(uint8_t *p, const struct ip6 *src,
-			  const struct ip6 *dst, uint8_t hops, uint32_t nonce)
-{
-	wire_put_ip6((void *)p, 0, NEXT_NONE, hops, src, dst);
-	if (nonce == 0)
-		return IP6_LEN;
-	p += IP6_LEN;
-	p[0] = TRAILER_NONCE;
-	p[1] = TRAILER_NONCE_LEN - 2;
-	put32(p + 2, nonce);
-	return IP6_LEN + TRAILER_NONCE_LEN;
-}
-
-/* C48, C54, Z10. */
-enum reason contact_check_target(const struct client *c, const struct ip6 *a)
-{
-	struct tuple via = {0, TEREDO_PORT};
-	struct teredo t;
-	enum reason why;
-
-	teredo_unpack(&t, a);
-	via.ip = t.server;
-	if (client_is_server(c, t.client))
-		return REASON_DST_OWN; /* Z40 */
-	why = gate_target(c->gate, t.client);
-	return why == REASON_NONE ? gate_target(c->gate, via) : why;
-}
-
-enum reason contact_check(const struct client *c, const struct ip6 *a)
-{
-	return ip6_is_teredo(a, c->gate->prefix) ? contact_check_target(c, a)
-						 : REASON_NONE;
-}
-
-void contact_cookie(const struct client *c, const struct recent_peer *e,
-		    struct ip6 *a)
-{
-	struct {
-		struct ip6 peer;
-		uint32_t own, nonce;
-	} in = {e->address, e->own, e->nonce_sent};
-	uint64_t cookie = hash_bytes(&c->rng.key, &in, sizeof(in));
-
-	*a = (struct ip6){{0xfe, 0x80}};
-	memcpy(a->b + 8, &cookie, sizeof(cookie));
-}
-
-/*
- * When an attempt towards this peer may be made (C56, C57). Data counts as a
- * transmission as well.
- */
-static uint64_t attempt_allowed(const struct client *c,
-				const struct recent_peer *e, uint64_t now)
-{
-	uint64_t at = bubble_allowed(&c->recent, e->address.b,
-				     sizeof(e->address.b), now);
-
-	if (e->sent && at != UINT64_MAX && at < e->sent + BUBBLE_GAP_NS)
-		at = e->sent + BUBBLE_GAP_NS;
-	return at;
-}
-
-static void note_attempt(struct client *c, struct recent_peer *e, uint64_t now)
-{
-	bubble_note(&c->recent, e->address.b, sizeof(e->address.b), now);
-	e->sent = now;
-}
-
-/* C53, X11, X12: to where it is known to be, or to what its address says. */
-static void send_direct(struct client *c, const struct recent_peer *e,
-			uint64_t now, struct outbox *out)
-{
-	uint8_t *head = outbox_head(out);
-	struct teredo t;
-	size_t n = contact_put_bubble(head, &c->own[e->own].ip6, &e->address,
-				      BUBBLE_HOPS, e->nonce_got);
-
-	teredo_unpack(&t, &e->address);
-	if (contact_is_valid(e, now) && !e->is_lan)
-		t.client = e->tuple;
-	(void)outbox_udp(out, DOOR_SERVICE, t.client, n, NULL, 0);
-}
-
-/* C54, X10; a cookie instead of the nonce, if the peer may be of 1.2.6. */
-static void send_indirect(struct client *c, struct recent_peer *e, bool cookie,
-			  struct outbox *out)
-{
-	struct ip6 src = c->own[e->own].ip6;
-	uint8_t *head = outbox_head(out);
-	struct teredo t;
-	size_t n;
-
-	e->nonce_sent = rng_nonce(&c->rng);
-	if (cookie)
-		contact_cookie(c, e, &src);
-	n = contact_put_bubble(head, &src, &e->address, BUBBLE_HOPS,
-			       cookie ? 0 : e->nonce_sent);
-	teredo_unpack(&t, &e->address);
-	(void)outbox_udp(out, DOOR_SERVICE,
-			 (struct tuple){t.server, TEREDO_PORT}, n, NULL, 0);
-}
-
-/*
- * One attempt, if the budget of all has something left; it is noted before it
- * is sent (C58).
- */
-static void send_attempt(struct client *c, struct recent_peer *e,
-			 bool direct_only, uint64_t now, struct outbox *out)
-{
-	bool ours = e->effort == EFFORT_BUBBLES || contact_is_valid(e, now);
-	/* Who is behind a symmetric NAT gains nothing by a cookie. */
-	bool cookie =
-		ours && e->tries % 2 && c->status.nat != CLIENT_NAT_SYMMETRIC;
-
-	if (ours ? !bucket_take(&c->bubbles, &c->conf.bubbles, now)
-		 : !bucket_take(&c->answers, &c->conf.answers, now))
-		return;
-	note_attempt(c, e, now);
-	e->owes = false;
-	send_direct(c, e, now, out);
-	if (!direct_only)
-		send_indirect(c, e, cookie, out);
-}
-
-void contact_attempt(struct client *c, uint32_t i, bool direct_only,
-		     uint64_t now, struct outbox *out)
-{
-	struct recent_peer *e = recent_at(&c->recent, i);
-
-	if (contact_check_target(c, &e->address) == REASON_NONE &&
-	    attempt_allowed(c, e, now) <= now)
-		send_attempt(c, e, direct_only, now, out);
-}
-
-void contact_answer(struct client *c, uint32_t i, uint64_t now,
-		    struct outbox *out)
-{
-	struct recent_peer *e = recent_at(&c->recent, i);
-	bool valid = contact_is_valid(e, now);
-	uint64_t at = attempt_allowed(c, e, now);
-
-	if (at <= now) {
-		send_attempt(c, e, valid, now, out);
-	} else if (at != UINT64_MAX && e->effort == EFFORT_NONE &&
-		   (!valid || c->status.nat == CLIENT_NAT_SYMMETRIC)) {
-		e->owes = true;
-		set_due(c, e, at);
-	}
-}
-
-/* On the link, where its discovery bubble came from. */
-static void send_local(struct client *c, struct recent_peer *e, uint64_t now,
-		       struct outbox *out)
-{
-	uint8_t *head = outbox_head(out);
-	size_t n = contact_put_bubble(head, &c->own[e->own].ip6, &e->address,
-				      BUBBLE_HOPS, 0);
-
-	note_attempt(c, e, now);
-	(void)outbox_neighbour(out, DOOR_SERVICE, e->lan, n, NULL, 0);
-}
-
-/* Two of the four of C57 are left for what our own host may want. */
-void contact_answer_neighbour(struct client *c, uint32_t i, uint64_t now,
-			      struct outbox *out)
-{
-	struct recent_peer *e = recent_at(&c->recent, i);
-
-	if (attempt_allowed(c, e, now) <= now &&
-	    bubbles_spent(&c->recent, e->address.b, sizeof(e->address.b), now) <
-		    LOCAL_TRIES &&
-	    bucket_take(&c->answers, &c->conf.answers, now))
-		send_local(c, e, now, out);
-}
-
-/* --- connectivity tests --- */
-
-/* C78: an echo request, whose answer nobody else can give. */
-static size_t put_test(struct client *c, const struct recent_peer *e,
-		       uint8_t *p)
-{
-	struct wire_ip6 *ip = (void *)p;
-	struct wire_icmp6 *echo = (void *)(ip + 1);
-
-	wire_put_ip6(ip, sizeof(*echo) + TEST_NONCE_LEN, NEXT_ICMPV6,
-		     BUBBLE_HOPS, &c->own[e->own].ip6, &e->address);
-	*echo = (struct wire_icmp6){.type = ICMP6_ECHO_REQUEST};
-	memcpy(echo->body, e->test_nonce, sizeof(echo->body));
-	memcpy(echo + 1, e->test_nonce, TEST_NONCE_LEN);
-	put16(echo->csum, csum_ip6(ip, NEXT_ICMPV6));
-	return sizeof(*ip) + sizeof(*echo) + TEST_NONCE_LEN;
-}
-
-static void send_test(struct client *c, struct recent_peer *e,
-		      struct tuple by_way_of, struct outbox *out)
-{
-	size_t n = put_test(c, e, outbox_head(out));
-
-	(void)outbox_udp(out, DOOR_SERVICE, by_way_of, n, NULL, 0);
-}
-
-/* C78: fresh for each test; a repeat is part of it, for the way may be long. */
-static void draw_test_nonce(struct client *c, struct recent_peer *e)
-{
-	if (e->test_open && e->effort == EFFORT_TEST && e->tries > 1)
-		return;
-	for (unsigned i = 0; i < TEST_NONCE_LEN; i += 4)
-		put32(e->test_nonce + i, rng_u32(&c->rng));
-	e->test_open = true;
-}
-
-/*
- * By way of the server, and if asked for, of the last relay. Both requests have
- * the same nonce: they prove the same thing.
- */
-static void test(struct client *c, struct recent_peer *e, bool last_relay,
-		 uint64_t now, struct outbox *out)
-{
-	const struct tuple server = {c->own[e->own].server, TEREDO_PORT};
-
-	e->tested = now;
-	if (!bucket_take(&c->tests, &c->conf.tests, now))
-		return;
-	draw_test_nonce(c, e);
-	send_test(c, e, server, out);
-	if (last_relay && e->tuple.port)
-		send_test(c, e, e->tuple, out);
-}
-
-static bool may_test(const struct recent_peer *e, uint64_t now)
-{
-	return !e->tested || now - e->tested >= TEST_WAIT_NS;
-}
-
-/* Four in 300 s, as for bubbles; of all there are so many a second (Z6). */
-void contact_test_stranger(struct client *c, unsigned own, const struct ip6 *a,
-			   uint64_t now, struct outbox *out)
-{
-	uint32_t i = recent_find(&c->recent, own, a);
-	struct recent_peer *e =
-		i == RECENT_NONE ? NULL : recent_at(&c->recent, i);
-
-	if (e && (e->effort != EFFORT_NONE || !may_test(e, now)))
-		return;
-	if (bubble_allowed(&c->recent, a->b, sizeof(a->b), now) > now ||
-	    !bucket_take(&c->strangers, &c->conf.strangers, now))
-		return;
-	bubble_note(&c->recent, a->b, sizeof(a->b), now);
-	e = recent_at(&c->recent, contact_of(c, own, a));
-	test(c, e, false, now, out);
-}
-
 /* --- efforts --- */
 
 static void step_test(struct client *c, struct recent_peer *e, uint64_t now,
 		      struct outbox *out)
 {
-	if (!may_test(e, now)) {
-		set_due(c, e, e->tested + TEST_WAIT_NS);
+	if (!contact_may_test(e, now)) {
+		contact_set_due(c, e, e->tested + CONTACT_TEST_WAIT_NS);
 		return;
 	}
 	if (e->tries++ == 1)
 		client_suspect(c, now, out); /* it may be our own mapping */
-	test(c, e, true, now, out);
-	set_due(c, e, now + TEST_WAIT_NS);
+	contact_test(c, e, true, now, out);
+	contact_set_due(c, e, now + CONTACT_TEST_WAIT_NS);
 }
 
 /* C46, C47, C44. */
 static void step_bubbles(struct client *c, struct recent_peer *e, uint64_t now,
 			 struct outbox *out)
 {
-	uint64_t at = attempt_allowed(c, e, now);
+	uint64_t at = contact_attempt_allowed(c, e, now);
 
 	if (at == UINT64_MAX) {
 		give_up(c, e, now, out);
 		return;
 	}
 	if (at > now) {
-		set_due(c, e, at);
+		contact_set_due(c, e, at);
 		return;
 	}
 	if (e->effort == EFFORT_LOCAL) { /* C44 */
-		send_local(c, e, now, out);
+		contact_send_local(c, e, now, out);
 		discovery_announce(c, out);
 	} else {
-		send_attempt(c, e, false, now, out);
+		contact_send_attempt(c, e, false, now, out);
 	}
 	if (e->tries++ == 1)
 		client_suspect(c, now, out);
-	set_due(c, e,
-		now + BUBBLE_WAIT_NS +
-			rng_below(&c->rng, BUBBLE_SPREAD_MS) * NS_PER_MS);
+	contact_set_due(c, e,
+			now + BUBBLE_WAIT_NS +
+				rng_below(&c->rng, BUBBLE_SPREAD_MS) *
+					NS_PER_MS);
 }
 
 /* What we owe, though we want nothing. */
@@ -643,7 +381,7 @@ enum reason contact_reach(struct client *c, unsigned own, const uint8_t *p,
 	i = contact_of(c, own, &ip->dst);
 	e = recent_at(&c->recent, i);
 	if (!e->is_native && e->effort == EFFORT_NONE &&
-	    attempt_allowed(c, e, now) == UINT64_MAX) {
+	    contact_attempt_allowed(c, e, now) == UINT64_MAX) {
 		contact_complain(c, ICMP6_UNREACHABLE, UNREACHABLE_ADDRESS, p,
 				 len, now, out);
 		return REASON_UNREACHABLE;
@@ -680,133 +418,4 @@ void contact_timeout(struct client *c, uint64_t now, struct outbox *out)
 		}
 	}
 	c->effort_at = next;
-}
-
-/* --- silence --- */
-
-/* The longer nothing was wrong after all, the longer we wait. */
-static uint64_t patience_ns(const struct recent_peer *e)
-{
-	unsigned s = 1u << e->patience;
-
-	return (s < PATIENCE_MAX_S ? s : PATIENCE_MAX_S) * NS_PER_S;
-}
-
-void contact_sent(struct client *c, uint32_t i, uint64_t now,
-		  struct outbox *out)
-{
-	struct recent_peer *e = recent_at(&c->recent, i);
-
-	e->sent = now;
-	e->talked = true;
-	if (!e->unanswered)
-		e->unanswered = now;
-	if (now - e->unanswered < patience_ns(e) ||
-	    (e->is_native && !may_test(e, now)))
-		return;
-	e->unanswered = now;
-	e->alarmed = now;
-	if (1u << e->patience < PATIENCE_MAX_S)
-		e->patience++;
-	client_suspect(c, now, out);
-	if (e->is_native)
-		test(c, e, false, now, out);
-}
-
-/*
- * Who answers rarely goes on to do so: patience is lost slowly; but at once if
- * answers come thick and fast.
- */
-void contact_calm(struct recent_peer *e, uint64_t now)
-{
-	e->in_a_row = now - e->heard < DENSE_NS ? e->in_a_row + 1 : 0;
-	if (e->in_a_row >= DENSE) {
-		e->patience = 0;
-		e->in_a_row = 0;
-	}
-	if (e->patience == 0 || now - e->alarmed < CALM_NS)
-		return;
-	e->patience--;
-	e->alarmed = now;
-}
-
-/* --- relays --- */
-
-/* The native host that was last talked with through this relay, or NULL. */
-static struct recent_peer *behind(const struct client *c, struct tuple relay,
-				  unsigned own)
-{
-	uint32_t i = c->recent.newest[STANDING_ACTIVE];
-
-	for (; i != RECENT_NONE; i = recent_at(&c->recent, i)->older) {
-		struct recent_peer *e = recent_at(&c->recent, i);
-
-		if (e->is_native && e->own == own && e->tuple.ip == relay.ip &&
-		    e->tuple.port == relay.port)
-			return e;
-	}
-	return NULL;
-}
-
-/* A bubble to where a relay is; the limits are per relay (C56, C57). */
-static void send_to_relay(struct client *c, unsigned own, const struct ip6 *to,
-			  struct tuple relay, uint32_t nonce, uint64_t now,
-			  struct outbox *out)
-{
-	const struct relay_key k = relay_key(relay);
-	size_t n = contact_put_bubble(outbox_head(out), &c->own[own].ip6, to,
-				      BUBBLE_HOPS, nonce);
-
-	bubble_note(&c->recent, &k, sizeof(k), now);
-	(void)outbox_udp(out, DOOR_SERVICE, relay, n, NULL, 0);
-}
-
-static uint64_t relay_allowed(const struct client *c, struct tuple relay,
-			      uint64_t now)
-{
-	const struct relay_key k = relay_key(relay);
-
-	return bubble_allowed(&c->recent, &k, sizeof(k), now);
-}
-
-/*
- * C38, A8. When the limits are reached, a relay that we have used before is
- * answered by a test instead, at the pace of tests: it would else not learn
- * that the path is back for five minutes.
- */
-void contact_answer_relay(struct client *c, unsigned own, const struct ip6 *to,
-			  struct tuple origin, uint32_t nonce, uint64_t now,
-			  struct outbox *out)
-{
-	uint64_t at = relay_allowed(c, origin, now);
-	struct recent_peer *e;
-
-	if (gate_target(c->gate, origin) != REASON_NONE ||
-	    (at > now && at != UINT64_MAX) ||
-	    !bucket_take(&c->answers, &c->conf.answers, now))
-		return;
-	if (at <= now) {
-		send_to_relay(c, own, to, origin, nonce, now, out);
-		return;
-	}
-	e = behind(c, origin, own);
-	if (e && may_test(e, now))
-		test(c, e, true, now, out);
-}
-
-/* It is paid for by what is for our own host: strangers cannot prevent it. */
-void contact_keep(struct client *c, uint32_t i, uint64_t now,
-		  struct outbox *out)
-{
-	struct recent_peer *e = recent_at(&c->recent, i);
-
-	if (now - e->sent < KEEP_NS || e->is_lan)
-		return;
-	if (!e->is_native) {
-		contact_attempt(c, i, true, now, out);
-	} else if (relay_allowed(c, e->tuple, now) <= now &&
-		   bucket_take(&c->bubbles, &c->conf.bubbles, now)) {
-		send_to_relay(c, e->own, &e->address, e->tuple, 0, now, out);
-		e->sent = now;
-	}
 }

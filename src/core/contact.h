@@ -26,7 +26,10 @@
 
 enum {
 	PEER_VALID_S = 30, /* C41 */
+	LOCAL_TRIES = 2,   /* which leaves two of the four of C57 */
 };
+
+#define CONTACT_TEST_WAIT_NS (2 * NS_PER_S) /* C43 */
 
 /* Is it trusted, and was it heard from within 30 s? */
 bool contact_is_valid(const struct recent_peer *e, uint64_t now);
@@ -130,6 +133,32 @@ void contact_complain(struct client *c, uint8_t type, uint8_t code,
 		      struct outbox *out);
 
 void contact_timeout(struct client *c, uint64_t now, struct outbox *out);
+
+/* --- between contact.c, bubble.c and echo.c --- */
+
+/* The next step of its effort, or of what is owed to it. */
+void contact_set_due(struct client *c, struct recent_peer *e, uint64_t due);
+
+/* When an attempt towards it may be made; UINT64_MAX = not for long (C57). */
+uint64_t contact_attempt_allowed(const struct client *c,
+				 const struct recent_peer *e, uint64_t now);
+
+/* One attempt, whatever the limits say; and one on the link (C44). */
+void contact_send_attempt(struct client *c, struct recent_peer *e,
+			  bool direct_only, uint64_t now, struct outbox *out);
+void contact_send_local(struct client *c, struct recent_peer *e, uint64_t now,
+			struct outbox *out);
+
+/* It has answered. */
+void contact_clear_limits(struct client *c, const struct recent_peer *e);
+
+/*
+ * A connectivity test (C78): by way of the server, and if asked for, of the
+ * last relay. Not more often than every two seconds.
+ */
+bool contact_may_test(const struct recent_peer *e, uint64_t now);
+void contact_test(struct client *c, struct recent_peer *e, bool last_relay,
+		  uint64_t now, struct outbox *out);
 
 /* discovery.c: local client discovery (4380 §5.2.8). */
 enum reason discovery_input(struct client *c, const struct frame *f,

@@ -1,0 +1,270 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * Bubbles (4380 §5.2.6): to clients, to neighbours, to relays; and the limits
+ * of all of them. See contact.h. Numbers in comments are those of
+ * doc/conformance.md.
+ */
+#include "contact.h"
+
+#include <string.h>
+
+static const uint64_t BUBBLE_GAP_NS = 2 * NS_PER_S; /* C56 */
+static const uint64_t KEEP_NS = 20 * NS_PER_S;      /* < PEER_VALID_S */
+
+/* Relays are known by their tuple only. */
+struct relay_key {
+	uint8_t ip[4], port[2];
+};
+
+static struct relay_key relay_key(struct tuple t)
+{
+	struct relay_key k;
+
+	put32(k.ip, t.ip);
+	put16(k.port, t.port);
+	return k;
+}
+
+/* The limits of bubbles are for those who do not answer (C57, A8). */
+void contact_clear_limits(struct client *c, const struct recent_peer *e)
+{
+	const struct relay_key k = relay_key(e->tuple);
+
+	bubble_answered(&c->recent, e->address.b, sizeof(e->address.b));
+	bubble_answered(&c->recent, &k, sizeof(k));
+}
+
+size_t contact_put_bubble(uint8_t *p, const struct ip6 *src,
+			  const struct ip6 *dst, uint8_t hops, uint32_t nonce)
+{
+	wire_put_ip6((void *)p, 0, NEXT_NONE, hops, src, dst);
+	if (nonce == 0)
+		return IP6_LEN;
+	p += IP6_LEN;
+	p[0] = TRAILER_NONCE;
+	p[1] = TRAILER_NONCE_LEN - 2;
+	put32(p + 2, nonce);
+	return IP6_LEN + TRAILER_NONCE_LEN;
+}
+
+void contact_cookie(const struct client *c, const struct recent_peer *e,
+		    struct ip6 *a)
+{
+	struct {
+		struct ip6 peer;
+		uint32_t own, nonce;
+	} in = {e->address, e->own, e->nonce_sent};
+	uint64_t cookie = hash_bytes(&c->rng.key, &in, sizeof(in));
+
+	*a = (struct ip6){{0xfe, 0x80}};
+	memcpy(a->b + 8, &cookie, sizeof(cookie));
+}
+
+/*
+ * When an attempt towards this peer may be made (C56, C57). Data counts as a
+ * transmission as well.
+ */
+uint64_t contact_attempt_allowed(const struct client *c,
+				 const struct recent_peer *e, uint64_t now)
+{
+	uint64_t at = bubble_allowed(&c->recent, e->address.b,
+				     sizeof(e->address.b), now);
+
+	if (e->sent && at != UINT64_MAX && at < e->sent + BUBBLE_GAP_NS)
+		at = e->sent + BUBBLE_GAP_NS;
+	return at;
+}
+
+static void note_attempt(struct client *c, struct recent_peer *e, uint64_t now)
+{
+	bubble_note(&c->recent, e->address.b, sizeof(e->address.b), now);
+	e->sent = now;
+}
+
+/* C53, X11, X12: to where it is known to be, or to what its address says. */
+static void send_direct(struct client *c, const struct recent_peer *e,
+			uint64_t now, struct outbox *out)
+{
+	uint8_t *head = outbox_head(out);
+	struct teredo t;
+	size_t n = contact_put_bubble(head, &c->own[e->own].ip6, &e->address,
+				      BUBBLE_HOPS, e->nonce_got);
+
+	teredo_unpack(&t, &e->address);
+	if (contact_is_valid(e, now) && !e->is_lan)
+		t.client = e->tuple;
+	(void)outbox_udp(out, DOOR_SERVICE, t.client, n, NULL, 0);
+}
+
+/* C54, X10; a cookie instead of the nonce, if the peer may be of 1.2.6. */
+static void send_indirect(struct client *c, struct recent_peer *e, bool cookie,
+			  struct outbox *out)
+{
+	struct ip6 src = c->own[e->own].ip6;
+	uint8_t *head = outbox_head(out);
+	struct teredo t;
+	size_t n;
+
+	e->nonce_sent = rng_nonce(&c->rng);
+	if (cookie)
+		contact_cookie(c, e, &src);
+	n = contact_put_bubble(head, &src, &e->address, BUBBLE_HOPS,
+			       cookie ? 0 : e->nonce_sent);
+	teredo_unpack(&t, &e->address);
+	(void)outbox_udp(out, DOOR_SERVICE,
+			 (struct tuple){t.server, TEREDO_PORT}, n, NULL, 0);
+}
+
+/*
+ * One attempt, if the budget of all has something left; it is noted before it
+ * is sent (C58).
+ */
+void contact_send_attempt(struct client *c, struct recent_peer *e,
+			  bool direct_only, uint64_t now, struct outbox *out)
+{
+	bool ours = e->effort == EFFORT_BUBBLES || contact_is_valid(e, now);
+	/* Who is behind a symmetric NAT gains nothing by a cookie. */
+	bool cookie =
+		ours && e->tries % 2 && c->status.nat != CLIENT_NAT_SYMMETRIC;
+
+	if (ours ? !bucket_take(&c->bubbles, &c->conf.bubbles, now)
+		 : !bucket_take(&c->answers, &c->conf.answers, now))
+		return;
+	note_attempt(c, e, now);
+	e->owes = false;
+	send_direct(c, e, now, out);
+	if (!direct_only)
+		send_indirect(c, e, cookie, out);
+}
+
+void contact_attempt(struct client *c, uint32_t i, bool direct_only,
+		     uint64_t now, struct outbox *out)
+{
+	struct recent_peer *e = recent_at(&c->recent, i);
+
+	if (contact_check_target(c, &e->address) == REASON_NONE &&
+	    contact_attempt_allowed(c, e, now) <= now)
+		contact_send_attempt(c, e, direct_only, now, out);
+}
+
+void contact_answer(struct client *c, uint32_t i, uint64_t now,
+		    struct outbox *out)
+{
+	struct recent_peer *e = recent_at(&c->recent, i);
+	bool valid = contact_is_valid(e, now);
+	uint64_t at = contact_attempt_allowed(c, e, now);
+
+	if (at <= now) {
+		contact_send_attempt(c, e, valid, now, out);
+	} else if (at != UINT64_MAX && e->effort == EFFORT_NONE &&
+		   (!valid || c->status.nat == CLIENT_NAT_SYMMETRIC)) {
+		e->owes = true;
+		contact_set_due(c, e, at);
+	}
+}
+
+/* On the link, where its discovery bubble came from. */
+void contact_send_local(struct client *c, struct recent_peer *e, uint64_t now,
+			struct outbox *out)
+{
+	uint8_t *head = outbox_head(out);
+	size_t n = contact_put_bubble(head, &c->own[e->own].ip6, &e->address,
+				      BUBBLE_HOPS, 0);
+
+	note_attempt(c, e, now);
+	(void)outbox_neighbour(out, DOOR_SERVICE, e->lan, n, NULL, 0);
+}
+
+/* Two of the four of C57 are left for what our own host may want. */
+void contact_answer_neighbour(struct client *c, uint32_t i, uint64_t now,
+			      struct outbox *out)
+{
+	struct recent_peer *e = recent_at(&c->recent, i);
+
+	if (contact_attempt_allowed(c, e, now) <= now &&
+	    bubbles_spent(&c->recent, e->address.b, sizeof(e->address.b), now) <
+		    LOCAL_TRIES &&
+	    bucket_take(&c->answers, &c->conf.answers, now))
+		contact_send_local(c, e, now, out);
+}
+
+/* --- relays --- */
+
+/* The native host that was last talked with through this relay, or NULL. */
+static struct recent_peer *behind(const struct client *c, struct tuple relay,
+				  unsigned own)
+{
+	uint32_t i = c->recent.newest[STANDING_ACTIVE];
+
+	for (; i != RECENT_NONE; i = recent_at(&c->recent, i)->older) {
+		struct recent_peer *e = recent_at(&c->recent, i);
+
+		if (e->is_native && e->own == own && e->tuple.ip == relay.ip &&
+		    e->tuple.port == relay.port)
+			return e;
+	}
+	return NULL;
+}
+
+/* A bubble to where a relay is; the limits are per relay (C56, C57). */
+static void send_to_relay(struct client *c, unsigned own, const struct ip6 *to,
+			  struct tuple relay, uint32_t nonce, uint64_t now,
+			  struct outbox *out)
+{
+	const struct relay_key k = relay_key(relay);
+	size_t n = contact_put_bubble(outbox_head(out), &c->own[own].ip6, to,
+				      BUBBLE_HOPS, nonce);
+
+	bubble_note(&c->recent, &k, sizeof(k), now);
+	(void)outbox_udp(out, DOOR_SERVICE, relay, n, NULL, 0);
+}
+
+static uint64_t relay_allowed(const struct client *c, struct tuple relay,
+			      uint64_t now)
+{
+	const struct relay_key k = relay_key(relay);
+
+	return bubble_allowed(&c->recent, &k, sizeof(k), now);
+}
+
+/*
+ * C38, A8. When the limits are reached, a relay that we have used before is
+ * answered by a test instead, at the pace of tests: it would else not learn
+ * that the path is back for five minutes.
+ */
+void contact_answer_relay(struct client *c, unsigned own, const struct ip6 *to,
+			  struct tuple origin, uint32_t nonce, uint64_t now,
+			  struct outbox *out)
+{
+	uint64_t at = relay_allowed(c, origin, now);
+	struct recent_peer *e;
+
+	if (gate_target(c->gate, origin) != REASON_NONE ||
+	    (at > now && at != UINT64_MAX) ||
+	    !bucket_take(&c->answers, &c->conf.answers, now))
+		return;
+	if (at <= now) {
+		send_to_relay(c, own, to, origin, nonce, now, out);
+		return;
+	}
+	e = behind(c, origin, own);
+	if (e && contact_may_test(e, now))
+		contact_test(c, e, true, now, out);
+}
+
+/* It is paid for by what is for our own host: strangers cannot prevent it. */
+void contact_keep(struct client *c, uint32_t i, uint64_t now,
+		  struct outbox *out)
+{
+	struct recent_peer *e = recent_at(&c->recent, i);
+
+	if (now - e->sent < KEEP_NS || e->is_lan)
+		return;
+	if (!e->is_native) {
+		contact_attempt(c, i, true, now, out);
+	} else if (relay_allowed(c, e->tuple, now) <= now &&
+		   bucket_take(&c->bubbles, &c->conf.bubbles, now)) {
+		send_to_relay(c, e->own, &e->address, e->tuple, 0, now, out);
+		e->sent = now;
+	}
+}
