@@ -34,46 +34,6 @@ const struct client_conf client_defaults = {
 	.errors = {100, 100},
 };
 
-/* clang-format off */
-static const char *const why_names[] = {
-#define X(id, name, text) [WHY_##id] = name,
-	CLIENT_WHY_LIST(X)
-#undef X
-};
-static const char *const why_texts[] = {
-#define X(id, name, text) [WHY_##id] = text,
-	CLIENT_WHY_LIST(X)
-#undef X
-};
-/* clang-format on */
-
-const char *client_why_name(enum client_why w)
-{
-	return why_names[w];
-}
-
-const char *client_why_text(enum client_why w)
-{
-	return why_texts[w];
-}
-
-const char *client_nat_name(enum client_nat n)
-{
-	switch (n) {
-	case CLIENT_NAT_NONE:
-		return "none";
-	case CLIENT_NAT_CONE:
-		return "cone";
-	case CLIENT_NAT_RESTRICTED:
-		return "restricted";
-	case CLIENT_NAT_SYMMETRIC:
-		return "symmetric";
-	case CLIENT_NAT_UNKNOWN:
-		break;
-	}
-	return "unknown";
-}
-
 static size_t table_memory(const struct client_conf *conf)
 {
 	return (recent_memory(conf->max_peers) + 63) / 64 * 64;
@@ -82,77 +42,6 @@ static size_t table_memory(const struct client_conf *conf)
 size_t client_memory(const struct client_conf *conf)
 {
 	return table_memory(conf) + held_memory(conf->max_held);
-}
-
-/* --- what the shell sees --- */
-
-static bool has_address(const struct client *c)
-{
-	return c->own[c->cur].on;
-}
-
-static enum client_state state_of(const struct client *c)
-{
-	if (has_address(c))
-		return c->keep_until ? CLIENT_SILENT : CLIENT_QUALIFIED;
-	if (!c->wanted || c->local.ip == 0)
-		return CLIENT_OFF;
-	return c->qualify.step == QUALIFY_IDLE && !c->rest_until
-		       ? CLIENT_RESOLVING
-		       : CLIENT_ASKING;
-}
-
-static enum client_nat nat_of(const struct client *c)
-{
-	const struct qualify *q = &c->qualify;
-
-	if (q->mapped.port == 0)
-		return CLIENT_NAT_UNKNOWN;
-	if (q->is_symmetric)
-		return CLIENT_NAT_SYMMETRIC;
-	if (q->mapped.ip == c->local.ip && q->mapped.port == c->local.port)
-		return CLIENT_NAT_NONE;
-	return q->is_cone ? CLIENT_NAT_CONE : CLIENT_NAT_RESTRICTED;
-}
-
-static void list_addresses(const struct client *c, struct client_status *s)
-{
-	const struct own_address *cur = &c->own[c->cur];
-
-	if (!cur->on)
-		return;
-	s->mapped = cur->mapped;
-	s->flags = cur->flags;
-	s->address[s->n++] = cur->ip6;
-	for (unsigned i = 0; i < CLIENT_ADDRESSES; i++) {
-		if (i != c->cur && c->own[i].on)
-			s->address[s->n++] = c->own[i].ip6;
-	}
-}
-
-/* Called at the end of whatever may have changed it. */
-static void publish(struct client *c)
-{
-	struct client_status s;
-
-	memset(&s, 0, sizeof(s)); /* what is between the fields, too */
-	s.version = c->status.version;
-	s.state = state_of(c);
-	s.why = c->why;
-	s.server = c->at;
-	s.server_ip = c->qualify.primary;
-	s.nat = nat_of(c);
-	s.preserves_port = s.nat != CLIENT_NAT_UNKNOWN &&
-			   c->qualify.mapped.port == c->local.port;
-	s.key_ends = c->qualify.key_ends;
-	s.wants_probe = search_wants_door(c);
-	s.refresh_s = search_interval_s(c);
-	s.wants_names = c->wants_names;
-	list_addresses(c, &s);
-	if (memcmp(&s, &c->status, sizeof(s)) == 0)
-		return;
-	s.version++;
-	c->status = s;
 }
 
 void client_init(struct client *c, const struct client_conf *conf,
@@ -186,7 +75,7 @@ void client_init(struct client *c, const struct client_conf *conf,
 	recent_init(&c->recent, conf->max_peers, key, mem);
 	held_init(&c->held, conf->max_held,
 		  (uint8_t *)mem + table_memory(conf));
-	publish(c);
+	client_publish(c);
 }
 
 /* --- addresses --- */
@@ -247,13 +136,14 @@ static void set_address(struct client *c, uint64_t now)
 	struct own_address a = meant(c, now);
 	unsigned other = !c->cur;
 
-	if (has_address(c) && ip6_equal(&a.ip6, &c->own[c->cur].ip6))
+	if (client_has_address(c) && ip6_equal(&a.ip6, &c->own[c->cur].ip6))
 		return;
 	if (c->own[other].on && ip6_equal(&a.ip6, &c->own[other].ip6)) {
 		c->cur = other;
 		return;
 	}
-	if (has_address(c) && tuple_equal(a.mapped, c->own[c->cur].mapped)) {
+	if (client_has_address(c) &&
+	    tuple_equal(a.mapped, c->own[c->cur].mapped)) {
 		drop_address(c, other);
 		c->cur = other;
 	} else {
@@ -335,7 +225,7 @@ static void next_server(struct client *c, uint64_t now, struct outbox *out)
 /* Its name has got another address; what was asked there is in vain. */
 static void restart(struct client *c, uint64_t now, struct outbox *out)
 {
-	if (!has_address(c))
+	if (!client_has_address(c))
 		qualify_stop(&c->qualify);
 	else if (c->keep_until && c->local.ip)
 		ask(c, c->at, now, out);
@@ -360,7 +250,7 @@ void client_server(struct client *c, unsigned i, uint32_t primary,
 			restart(c, now, out);
 	}
 	begin(c, now, out);
-	publish(c);
+	client_publish(c);
 }
 
 /* --- what the server says --- */
@@ -410,7 +300,7 @@ static void on_silence(struct client *c, uint64_t now, struct outbox *out)
 
 	c->why = c->qualify.step == QUALIFY_SECONDARY ? WHY_SECONDARY
 						      : WHY_SERVER;
-	if (has_address(c) && (moved || !c->keep_until))
+	if (client_has_address(c) && (moved || !c->keep_until))
 		c->keep_until = moved ? now : now + KEEP_NS;
 	c->wants_names++;
 	next_server(c, now, out);
@@ -419,7 +309,7 @@ static void on_silence(struct client *c, uint64_t now, struct outbox *out)
 /* C62. Who has no address waits for the second answer, as C17 wants it. */
 static void on_moved(struct client *c, uint64_t now)
 {
-	if (!has_address(c))
+	if (!client_has_address(c))
 		return;
 	server_answers(c, now);
 	c->suspect_gap = 0;
@@ -470,7 +360,7 @@ void client_suspect(struct client *c, uint64_t now, struct outbox *out)
 void client_check(struct client *c, uint64_t now, struct outbox *out)
 {
 	qualify_check(&c->qualify, now, out);
-	publish(c);
+	client_publish(c);
 }
 
 /* --- what the shell says --- */
@@ -489,7 +379,7 @@ void client_network(struct client *c, struct tuple local, uint64_t now,
 		c->why = WHY_NO_IPV4;
 		qualify_pause(&c->qualify);
 		contact_stop(c);
-		if (has_address(c) && !c->keep_until)
+		if (client_has_address(c) && !c->keep_until)
 			c->keep_until = now + KEEP_NS;
 	} else if (c->qualify.step != QUALIFY_IDLE) {
 		if (c->why == WHY_NO_IPV4)
@@ -500,7 +390,7 @@ void client_network(struct client *c, struct tuple local, uint64_t now,
 		c->began = now;
 		begin(c, now, out);
 	}
-	publish(c);
+	client_publish(c);
 }
 
 void client_want(struct client *c, bool wanted, uint64_t now,
@@ -520,7 +410,7 @@ void client_want(struct client *c, bool wanted, uint64_t now,
 		c->rest_until = 0;
 		c->why = WHY_NATIVE;
 	}
-	publish(c);
+	client_publish(c);
 }
 
 /* --- packets --- */
@@ -541,7 +431,7 @@ static enum reason on_advertisement(struct client *c, struct qualify *q,
 		on_event(c, event, now, out);
 	else
 		search_event(c, event, now);
-	publish(c);
+	client_publish(c);
 	return why;
 }
 
@@ -565,11 +455,12 @@ enum reason client_from_ip4(struct client *c, const struct datagram *d,
 			now, out);
 	if (is_probe) {
 		why = search_input(c, &f, d->from, now, out);
-		publish(c);
+		client_publish(c);
 		return why;
 	}
-	return has_address(c) ? receive_service(c, &f, nonce, d, now, out)
-			      : REASON_NOT_QUALIFIED;
+	return client_has_address(c)
+		       ? receive_service(c, &f, nonce, d, now, out)
+		       : REASON_NOT_QUALIFIED;
 }
 
 /* C41, C42, C50, C81. */
@@ -584,7 +475,7 @@ enum reason client_from_ip6(struct client *c, const uint8_t *p, uint16_t len,
 
 	if (why != REASON_NONE)
 		return why;
-	if (!has_address(c))
+	if (!client_has_address(c))
 		return REASON_NOT_QUALIFIED; /* C5 */
 	own = client_own(c, &ip->src);
 	if (own < 0)
@@ -720,5 +611,5 @@ void client_timeout(struct client *c, uint64_t now, struct outbox *out)
 	if (outbox_has_room(out))
 		discovery_timeout(c, now, out);
 	contact_timeout(c, now, out);
-	publish(c);
+	client_publish(c);
 }

@@ -169,6 +169,15 @@ void discovery_timeout(struct client *c, uint64_t now, struct outbox *out);
 bool discovery_knows(const struct client *c, const struct recent_peer *e,
 		     uint64_t now);
 
+/* Is there an address? */
+static inline bool client_has_address(const struct client *c)
+{
+	return c->own[c->cur].on;
+}
+
+/* status.c: at the end of whatever may have changed it. */
+void client_publish(struct client *c);
+
 /* client.c: is this a server of ours (Z40)? */
 bool client_is_server(const struct client *c, struct tuple t);
 
