@@ -405,6 +405,33 @@ static void c6_auto(void **state)
 	rig_end(&r);
 }
 
+/* C77, C69: who joined the group or learned intervals is deaf there now. */
+static void c6_doors_of_the_client(void **state)
+{
+	static const enum door doors[] = {DOOR_DISCOVERY, DOOR_PROBE};
+
+	(void)state;
+	start_auto();
+	native_is(true);
+	goes_in(far_client);
+	ended(&r, REASON_HELD);
+	sent_bubble(&r, via_other, far_client);
+	bubble(&q, far_client, home);
+	for (unsigned i = 0; i < ARRAY_SIZE(doors); i++) {
+		from_ip4(&r, doors[i], far_client_at, &q);
+		dropped(&r, REASON_NOT_OURS);
+	}
+	from_ip4(&r, DOOR_SERVICE, far_client_at, &q);
+	ended(&r, REASON_BUBBLE);
+	sent_udp(&r, DOOR_SERVICE, far_client_at, &p);
+	data(&q, far_client, native);
+	for (unsigned i = 0; i < ARRAY_SIZE(doors); i++) {
+		from_ip4(&r, doors[i], far_client_at, &q);
+		dropped(&r, REASON_NOT_OURS);
+	}
+	rig_end(&r);
+}
+
 /* Z8: a mapping that was ours is not ours any more. */
 static void c6_z8_mapping_is_forgotten(void **state)
 {
@@ -497,6 +524,7 @@ int main(void)
 		cmocka_unit_test(test_timeout_in_portions),
 		cmocka_unit_test(test_same_seed_same_run),
 		cmocka_unit_test(c6_auto),
+		cmocka_unit_test(c6_doors_of_the_client),
 		cmocka_unit_test(c6_z8_mapping_is_forgotten),
 		cmocka_unit_test(c6_not_auto),
 		cmocka_unit_test(test_auto_deadlines),

@@ -412,6 +412,62 @@ static void c18_x9_symmetric(void **state)
 	assert_false(q.is_symmetric);
 }
 
+/* Solicitations of this step, and nobody answers. */
+static void unanswered(unsigned n)
+{
+	unsigned before = n_asked;
+
+	while (n_asked < before + n)
+		wait(SECONDS(0.1));
+}
+
+/*
+ * C18: an answer after a long silence is compared with one that is as old. So
+ * if they differ, the first address is asked again; else nothing is wrong.
+ */
+static void c18_late_second_answer(void **state)
+{
+	static const struct tuple moved = {0x0b000005, 4099};
+
+	(void)state;
+	for (unsigned tries = 1; tries <= 4; tries++) {
+		again();
+		begin();
+		answered(mapped_at);
+		unanswered(tries - 1);
+		assert_int_equal(last()->to.ip, ip4(SECOND));
+		if (tries <= 3) {
+			assert_int_equal(answered(moved), QUALIFY_QUALIFIED);
+			assert_true(q.is_symmetric);
+			continue;
+		}
+		assert_int_equal(answered(moved), QUALIFY_NOTHING);
+		assert_int_equal(q.step, QUALIFY_PRIMARY);
+		assert_int_equal(last()->to.ip, ip4(SERVER));
+		assert_int_equal(last()->when, now);
+		assert_int_equal(answered(moved), QUALIFY_MOVED);
+		assert_int_equal(answered(moved), QUALIFY_QUALIFIED);
+		assert_false(q.is_symmetric);
+		assert_int_equal(q.mapped.port, moved.port);
+	}
+	/* The same as before: it is not asked again for that. */
+	again();
+	begin();
+	answered(mapped_at);
+	unanswered(5);
+	assert_int_equal(answered(mapped_at), QUALIFY_QUALIFIED);
+	assert_false(q.is_symmetric);
+	/* Nor is who is symmetric asked for ever. */
+	again();
+	begin();
+	answered(mapped_at);
+	unanswered(5);
+	assert_int_equal(answered(moved), QUALIFY_NOTHING);
+	assert_int_equal(answered(mapped_at), QUALIFY_NOTHING);
+	assert_int_equal(answered(moved), QUALIFY_QUALIFIED);
+	assert_true(q.is_symmetric);
+}
+
 /* C59, C60: the same question again; the mapping is what it was. */
 static void c59_c60_confirmed(void **state)
 {
@@ -920,6 +976,27 @@ static void test_hurry(void **state)
 	hurry(other);
 	assert_int_equal(q.step, QUALIFY_CHECK);
 	assert_int_equal(answered(mapped_at), QUALIFY_CONFIRMED);
+}
+
+/*
+ * C18: what the first address saw in the old network is compared with nothing
+ * that is seen in the new one.
+ */
+static void c18_hurry_compares_nothing_old(void **state)
+{
+	const struct tuple other = {0x0a090909, 50001};
+	const struct tuple moved = {0x0c0c0c0c, 777};
+
+	(void)state;
+	to_step(QUALIFY_SECONDARY);
+	wait(SECONDS(0.3));
+	hurry(other);
+	assert_int_equal(last()->to.ip, ip4(SERVER));
+	assert_int_equal(answered(moved), QUALIFY_MOVED);
+	assert_int_equal(last()->to.ip, ip4(SECOND));
+	assert_int_equal(answered(moved), QUALIFY_QUALIFIED);
+	assert_false(q.is_symmetric);
+	assert_int_equal(q.mapped.ip, moved.ip);
 }
 
 /* A phase begins anew with it. */
@@ -1601,6 +1678,7 @@ int main(void)
 		cmocka_unit_test_setup(c23_z10_nonces_never_repeat, fresh),
 		cmocka_unit_test_setup(c17_c18_qualifies, fresh),
 		cmocka_unit_test_setup(c18_x9_symmetric, fresh),
+		cmocka_unit_test_setup(c18_late_second_answer, fresh),
 		cmocka_unit_test_setup(c59_c60_confirmed, fresh),
 		cmocka_unit_test_setup(c62_moved, fresh),
 		cmocka_unit_test_setup(test_check_elsewhere, fresh),
@@ -1625,6 +1703,7 @@ int main(void)
 		cmocka_unit_test_setup(test_answer_frees, fresh),
 		cmocka_unit_test_setup(z1_refused_server, fresh),
 		cmocka_unit_test_setup(test_hurry, fresh),
+		cmocka_unit_test_setup(c18_hurry_compares_nothing_old, fresh),
 		cmocka_unit_test_setup(test_hurry_is_a_new_phase, fresh),
 		cmocka_unit_test_setup(test_pause, fresh),
 		cmocka_unit_test_setup(c14_c15_c61_invalid, fresh),

@@ -393,6 +393,11 @@ static void note(uint64_t now)
 	bubble_note(&recent, "peer", 4, now);
 }
 
+static unsigned spent(uint64_t now)
+{
+	return bubbles_spent(&recent, "peer", 4, now);
+}
+
 /* C56: two seconds, to the nanosecond. */
 static void c56_gap(void **state)
 {
@@ -495,6 +500,31 @@ static void c57_answered(void **state)
 		note(T0 + SECONDS(8 + 2 * i));
 	}
 	assert_true(allowed(T0 + SECONDS(20)) == UINT64_MAX);
+}
+
+/* How many of the four: what has left the window is not spent any more. */
+static void c57_spent(void **state)
+{
+	(void)state;
+	for (unsigned i = 0; i < 2 * BUBBLES_IN_WINDOW; i++) {
+		unsigned most = i < BUBBLES_IN_WINDOW ? i : BUBBLES_IN_WINDOW;
+
+		assert_int_equal(spent(T0 + SECONDS(2) * i), most);
+		note(T0 + SECONDS(2) * i);
+	}
+	assert_int_equal(bubbles_spent(&recent, "peep", 4, T0), 0);
+	/* The last four are those at 8, 10, 12 and 14 s. */
+	assert_int_equal(spent(T0 + SECONDS(308)), 4);
+	for (unsigned i = 1; i <= 4; i++) {
+		uint64_t gone = T0 + SECONDS(307 + 2 * i);
+
+		assert_int_equal(spent(gone - 1), 5 - i);
+		assert_int_equal(spent(gone), 4 - i);
+	}
+	note(T0 + SECONDS(400));
+	assert_int_equal(spent(T0 + SECONDS(400)), 1);
+	bubble_answered(&recent, "peer", 4);
+	assert_int_equal(spent(T0 + SECONDS(400)), 0);
 }
 
 /* C57: no removal of an entry makes anybody forget. */
@@ -612,6 +642,7 @@ int main(void)
 		TEST(c57_early),
 		TEST(c57_three),
 		TEST(c57_answered),
+		TEST(c57_spent),
 		TEST(c57_outlives_the_entry),
 		TEST(c57_four_ways),
 		TEST(c57_log_of_many),
