@@ -201,13 +201,17 @@ void loop_finish(struct loop *l, int status)
 	l->status = status;
 }
 
-/* A relay without its route is none, and we may not set it any more. */
+/* A relay without its route is none, and we may not set it any more; what a
+ * client has is put back by its steward as long as there is an interface. */
 static void lose_tunnel(struct loop *l)
 {
 	if (!l->done)
-		log_error("the tunnel interface is gone or was taken down, and "
-			  "its route with it\n"
-			  "  start again to get them back");
+		log_error("the tunnel interface is gone%s\n"
+			  "  start again to get %s back",
+			  l->client ? ""
+				    : " or was taken down, and its route with "
+				      "it",
+			  l->client ? "it" : "them");
 	loop_finish(l, STATUS_FAILED);
 }
 
@@ -339,14 +343,33 @@ static void on_addresses(struct loop *l, uint64_t now)
 
 static void check_tunnel(struct loop *l)
 {
-	bool up = l->tun >= 0 &&
-		  tun_is_up(l->watch->tun, l->door[l->node.relay.conf.door]);
+	bool up;
 
 	if (l->client)
 		return; /* its steward takes care */
+	up = l->tun >= 0 &&
+	     tun_is_up(l->watch->tun, l->door[l->node.relay.conf.door]);
 	if (l->was_up && !up)
 		lose_tunnel(l);
 	l->was_up = up;
+}
+
+/*
+ * BindInterface binds to the number of an interface, not to its name. One that
+ * is made anew under the same name (a dongle that was replugged, a restarted
+ * hostapd) has another, and we may bind to nothing any more.
+ */
+static void check_bound(struct loop *l)
+{
+	struct host_link link;
+
+	if (!l->bound || l->done ||
+	    netlink_link(&l->watch->requests, l->bound, &link) != -ENODEV)
+		return;
+	log_error("exiting: the interface %s of BindInterface is gone\n"
+		  "  start again when it is back",
+		  l->bound_name);
+	loop_finish(l, STATUS_FAILED);
 }
 
 /* There may be no further event, so try again; and say it once. */
@@ -368,6 +391,7 @@ static void refresh(struct loop *l, uint64_t now)
 	int r = self_refresh(l->watch, s);
 
 	check_tunnel(l);
+	check_bound(l);
 	l->refreshed = now;
 	l->refresh_at = UINT64_MAX;
 	if (r) {

@@ -2,7 +2,8 @@
 /*
  * The loop of the packet process. Each time it wakes up it reads the clock
  * once, takes at most one batch from each socket, feeds it to the core, and
- * sends what the core wants sent. Nothing here allocates.
+ * sends what the core wants sent. No packet makes anything here allocate; what
+ * does (getifaddrs(), for local discovery) is done when the network changes.
  */
 #ifndef SYS_LOOP_H
 #define SYS_LOOP_H
@@ -41,6 +42,8 @@ struct loop {
 	uint64_t armed; /* the timer; UINT64_MAX = not */
 	struct self_watch *watch;
 	struct clientrun *client; /* NULL = no client here */
+	const char *bound_name;   /* the interface our sockets are bound to */
+	unsigned bound;           /* 0 = none */
 	uint64_t refresh_at;      /* look at our addresses again; ns */
 	uint64_t refreshed;
 	bool is_stale; /* the last look failed, and that was said */

@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
  * The packet process. worker_main() reads top to bottom: open, give up, say
- * what was opened, run. All memory is taken at the start, in one piece, and
- * present: what strangers send can neither make it grow nor find it missing.
+ * what was opened, run. All memory for packets is taken at the start, in one
+ * piece, and present: what strangers send can neither make it grow nor find it
+ * missing.
  */
 #include <errno.h>
 #include <net/if.h>
@@ -409,7 +410,7 @@ static void open_watches(struct loop *l, struct clientrun *r,
 	r->port = local.port;
 	r->by = (struct way_by){
 		.source = local.ip,
-		.oif = *c->bind_iface ? if_nametoindex(c->bind_iface) : 0,
+		.oif = l->bound,
 		.mark = c->mark,
 	};
 	open_discovery(l, r, c);
@@ -486,6 +487,14 @@ static void prepare_client(struct loop *l, const struct plan *p, int resolver)
 		   &l->node.gate, &key, r->state.server);
 }
 
+/* Before a socket is, so that this is no younger one of the same name. */
+static void note_bound(struct loop *l, const struct plan *p)
+{
+	l->bound_name = p->conf->bind_iface;
+	if (*l->bound_name && !p->node.is_server)
+		l->bound = if_nametoindex(l->bound_name);
+}
+
 /* All that needs privilege, and all memory. */
 static struct loop *open_all(struct plan *p, const struct identity *id,
 			     int channel)
@@ -503,6 +512,7 @@ static struct loop *open_all(struct plan *p, const struct identity *id,
 	l->channel = channel;
 	l->watch = &w;
 	list_addresses(l, p);
+	note_bound(l, p);
 	if (p->node.is_server)
 		open_server(l, p);
 	if (p->node.is_client)

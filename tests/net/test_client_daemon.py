@@ -456,6 +456,28 @@ def test_bind_interface(net, server, c1):
     client.wait_log(r"no way to the IPv4 Internet")
 
 
+@pytest.mark.parametrize("text, argv", [("", [SERVER]),
+                                        ("RelayType host\n", [])])
+def test_bound_interface_that_is_made_anew(net, server, c1, text, argv):
+    """A socket stays bound to the old one; so it ends, and keeps its port."""
+    c1.ip("link add wlan9 type veth peer name air9", "link set wlan9 up",
+          "link set air9 up", "address add 10.78.0.1/24 dev wlan9",
+          "address add 2a00:9::1/64 dev wlan9 nodad")
+    try:
+        client = c1.daemon(configured(c1, "BindInterface wlan9\n" + text,
+                                      *argv))
+        port = port_of(c1)
+        c1.known.add(client.pid)
+        c1.ip("link del wlan9")
+        client.wait_log("exiting: the interface wlan9 of BindInterface is gone")
+        wait_for(lambda: not client.alive(), "its end")
+        wait_for(lambda: is_clean(c1), "a clean host")
+        if argv:
+            assert state(c1)["port"] == str(port)
+    finally:
+        c1.run(["ip", "link", "del", "wlan9"], check=False)
+
+
 def test_mark(net, server, c1):
     """A mark that a rule looks at."""
     client = c1.daemon(configured(c1, "Mark 7\nLearnRefresh yes\n", SERVER))
