@@ -12,7 +12,8 @@
 #define GAP_MAX_NS  (1850 * NS_PER_MS)
 #define GAP_STEP_NS (100 * NS_PER_MS)
 #define GAP_END_NS  (57 * NS_PER_S)
-#define AGAIN_NS    (300 * NS_PER_S) /* a known name, its server being silent */
+/* A known name while the server is silent, an unknown one while it is not. */
+#define AGAIN_NS (300 * NS_PER_S)
 
 static void init_name(struct name *e, const char *host)
 {
@@ -31,6 +32,7 @@ void names_init(struct names *n, const struct server_name *servers,
 		.gate = gate,
 		.rng.key = *key,
 		.n_servers = n_servers,
+		.is_silent = true,
 		.prefer = prefer,
 	};
 	for (unsigned i = 0; i < n_servers; i++) {
@@ -46,26 +48,34 @@ static bool is_looked_up(const struct name *e)
 	return e->host && !e->is_numeric;
 }
 
-bool names_need_resolver(const struct names *n)
+bool names_need_resolver(const struct server_name *servers, unsigned n_servers)
 {
-	for (unsigned i = 0; i < 2 * n->n_servers; i++) {
-		if (is_looked_up(&n->v[i]))
+	uint32_t ip;
+
+	for (unsigned i = 0; i < n_servers; i++) {
+		const struct server_name *s = &servers[i];
+
+		if (!value_ip4(&ip, s->host) ||
+		    (*s->second && !value_ip4(&ip, s->second)))
 			return true;
 	}
 	return false;
 }
 
+static void hurry(struct name *e, uint64_t now)
+{
+	uint64_t soonest = e->asked ? e->asked + GAP_MIN_NS : now;
+
+	e->since = now;
+	e->tries = 0;
+	e->due = soonest > now ? soonest : now;
+}
+
 void names_hurry(struct names *n, uint64_t now)
 {
 	for (unsigned i = 0; i < 2 * n->n_servers; i++) {
-		struct name *e = &n->v[i];
-		uint64_t soonest = e->asked ? e->asked + GAP_MIN_NS : now;
-
-		if (!is_looked_up(e))
-			continue;
-		e->since = now;
-		e->tries = 0;
-		e->due = soonest > now ? soonest : now;
+		if (is_looked_up(&n->v[i]))
+			hurry(&n->v[i], now);
 	}
 }
 
@@ -78,8 +88,12 @@ void names_silent(struct names *n, bool silent, uint64_t now)
 		struct name *e = &n->v[i];
 
 		/* One that is due now was asked for by somebody. */
-		if (is_looked_up(e) && e->n && e->due > now)
-			e->due = silent ? now + AGAIN_NS : UINT64_MAX;
+		if (!is_looked_up(e) || e->due <= now)
+			continue;
+		if (silent && !e->n)
+			hurry(e, now);
+		else
+			e->due = silent || !e->n ? now + AGAIN_NS : UINT64_MAX;
 	}
 }
 
@@ -123,10 +137,11 @@ int names_due(struct names *n, uint64_t now)
 		if (e->due > now)
 			continue;
 		e->asked = now;
-		if (!e->n)
+		if (n->is_silent && !e->n)
 			e->due = now + next_gap(n, e, now);
 		else
-			e->due = n->is_silent ? now + AGAIN_NS : UINT64_MAX;
+			e->due = n->is_silent || !e->n ? now + AGAIN_NS
+						       : UINT64_MAX;
 		return (int)i;
 	}
 	return -1;

@@ -4,11 +4,12 @@
  * Decides only: clientrun.c asks the resolver and tells the core.
  *
  * A name is asked for at the start, when the network changes, and when the core
- * wants to know. As long as nothing usable is known for it, it is asked for
- * again: every second or two at first, since name servers come up late, and in
- * the end once a minute. Once known it is left alone while its server answers,
- * so that a name with many addresses does not move a client from one server to
- * another.
+ * wants to know. As long as nothing usable is known for it, and no server
+ * answers, it is asked for again: every second or two at first, since name
+ * servers come up late, and in the end once a minute. While a server answers, a
+ * known name is left alone, so that one with many addresses does not move a
+ * client from one server to another; an unknown one may be a slip of the pen,
+ * and is asked for every five minutes.
  */
 #ifndef SYS_NAMES_H
 #define SYS_NAMES_H
@@ -31,7 +32,7 @@ struct name {
 struct names {
 	const struct gate *gate;
 	struct rng rng;
-	bool is_silent;  /* the server */
+	bool is_silent;  /* the server; so it is at first */
 	uint32_t prefer; /* of several addresses; 0 = none */
 	unsigned n_servers;
 	struct name v[RESOLVER_NAMES]; /* two of each server */
@@ -43,7 +44,7 @@ void names_init(struct names *n, const struct server_name *servers,
 		const struct hash_key *key, uint32_t prefer);
 
 /* Is there a name that must be looked up at all? */
-bool names_need_resolver(const struct names *n);
+bool names_need_resolver(const struct server_name *servers, unsigned n_servers);
 
 /* Look all of them up now, and with patience as at the start. */
 void names_hurry(struct names *n, uint64_t now);

@@ -348,16 +348,15 @@ static int start_resolver(const struct plan *p, const struct identity *id)
 {
 	static const char *names[RESOLVER_NAMES];
 	const struct conf *c = p->conf;
-	bool needed = false;
-	uint32_t ip;
 
+	if (!p->node.is_client ||
+	    !names_need_resolver(c->servers, c->n_servers))
+		return -1;
 	for (unsigned i = 0; i < c->n_servers; i++) {
 		names[2 * i] = c->servers[i].host;
 		names[2 * i + 1] = c->servers[i].second;
-		for (unsigned k = 2 * i; k < 2 * i + 2; k++)
-			needed |= *names[k] && !value_ip4(&ip, names[k]);
 	}
-	return needed ? resolver_start(names, 2 * c->n_servers, id) : -1;
+	return resolver_start(names, 2 * c->n_servers, id);
 }
 
 /* What the last run knew: begin with it. */

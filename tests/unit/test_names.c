@@ -54,9 +54,9 @@ static void numbers_need_no_resolver(void **state)
 	uint32_t first, second;
 
 	(void)state;
-	assert_true(names_need_resolver(&n));
+	assert_true(names_need_resolver(servers, 2));
 	names_init(&n, servers + 1, 1, &gate, &key, 0);
-	assert_false(names_need_resolver(&n));
+	assert_false(names_need_resolver(servers + 1, 1));
 	names_hurry(&n, now);
 	assert_true(names_next(&n) == UINT64_MAX);
 	assert_true(names_server(&n, 0, &first, &second));
@@ -64,7 +64,7 @@ static void numbers_need_no_resolver(void **state)
 	assert_int_equal(second, 0x09000003);
 	strcpy(servers[1].second, "b.test");
 	names_init(&n, servers + 1, 1, &gate, &key, 0);
-	assert_true(names_need_resolver(&n));
+	assert_true(names_need_resolver(servers + 1, 1));
 	assert_false(names_server(&n, 0, &first, &second));
 	assert_int_equal(answer(1, 1, 0x09000009, 0), REASON_NONE);
 	assert_true(names_server(&n, 0, &first, &second));
@@ -102,6 +102,7 @@ static void unknown_names_are_asked_for_again(void **state)
 static void known_names_are_left_alone(void **state)
 {
 	(void)state;
+	names_silent(&n, false, now);
 	names_hurry(&n, now);
 	ask();
 	assert_int_equal(answer(0, 1, 0x09000002, 0), REASON_NONE);
@@ -115,6 +116,30 @@ static void known_names_are_left_alone(void **state)
 	assert_true(names_next(&n) == UINT64_MAX);
 	assert_true(answer(0, 0, 0, 0) != REASON_NONE); /* a late failure */
 	assert_true(names_next(&n) == UINT64_MAX);
+}
+
+/* One that does not exist costs a client with a server next to nothing. */
+static void unknown_names_can_wait_for_a_server(void **state)
+{
+	(void)state;
+	names_hurry(&n, now);
+	assert_int_equal(ask(), 1);
+	now += S;
+	names_silent(&n, false, now); /* the other server answers */
+	assert_true(names_next(&n) == now + 300 * S);
+	for (unsigned i = 0; i < 3; i++) {
+		now += 300 * S;
+		assert_int_equal(ask(), 1);
+		assert_true(names_next(&n) == now + 300 * S);
+	}
+	names_hurry(&n, now); /* another network: once */
+	now += S;
+	assert_int_equal(ask(), 1);
+	assert_true(names_next(&n) == now + 300 * S);
+	now += 100 * S;
+	names_silent(&n, true, now); /* now it is needed, at once */
+	assert_int_equal(ask(), 1);
+	assert_true(names_next(&n) < now + 2 * S);
 }
 
 /* A captive portal's private address is no reason to stop asking. */
@@ -172,6 +197,7 @@ int main(void)
 		T(numbers_need_no_resolver),
 		T(unknown_names_are_asked_for_again),
 		T(known_names_are_left_alone),
+		T(unknown_names_can_wait_for_a_server),
 		T(unusable_addresses_are_none),
 		T(choice_is_steady),
 		T(answers_to_nothing_are_ignored),
