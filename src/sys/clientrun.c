@@ -188,20 +188,29 @@ static void look_at_way(struct loop *l, bool moved, uint64_t now)
 		report_network(l, now);
 }
 
-/* C6: an address and a way that are not ours. */
+/*
+ * C6: a global address and a default route that are not ours. A route alone,
+ * or with an address for this site only (4193), leads nowhere. This is the one
+ * place that decides: for role auto, and for DefaultRoute auto.
+ */
 static void look_at_native(struct loop *l, uint64_t now)
 {
 	struct clientrun *r = l->client;
-	bool native;
+	bool native = false;
 
-	if (!l->node.is_relay)
+	r->native_at = UINT64_MAX;
+	if (l->node.self.has_source && way_native(&r->watch, &native)) {
+		r->native_at = now + AGAIN_NS; /* nothing is news until then */
 		return;
-	native = l->node.self.has_source && way_native(&r->watch);
-	if (native == l->node.is_native)
+	}
+	if (native == r->host_native)
+		return;
+	r->host_native = native;
+	r->version = 0; /* the steward is told */
+	if (!l->node.is_relay)
 		return;
 	loop_make_room(l);
 	node_native(&l->node, native, now, &l->out);
-	r->version = 0; /* the steward is told */
 	loop_flush(l);
 }
 
@@ -247,6 +256,7 @@ static void fill_wish(struct loop *l, struct steward_wish *w)
 		.serial = r->wish.serial + 1,
 		.is_up = s->n > 0,
 		.native = l->node.is_native,
+		.host_native = r->host_native,
 		.n = s->n,
 		.state = r->state,
 	};
@@ -281,13 +291,12 @@ static void take_done(struct clientrun *r, const struct steward_done *d)
 	r->is_wrong = error;
 }
 
-void clientrun_on_steward(struct loop *l, uint64_t now)
+void clientrun_on_steward(struct loop *l)
 {
 	struct clientrun *r = l->client;
 	struct steward_done d;
 	ssize_t n;
 
-	(void)now;
 	while ((n = recv(r->steward, &d, sizeof(d), MSG_DONTWAIT)) == sizeof(d))
 		take_done(r, &d);
 	if (n < 0 && (errno == EAGAIN || errno == EINTR))
@@ -474,7 +483,7 @@ void clientrun_start(struct loop *l, uint64_t now)
 	struct clientrun *r = l->client;
 	struct way way = {0};
 
-	r->way_at = r->tell_at = UINT64_MAX;
+	r->way_at = r->tell_at = r->native_at = UINT64_MAX;
 	look_at_native(l, now);
 	for (unsigned i = 0; i < r->names.n_servers; i++) {
 		tell_server(l, i, now);
@@ -490,17 +499,19 @@ void clientrun_start(struct loop *l, uint64_t now)
 
 uint64_t clientrun_next(const struct clientrun *r)
 {
-	return earlier(earlier(r->way_at, r->tell_at), names_next(&r->names));
+	uint64_t look = earlier(r->way_at, r->native_at);
+
+	return earlier(earlier(look, r->tell_at), names_next(&r->names));
 }
 
 void clientrun_timeout(struct loop *l, uint64_t now)
 {
 	struct clientrun *r = l->client;
 
-	if (r->way_at <= now) {
+	if (earlier(r->way_at, r->native_at) <= now)
 		look_at_native(l, now);
+	if (r->way_at <= now)
 		look_at_way(l, true, now);
-	}
 	if (r->tell_at <= now)
 		tell_steward(l, now);
 	if (names_next(&r->names) <= now)

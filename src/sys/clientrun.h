@@ -4,9 +4,11 @@
  * names, watches the way to them, tells the steward what ought to be, and logs
  * how the client is.
  *
- *	names.h       when a name is looked up      resolver.h   by whom
- *	way.h         how the kernel would send     steward.h    addresses,
- *routes neighbours.h  local discovery
+ *	names.h       when a name is looked up
+ *	resolver.h    by whom
+ *	way.h         how the kernel would send
+ *	steward.h     addresses and routes
+ *	neighbours.h  local discovery
  */
 #ifndef SYS_CLIENTRUN_H
 #define SYS_CLIENTRUN_H
@@ -30,6 +32,8 @@ struct clientrun {
 	struct way way;
 	struct way_by by;
 	uint64_t way_at;    /* look at it then */
+	uint64_t native_at; /* that was not to be known */
+	bool host_native;   /* this host has IPv6 that is not ours */
 	uint64_t tell_at;   /* the steward had no room */
 	uint16_t port;      /* service port */
 	struct state state; /* as remembered */
@@ -50,7 +54,7 @@ void clientrun_watch(struct loop *l);
 /* Once, before the first packet. */
 void clientrun_start(struct loop *l, uint64_t now);
 
-void clientrun_on_steward(struct loop *l, uint64_t now);
+void clientrun_on_steward(struct loop *l);
 void clientrun_on_resolver(struct loop *l, uint64_t now);
 void clientrun_on_way(struct loop *l, uint64_t now);
 

@@ -62,7 +62,7 @@ void iface_hush(const char *name)
 		close(fd);
 }
 
-static bool wants_default(const struct iface *i, bool host_native)
+static bool wants_default(const struct iface *i)
 {
 	switch (i->conf->default_route) {
 	case DEFAULT_ROUTE_YES:
@@ -71,7 +71,7 @@ static bool wants_default(const struct iface *i, bool host_native)
 		return false;
 	case DEFAULT_ROUTE_AUTO:
 		/* In a table of its own it is in nobody's way. */
-		return i->table || !(host_native || i->native);
+		return i->table || !i->host_native;
 	}
 	return false;
 }
@@ -96,7 +96,7 @@ static void want_addresses(struct iface *i)
 	}
 }
 
-static void want_routes(struct iface *i, bool host_native)
+static void want_routes(struct iface *i)
 {
 	struct item route = {
 		.kind = ITEM_ROUTE,
@@ -108,7 +108,7 @@ static void want_routes(struct iface *i, bool host_native)
 
 	put32(route.ip6.b, i->conf->prefix);
 	want(i, route);
-	if (i->is_up && wants_default(i, host_native))
+	if (i->is_up && wants_default(i))
 		want(i, (struct item){.kind = ITEM_ROUTE,
 				      .table = i->table,
 				      .metric = i->conf->route_metric});
@@ -124,7 +124,7 @@ static int find(const struct item *v, unsigned n, const struct item *it)
 }
 
 /* List what ought to be; what stays keeps its mark. */
-static void list_wanted(struct iface *i, bool host_native)
+static void list_wanted(struct iface *i)
 {
 	const struct iface old = *i;
 
@@ -136,7 +136,7 @@ static void list_wanted(struct iface *i, bool host_native)
 		want_addresses(i);
 	/* Without an address: for the host-specific relay (4380 §5.5). */
 	if (i->is_up || i->native)
-		want_routes(i, host_native);
+		want_routes(i);
 	for (unsigned k = 0; k < i->n; k++) {
 		int at = find(old.want, old.n, &i->want[k]);
 
@@ -274,17 +274,14 @@ static int reconcile(struct iface *i, const struct have *h)
 
 static int look_once(struct iface *i)
 {
-	bool host_native = false;
 	struct have h = {0};
 	int r = mend_link(i);
 
-	if (!r && i->conf->default_route == DEFAULT_ROUTE_AUTO)
-		r = item_native(&i->requests, i->ifindex, &host_native);
 	if (!r)
 		r = item_list(&i->requests, i->ifindex, take, &h);
 	if (r)
 		return r;
-	list_wanted(i, host_native);
+	list_wanted(i);
 	return reconcile(i, &h);
 }
 
@@ -344,6 +341,7 @@ int iface_wish(struct iface *i, const struct steward_wish *w, uint64_t now)
 {
 	i->is_up = w->is_up;
 	i->native = w->native;
+	i->host_native = w->host_native;
 	i->n_addresses = w->n;
 	memcpy(i->address, w->address, sizeof(i->address));
 	return look(i, now);

@@ -22,7 +22,7 @@ struct iface {
 	unsigned ifindex;
 	uint32_t table; /* of its own; 0 = main */
 	struct netlink requests, events;
-	bool is_up, native; /* of the wish */
+	bool is_up, native, host_native; /* of the wish */
 	unsigned n_addresses;
 	struct ip6 address[WISH_ADDRESSES];
 	unsigned n;

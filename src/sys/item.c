@@ -23,7 +23,6 @@ struct listing {
 	item_fn *fn;
 	void *arg;
 	unsigned ifindex;
-	bool native;
 };
 
 bool item_equal(const struct item *a, const struct item *b)
@@ -185,14 +184,6 @@ static void on_address(void *arg, const struct host_addr *a)
 		l->fn(l->arg, &it);
 }
 
-/* A default route that packets can take. */
-static bool is_default(const struct rtmsg *m, uint32_t table)
-{
-	return m->rtm_dst_len == 0 && m->rtm_src_len == 0 &&
-	       m->rtm_type == RTN_UNICAST && table == RT_TABLE_MAIN &&
-	       !(m->rtm_flags & (RTM_F_CLONED | RTNH_F_DEAD | RTNH_F_LINKDOWN));
-}
-
 static int on_route(const struct nlmsghdr *h, void *arg)
 {
 	const struct rtmsg *m = mnl_nlmsg_get_payload(h);
@@ -208,9 +199,8 @@ static int on_route(const struct nlmsghdr *h, void *arg)
 	it.table = table == RT_TABLE_MAIN ? 0 : table;
 	it.metric = u32_of(attr[RTA_PRIORITY]);
 	ip6_of(&it.ip6, attr[RTA_DST]);
-	if (u32_of(attr[RTA_OIF]) != l->ifindex)
-		l->native = l->native || is_default(m, table);
-	else if (l->fn && m->rtm_protocol == ROUTE_PROTOCOL)
+	if (u32_of(attr[RTA_OIF]) == l->ifindex &&
+	    m->rtm_protocol == ROUTE_PROTOCOL)
 		l->fn(l->arg, &it);
 	return MNL_CB_OK;
 }
@@ -261,16 +251,6 @@ int item_list(struct netlink *nl, unsigned ifindex, item_fn *fn, void *arg)
 	if (!r)
 		r = dump(nl, RTM_GETRULE, on_rule, &l);
 	return r == -EOPNOTSUPP ? 0 : r; /* a kernel without rules */
-}
-
-int item_native(struct netlink *nl, unsigned ifindex, bool *native)
-{
-	struct listing l = {.ifindex = ifindex};
-	int r = dump(nl, RTM_GETROUTE, on_route, &l);
-
-	if (!r)
-		*native = l.native;
-	return r;
 }
 
 struct watch {

@@ -46,9 +46,6 @@ int item_remove(struct netlink *nl, unsigned ifindex, const struct item *it);
  */
 int item_list(struct netlink *nl, unsigned ifindex, item_fn *fn, void *arg);
 
-/* Is there a default route in table main, but by this interface? */
-int item_native(struct netlink *nl, unsigned ifindex, bool *native);
-
 /*
  * Read events (netlink_open_watch) and do not wait. True if one of them may
  * concern this interface, or the default route, and was not caused by `self`.

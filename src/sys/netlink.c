@@ -15,7 +15,7 @@ enum {
 	QUEUE_PACKETS = 10000,
 };
 
-static int open_groups(struct netlink *nl, unsigned groups)
+int netlink_open_groups(struct netlink *nl, unsigned groups)
 {
 	*nl = (struct netlink){0};
 	nl->socket = mnl_socket_open2(NETLINK_ROUTE, SOCK_CLOEXEC);
@@ -35,19 +35,19 @@ static int open_groups(struct netlink *nl, unsigned groups)
 
 int netlink_open(struct netlink *nl)
 {
-	return open_groups(nl, 0);
+	return netlink_open_groups(nl, 0);
 }
 
 int netlink_open_events(struct netlink *nl)
 {
-	return open_groups(nl, RTMGRP_LINK | RTMGRP_IPV4_IFADDR |
+	return netlink_open_groups(nl, RTMGRP_LINK | RTMGRP_IPV4_IFADDR |
 				       RTMGRP_IPV6_IFADDR);
 }
 
 int netlink_open_watch(struct netlink *nl)
 {
 	/* rtnetlink.h has no RTMGRP_ for rules of IPv6. */
-	return open_groups(nl, RTMGRP_LINK | RTMGRP_IPV6_IFADDR |
+	return netlink_open_groups(nl, RTMGRP_LINK | RTMGRP_IPV6_IFADDR |
 				       RTMGRP_IPV6_ROUTE |
 				       1U << (RTNLGRP_IPV6_RULE - 1));
 }

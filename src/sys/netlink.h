@@ -36,6 +36,9 @@ struct host_addr {
 
 typedef void host_addr_fn(void *arg, const struct host_addr *a);
 
+/* For events of these groups (RTMGRP_*); 0 = none, for requests. */
+int netlink_open_groups(struct netlink *nl, unsigned groups);
+
 /* For requests. */
 int netlink_open(struct netlink *nl);
 

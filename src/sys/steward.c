@@ -93,7 +93,8 @@ static bool is_host(const char s[static HOST_SPACE])
 static bool is_valid(const struct steward *s, const struct steward_wish *w)
 {
 	if (!is_bool(&w->final) || !is_bool(&w->is_up) ||
-	    !is_bool(&w->native) || !is_bool(&w->state.has_flags))
+	    !is_bool(&w->native) || !is_bool(&w->host_native) ||
+	    !is_bool(&w->state.has_flags))
 		return false;
 	if (w->n > WISH_ADDRESSES || (w->is_up && w->n == 0))
 		return false;

@@ -29,6 +29,7 @@ struct steward_wish {
 	bool final;  /* undo everything, run the hooks' last event, and end */
 	bool is_up;  /* there is a first address */
 	bool native; /* auto: native IPv6 is there, be quiet but stay */
+	bool host_native; /* it is there: DefaultRoute auto sets none */
 	unsigned n;  /* addresses; the first is preferred, the others deprecated
 		      */
 	struct ip6 address[WISH_ADDRESSES];

@@ -14,39 +14,16 @@
 #include "../core/wire.h"
 #include "way.h"
 
-enum {
-	OUR_PROTOCOL = 0x54, /* of routes that we made */
-};
-
-static int open_socket(struct netlink *nl, unsigned groups)
+int way_open(struct way_watch *w, unsigned tun)
 {
-	int r;
-
-	*nl = (struct netlink){.seq = 1};
-	nl->socket = mnl_socket_open2(NETLINK_ROUTE, SOCK_CLOEXEC);
-	if (!nl->socket)
-		return -errno;
-	if (mnl_socket_bind(nl->socket, groups, MNL_SOCKET_AUTOPID) < 0) {
-		r = -errno;
-		mnl_socket_close(nl->socket);
-		nl->socket = NULL;
-		return r;
-	}
-	nl->port = mnl_socket_get_portid(nl->socket);
-	return 0;
-}
-
-int way_open(struct way_watch *w, bool with_ip6, unsigned tun)
-{
-	unsigned groups = RTMGRP_LINK | RTMGRP_IPV4_IFADDR | RTMGRP_IPV4_ROUTE |
-			  RTMGRP_IPV4_RULE;
 	int r;
 
 	*w = (struct way_watch){.tun = tun};
-	if (with_ip6)
-		groups |= RTMGRP_IPV6_ROUTE;
-	r = open_socket(&w->events, groups);
-	return r ? r : open_socket(&w->requests, 0);
+	r = netlink_open_groups(&w->events,
+				RTMGRP_LINK | RTMGRP_IPV4_IFADDR |
+					RTMGRP_IPV4_ROUTE | RTMGRP_IPV4_RULE |
+					RTMGRP_IPV6_ROUTE);
+	return r ? r : netlink_open(&w->requests);
 }
 
 static int on_attr(const struct nlattr *a, void *arg)
@@ -82,7 +59,7 @@ static bool is_other_route(const struct way_watch *w, const struct nlmsghdr *h)
 	const struct rtmsg *m = mnl_nlmsg_get_payload(h);
 
 	/* What the kernel learned about single destinations. */
-	if (m->rtm_flags & RTM_F_CLONED || m->rtm_protocol == OUR_PROTOCOL)
+	if (m->rtm_flags & RTM_F_CLONED || m->rtm_protocol == ROUTE_PROTOCOL)
 		return false;
 	mnl_attr_parse(h, sizeof(*m), on_attr, attr);
 	return oif_of(attr) != w->tun;
@@ -131,27 +108,6 @@ bool way_drain(struct way_watch *w)
 	}
 }
 
-/* Read answers up to the last: 0 or -errno. */
-static int ask(struct way_watch *w, struct nlmsghdr *h, mnl_cb_t fn, void *arg)
-{
-	struct netlink *nl = &w->requests;
-	char buf[32768];
-	ssize_t n;
-	int r;
-
-	netlink_drain(nl);
-	h->nlmsg_seq = ++nl->seq;
-	if (mnl_socket_sendto(nl->socket, h, h->nlmsg_len) < 0)
-		return -errno;
-	do {
-		n = mnl_socket_recvfrom(nl->socket, buf, sizeof(buf));
-		if (n < 0)
-			return -errno;
-		r = mnl_cb_run(buf, (size_t)n, nl->seq, nl->port, fn, arg);
-	} while (r > 0);
-	return r < 0 ? -errno : 0;
-}
-
 static uint32_t ip_of(const struct nlattr *a)
 {
 	return a && mnl_attr_get_payload_len(a) >= 4
@@ -196,7 +152,7 @@ static int ask_way(struct way_watch *w, const struct way_by *by,
 	if (by->mark)
 		mnl_attr_put_u32(h, RTA_MARK, by->mark);
 	*way = (struct way){0};
-	return ask(w, h, on_route, way);
+	return netlink_request(&w->requests, h, on_route, way);
 }
 
 static bool means_no_way(int r)
@@ -245,6 +201,26 @@ bool way_take(struct way_watch *w, struct way *old, const struct way *new)
 	return is_new;
 }
 
+/* Packets that took it would not get anywhere. */
+static bool is_dead(unsigned flags)
+{
+	return flags & (RTNH_F_DEAD | RTNH_F_LINKDOWN);
+}
+
+/* One of several ways of a route that is not ours, and works. */
+static bool has_other_hop(const struct nlattr *a, unsigned tun)
+{
+	const struct rtnexthop *hop = mnl_attr_get_payload(a);
+	int left = mnl_attr_get_payload_len(a);
+
+	for (; RTNH_OK(hop, left); hop = RTNH_NEXT(hop)) {
+		if (hop->rtnh_ifindex != (int)tun && !is_dead(hop->rtnh_flags))
+			return true;
+		left -= RTNH_ALIGN(hop->rtnh_len);
+	}
+	return false;
+}
+
 struct native {
 	unsigned tun;
 	bool found;
@@ -257,25 +233,32 @@ static int on_ip6_route(const struct nlmsghdr *h, void *arg)
 	struct native *n = arg;
 
 	if (h->nlmsg_type != RTM_NEWROUTE || m->rtm_dst_len != 0 ||
-	    m->rtm_type != RTN_UNICAST || m->rtm_table != RT_TABLE_MAIN ||
-	    m->rtm_flags & RTM_F_CLONED || m->rtm_protocol == OUR_PROTOCOL)
+	    m->rtm_src_len != 0 || m->rtm_type != RTN_UNICAST ||
+	    m->rtm_table != RT_TABLE_MAIN || m->rtm_flags & RTM_F_CLONED ||
+	    m->rtm_protocol == ROUTE_PROTOCOL)
 		return MNL_CB_OK;
 	mnl_attr_parse(h, sizeof(*m), on_attr, attr);
-	n->found |= oif_of(attr) != n->tun;
+	if (attr[RTA_MULTIPATH])
+		n->found |= has_other_hop(attr[RTA_MULTIPATH], n->tun);
+	else
+		n->found |= oif_of(attr) != n->tun && !is_dead(m->rtm_flags);
 	return MNL_CB_OK;
 }
 
-bool way_native(struct way_watch *w)
+int way_native(struct way_watch *w, bool *native)
 {
 	struct native n = {.tun = w->tun};
 	char buf[256];
 	struct nlmsghdr *h = mnl_nlmsg_put_header(buf);
 	struct rtmsg *m;
+	int r;
 
 	h->nlmsg_type = RTM_GETROUTE;
 	h->nlmsg_flags = NLM_F_REQUEST | NLM_F_DUMP;
 	m = mnl_nlmsg_put_extra_header(h, sizeof(*m));
 	m->rtm_family = AF_INET6;
-	ask(w, h, on_ip6_route, &n);
-	return n.found;
+	r = netlink_request(&w->requests, h, on_ip6_route, &n);
+	if (!r)
+		*native = n.found;
+	return r;
 }

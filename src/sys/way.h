@@ -2,7 +2,7 @@
 /*
  * The way to a server: by which of our addresses, interfaces and routers the
  * kernel would send to it, and when that may have changed. And whether there is
- * a way to the native IPv6 Internet that is not ours.
+ * a default route for IPv6 that is not ours.
  */
 #ifndef SYS_WAY_H
 #define SYS_WAY_H
@@ -29,8 +29,8 @@ struct way_watch {
 	bool went_down; /* that one, since way_took() */
 };
 
-/* with_ip6: look at IPv6 routes, too. 0 or -errno. */
-int way_open(struct way_watch *w, bool with_ip6, unsigned tun);
+/* 0 or -errno. */
+int way_open(struct way_watch *w, unsigned tun);
 
 /* Read what has come: might the way be another now? */
 bool way_drain(struct way_watch *w);
@@ -45,7 +45,10 @@ int way_find(struct way_watch *w, const struct way_by *by, uint32_t server,
  */
 bool way_take(struct way_watch *w, struct way *old, const struct way *new);
 
-/* Is there an IPv6 default route that is not ours? */
-bool way_native(struct way_watch *w);
+/*
+ * Is there an IPv6 default route in the main table that is not ours, and that
+ * packets can take? 0, or -errno: it is not known then.
+ */
+int way_native(struct way_watch *w, bool *native);
 
 #endif

@@ -401,7 +401,7 @@ static void open_watches(struct loop *l, struct clientrun *r,
 			 const struct conf *c)
 {
 	struct tuple local = {0};
-	int e = way_open(&r->watch, r->plan->node.is_relay, l->watch->tun);
+	int e = way_open(&r->watch, l->watch->tun);
 
 	if (e)
 		die("cannot watch the network: %s", strerror(-e));

@@ -396,8 +396,8 @@ def test_new_way_is_news(net, server, c1):
     address = wait_address(c1)
     capture = net.capture((c1, "eth0"))
     c1.ip("route del default")
-    c1.wait_log(r"no way to the IPv4 Internet \[no-ipv4\]: the address is "
-                "kept")
+    c1.wait_log(r"the address is kept: .*no way to the IPv4 Internet.* "
+                r"\[no-ipv4\]")
     begun = time.time()
     c1.ip("route add default via 192.168.1.1")
     wait_for(lambda: solicitations(capture), "a solicitation")
@@ -440,6 +440,43 @@ def test_auto_gives_way_to_native(net, server, c1):
     finally:
         c1.run(["ip", "-6", "address", "del", "2001:db8:99::2/64", "dev",
                 "eth0"], check=False)
+
+
+@pytest.mark.parametrize("role", ["client", "auto"])
+def test_what_is_native(net, server, c1, role):
+    """C6: one answer for both roles: a global address, and a default route
+    that leads somewhere."""
+    def defaults():
+        return c1.run(["ip", "-6", "route", "show", "default"]).stdout
+
+    def is_native():
+        return not addresses(c1) if role == "auto" \
+            else "dev teredo" not in defaults()
+
+    c1.daemon(["miredo", "--role", role, SERVER])
+    wait_address(c1)
+    wait_for(lambda: not is_native(), "a default route by us")
+    c1.ip("link add n8 type veth peer name n9", "link set n8 up",
+          "link set n9 up", "address add fd00:8::2/64 dev n8 nodad")
+    try:
+        c1.ip("route add ::/0 via fd00:8::1 dev n8")
+        time.sleep(0.5)
+        assert not is_native()          # of this site only
+        c1.ip("address add 2001:db8:99::2/64 dev n8 nodad")
+        wait_for(is_native, "native IPv6", 3)
+        c1.ip("link set n9 down")       # no carrier
+        wait_for(lambda: addresses(c1) and not is_native(), "ours again", 3)
+        c1.ip("link set n9 up")
+        wait_for(is_native, "native IPv6 again", 3)
+        c1.ip("route replace ::/0 nexthop via fe80::1 dev n8 "
+              "nexthop via fe80::1 dev eth0")
+        c1.ip("link set n9 down")
+        time.sleep(0.5)
+        assert is_native()              # the other way is left
+    finally:
+        c1.run(["ip", "link", "del", "n8"], check=False)
+        c1.run(["ip", "-6", "route", "del", "default", "dev", "eth0"],
+               check=False)
 
 
 def test_bind_interface(net, server, c1):

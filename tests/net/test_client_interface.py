@@ -112,7 +112,8 @@ def test_kernel_is_silent_in_the_tunnel(net, start):
 def test_default_route(net, start, value):
     """With native IPv6 from the start, going, and coming back."""
     native = "via fe80::1 dev eth0 onlink"
-    net.c1.ip(f"route add ::/0 {native}")
+    net.c1.ip("address add 2001:db8:99::2/64 dev eth0 nodad",
+              f"route add ::/0 {native}")
     daemon = start(f"DefaultRoute {value}\nRouteMetric 2222\n")
     for there in (True, False, True):
         net.c1.ip(f"route replace ::/0 {native}" if there
@@ -124,7 +125,8 @@ def test_default_route(net, start, value):
     if value == "yes":
         assert routes(net.c1)["default"] == 2222
     assert "somebody else" not in daemon.log
-    net.c1.ip(f"route del ::/0 {native}")
+    net.c1.ip(f"route del ::/0 {native}",
+              "address del 2001:db8:99::2/64 dev eth0")
 
 
 def test_table(net, start):
