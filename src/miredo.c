@@ -76,8 +76,10 @@ static void take_overrides(struct conf *c, const struct options *o,
 static void take_servers(struct conf *c, const struct options *o,
 			 struct report *r)
 {
-	if (o->n_servers)
+	if (o->n_servers) {
 		c->n_servers = 0;
+		c->second[0] = '\0';
+	}
 	for (unsigned i = 0; i < o->n_servers; i++)
 		conf_set(c, "argument", "ServerAddress", o->servers[i], r);
 }
@@ -175,7 +177,7 @@ static int run(int argc, char **argv)
 }
 
 /* Without options a file with ServerBindAddress is that of a server. */
-static void check_role(const struct conf *c, struct report *r)
+static void check_role(struct conf *c, struct report *r)
 {
 	const struct options o = {.as_server =
 					  c->type == TYPE_UNSET && c->server};

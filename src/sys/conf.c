@@ -167,20 +167,31 @@ static bool set_type(struct conf *c, const struct directive *d, const char *s)
 static bool set_facility(struct conf *c, const struct directive *d,
 			 const char *s)
 {
+	static const struct {
+		const char *name;
+		int facility;
+	} names[] = {
+		{"auth", LOG_AUTH},     {"authpriv", LOG_AUTHPRIV},
+		{"cron", LOG_CRON},     {"daemon", LOG_DAEMON},
+		{"ftp", LOG_FTP},       {"kern", LOG_KERN},
+		{"lpr", LOG_LPR},       {"mail", LOG_MAIL},
+		{"news", LOG_NEWS},     {"security", LOG_AUTH},
+		{"syslog", LOG_SYSLOG}, {"user", LOG_USER},
+		{"uucp", LOG_UUCP},
+	};
 	uint32_t local;
 
 	(void)d;
-	if (strcasecmp(s, "daemon") == 0)
-		c->facility = LOG_DAEMON;
-	else if (strcasecmp(s, "user") == 0)
-		c->facility = LOG_USER;
-	else if (strcasecmp(s, "kern") == 0)
-		c->facility = LOG_KERN;
-	else if (strncasecmp(s, "local", 5) == 0 &&
-		 value_number(&local, s + 5, 0, 7))
-		c->facility = LOG_LOCAL0 + (int)(local << 3);
-	else
+	for (unsigned i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
+		if (strcasecmp(s, names[i].name) == 0) {
+			c->facility = names[i].facility;
+			return true;
+		}
+	}
+	if (strncasecmp(s, "local", 5) != 0 ||
+	    !value_number(&local, s + 5, 0, 7))
 		return false;
+	c->facility = LOG_LOCAL0 + (int)(local << 3);
 	return true;
 }
 
@@ -287,12 +298,13 @@ static const struct directive directives[] = {
 	 .allowed = "a UDP port, 0 to 65535 (0 = any)"},
 	{"InterfaceName", set_iface, FIELD(iface), .max = IFNAMSIZ,
 	 .allowed = "1 to 15 characters without / : % and blanks"},
-	{"InterfaceMTU", set_u16, FIELD(mtu), .min = TEREDO_MTU,
-	 .max = INNER_MAX, .allowed = "1280 to 1472"},
+	/* 1.2.6 took any; plan_check() brings it within bounds. */
+	{"InterfaceMTU", set_u16, FIELD(mtu), .max = 65535,
+	 .allowed = "1280 to 1472"},
 	{"Prefix", set_prefix, FIELD(prefix),
 	 .allowed = "a global IPv6 prefix of 32 bits such as 2001::/32"},
 	{"SyslogFacility", set_facility,
-	 .allowed = "daemon, user, kern, local0 to local7"},
+	 .allowed = "a facility of syslog(3) such as daemon or local0"},
 	{"User", set_text, FIELD(user), .max = CONF_NAME,
 	 .allowed = "a user name of 1 to 32 characters"},
 	{"Group", set_text, FIELD(group), .max = CONF_NAME,

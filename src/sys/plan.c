@@ -4,10 +4,13 @@
  * meaning; where 1.2.6 stopped for want of a server address, and only there,
  * the relay of 2004 starts.
  */
+#include <errno.h>
 #include <string.h>
 #include <strings.h>
+#include <unistd.h>
 
 #include "plan.h"
+#include "preflight.h"
 
 enum {
 	MEMORY_SHARE = 16, /* of the host's memory, at most, unless asked */
@@ -63,6 +66,86 @@ static struct rate rate_of(uint32_t per_second)
 	return (struct rate){per_second, per_second ? 2 * per_second : 1};
 }
 
+static void plan_gate(struct gate *g, const struct conf *c)
+{
+	g->public_only = c->public_only;
+	g->n_allow = c->n_allow;
+	g->n_deny = c->n_deny;
+	memcpy(g->allow, c->allow, sizeof(g->allow));
+	memcpy(g->deny, c->deny, sizeof(g->deny));
+}
+
+/* What may be sent to if nothing but AllowIPv4 for it is added. */
+static bool may_be_allowed(const struct gate *like, uint32_t ip)
+{
+	struct gate g = *like;
+
+	g.n_allow = 1;
+	g.allow[0] = (struct ip4_prefix){ip, 32};
+	return gate_target(&g, (struct tuple){ip, TEREDO_PORT}) == REASON_NONE;
+}
+
+/*
+ * Can this be the address of a server? above: it was not given, but is the one
+ * above that. With an empty self, for it may be an address of our own.
+ */
+static bool check_address(const struct conf *c, uint32_t ip, uint32_t above,
+			  struct report *r)
+{
+	static const struct self nobody;
+	struct gate g = {.self = &nobody};
+	char who[64];
+	enum reason why;
+
+	plan_gate(&g, c);
+	why = gate_target(&g, (struct tuple){ip, TEREDO_PORT});
+	if (why == REASON_NONE)
+		return true;
+	snprintf(who, sizeof(who), "%s%s%s%s", ip4_text(ip),
+		 above ? " (the one above " : "", above ? ip4_text(above) : "",
+		 above ? ")" : "");
+	if (why == REASON_DST_DENIED)
+		report_add(r, SEVERITY_ERROR,
+			   "DenyIPv4 covers %s: it cannot be the address of a "
+			   "server",
+			   who);
+	else if (may_be_allowed(&g, ip))
+		report_add(r, SEVERITY_ERROR,
+			   "%s is not a global address: nobody on the Internet "
+			   "can reach a server there\n"
+			   "  for a laboratory, write to the configuration:  "
+			   "AllowIPv4 %s/32",
+			   who, ip4_text(ip));
+	else
+		report_add(r, SEVERITY_ERROR,
+			   "%s cannot be the address of a server\n"
+			   "  a server has two global unicast addresses%s",
+			   who, above ? ": name the other one" : "");
+	return false;
+}
+
+/* first and second; 0 = the one above the first. */
+static void check_addresses(const struct conf *c, uint32_t first,
+			    uint32_t second, struct report *r)
+{
+	bool good = check_address(c, first, 0, r);
+
+	if (second)
+		check_address(c, second, 0, r);
+	else if (good)
+		check_address(c, first + 1, first, r);
+}
+
+/* Whether we may read it, and what is in it, is seen at the start. */
+static void check_secrets(const struct conf *c, struct report *r)
+{
+	const char *path = c->secret_file;
+
+	if (path[0] && access(path, F_OK) < 0 &&
+	    (errno == ENOENT || errno == ENOTDIR))
+		report_add(r, SEVERITY_ERROR, "%s: %s", path, strerror(errno));
+}
+
 static void check_server(const struct conf *c, struct report *r)
 {
 	if (!c->server)
@@ -70,25 +153,50 @@ static void check_server(const struct conf *c, struct report *r)
 			   "a server needs its IPv4 address\n"
 			   "  give it:  -s ADDR, or ServerBindAddress in the "
 			   "configuration");
+	else if (c->server == c->server2)
+		report_add(r, SEVERITY_ERROR,
+			   "a server needs two different addresses, not %s "
+			   "twice\n"
+			   "  leave the second out to use %s",
+			   ip4_text(c->server), ip4_text(c->server + 1));
+	else
+		check_addresses(c, c->server, c->server2, r);
 	if (c->require_secret == CHOICE_YES && !c->secret_file[0])
 		report_add(r, SEVERITY_ERROR,
 			   "RequireSecret without a file of secrets would turn "
 			   "every client away\n"
 			   "  name it:  Secret FILE");
+	check_secrets(c, r);
 }
 
-/* C1: two addresses. */
-static void check_name(const struct server_name *n, struct report *r)
+/* C1: two addresses. Numbers only: what a name stands for may be right
+ * tomorrow. */
+static void check_name(const struct conf *c, struct server_name *n,
+		       struct report *r)
 {
-	if (strcasecmp(n->host, n->second) == 0)
-		report_add(r, SEVERITY_ERROR,
-			   "a Teredo server has two different addresses, not "
-			   "%s twice\n"
-			   "  leave ServerAddress2 out for the one above it",
-			   n->host);
+	uint32_t first, second = 0;
+	bool numeric = value_ip4(&first, n->host);
+
+	if (strcasecmp(n->host, n->second) == 0) {
+		report_add(r, SEVERITY_WARNING,
+			   "ServerAddress2 %s is the first address again: "
+			   "ignored, for a server has two",
+			   n->second);
+		n->second[0] = '\0';
+	}
+	if (n->second[0] && value_ip4(&second, n->second)) {
+		if (numeric)
+			check_addresses(c, first, second, r);
+		else
+			check_address(c, second, 0, r);
+	} else if (numeric && n->second[0]) {
+		check_address(c, first, 0, r);
+	} else if (numeric) {
+		check_addresses(c, first, 0, r);
+	}
 }
 
-static void check_client(const struct conf *c, struct report *r)
+static void check_client(struct conf *c, struct report *r)
 {
 	if (!c->n_servers)
 		report_add(r, SEVERITY_ERROR,
@@ -96,7 +204,7 @@ static void check_client(const struct conf *c, struct report *r)
 			   "  give it:  miredo NAME, or ServerAddress in the "
 			   "configuration");
 	for (unsigned i = 0; i < c->n_servers; i++)
-		check_name(&c->servers[i], r);
+		check_name(c, &c->servers[i], r);
 	/* C2 */
 	if (!c->client_id[0] != !c->secret_file[0])
 		report_add(r, SEVERITY_ERROR,
@@ -104,10 +212,28 @@ static void check_client(const struct conf *c, struct report *r)
 			   "secret for the identifier\n"
 			   "  add %s, or leave both out",
 			   c->client_id[0] ? "Secret FILE" : "ClientID ID");
+	check_secrets(c, r);
 }
 
-void plan_check(const struct conf *c, const struct options *o, struct report *r)
+/* 1.2.6 took what it was told; the kernel took no IPv6 then, or cut packets. */
+static void mend_mtu(struct conf *c, struct report *r)
 {
+	uint16_t mtu = c->mtu;
+
+	if (mtu < TEREDO_MTU)
+		mtu = TEREDO_MTU;
+	else if (mtu > INNER_MAX)
+		mtu = INNER_MAX;
+	if (mtu != c->mtu)
+		report_add(r, SEVERITY_WARNING,
+			   "InterfaceMTU %u is not possible: %u is used", c->mtu,
+			   mtu);
+	c->mtu = mtu;
+}
+
+void plan_check(struct conf *c, const struct options *o, struct report *r)
+{
+	mend_mtu(c, r);
 	switch (plan_role(c, o)) {
 	case ROLE_SERVER:
 		check_server(c, r);
@@ -216,15 +342,6 @@ static void plan_host_relay(struct relay_conf *r, const struct conf *c)
 	r->max_peers = AUTO_PEERS;
 	r->max_held = AUTO_HELD;
 	plan_new_peers(r, c);
-}
-
-static void plan_gate(struct gate *g, const struct conf *c)
-{
-	g->public_only = c->public_only;
-	g->n_allow = c->n_allow;
-	g->n_deny = c->n_deny;
-	memcpy(g->allow, c->allow, sizeof(g->allow));
-	memcpy(g->deny, c->deny, sizeof(g->deny));
 }
 
 void plan_make(struct plan *p, const struct conf *c, const struct options *o,

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
  * From what was written to what is to be done: the role by the rules of
- * miredo(8), and the configuration of the core. Decides only; opens nothing.
+ * miredo(8), and the configuration of the core. Opens nothing.
  */
 #ifndef SYS_PLAN_H
 #define SYS_PLAN_H
@@ -27,9 +27,11 @@ struct plan {
 /* The first rule that matches. */
 enum role plan_role(const struct conf *c, const struct options *o);
 
-/* Report what the role cannot do without. */
-void plan_check(const struct conf *c, const struct options *o,
-		struct report *r);
+/*
+ * Report what the role cannot do without, as far as this is to be known without
+ * any rights. What 1.2.6 let pass is reported as a warning, and mended.
+ */
+void plan_check(struct conf *c, const struct options *o, struct report *r);
 
 /*
  * Fill a plan from what plan_check() found nothing wrong with. memory: what

@@ -35,35 +35,6 @@ const char *date_text(time_t t)
 	return text;
 }
 
-/* Whether clients can use it; an empty self, for it is our own address. */
-static void check_usable(const struct plan *p, uint32_t ip)
-{
-	static const struct self nobody;
-	struct gate g = p->gate;
-	enum reason r;
-
-	g.self = &nobody;
-	r = gate_target(&g, (struct tuple){ip, TEREDO_PORT});
-	if (r == REASON_NONE)
-		return;
-	if (r == REASON_DST_DENIED)
-		die("DenyIPv4 covers %s, the server's own address",
-		    ip4_text(ip));
-	g.public_only = false;
-	g.n_allow = 1;
-	g.allow[0] = (struct ip4_prefix){ip, 32};
-	r = gate_target(&g, (struct tuple){ip, TEREDO_PORT});
-	if (r == REASON_NONE)
-		die("%s is not a global address: clients on the Internet "
-		    "cannot reach it\n"
-		    "  for a laboratory, write to the configuration:  "
-		    "AllowIPv4 %s/32",
-		    ip4_text(ip), ip4_text(ip));
-	die("%s cannot be the address of a server\n"
-	    "  a server needs two global unicast addresses of this host",
-	    ip4_text(ip));
-}
-
 static void check_present(struct self_watch *w, const struct self *s,
 			  uint32_t ip, uint32_t other)
 {
@@ -87,12 +58,6 @@ void preflight_server(const struct plan *p, struct self_watch *w,
 {
 	const struct server_conf *c = &p->node.server;
 
-	check_usable(p, c->primary);
-	if (c->primary == c->secondary)
-		die("a server needs two different addresses, not %s twice\n"
-		    "  leave the second out to use %s",
-		    ip4_text(c->primary), ip4_text(c->primary + 1));
-	check_usable(p, c->secondary);
 	check_present(w, s, c->primary, c->secondary);
 	check_present(w, s, c->secondary, c->primary);
 }
@@ -135,40 +100,8 @@ void preflight_relay(const struct plan *p, const struct self *s)
 			    "net.ipv6.conf.all.forwarding=1");
 }
 
-/* Numbers only: what a name stands for may be right tomorrow. */
-static void check_server(const struct plan *p, const struct server_name *n)
-{
-	static const struct self nobody;
-	struct gate g = p->gate;
-	uint32_t ip, second;
-	enum reason r;
-
-	if (!value_ip4(&ip, n->host))
-		return;
-	if (!n->second[0])
-		second = ip + 1;
-	else if (!value_ip4(&second, n->second))
-		second = ip;
-	g.self = &nobody;
-	r = gate_target(&g, (struct tuple){ip, TEREDO_PORT});
-	if (r == REASON_NONE) {
-		ip = second;
-		r = gate_target(&g, (struct tuple){ip, TEREDO_PORT});
-	}
-	if (r == REASON_DST_DENIED)
-		die("DenyIPv4 covers %s, an address of a server", ip4_text(ip));
-	if (r != REASON_NONE)
-		die("%s is not a global address: it cannot be that of a "
-		    "server\n"
-		    "  for a laboratory, write to the configuration:  "
-		    "AllowIPv4 %s/32",
-		    ip4_text(ip), ip4_text(ip));
-}
-
 void preflight_client(const struct plan *p)
 {
-	for (unsigned i = 0; i < p->conf->n_servers; i++)
-		check_server(p, &p->conf->servers[i]);
 	check_iface(p);
 }
 

@@ -9,14 +9,14 @@
 #include "plan.h"
 #include "self.h"
 
-/* Two addresses of this host that clients can reach. */
+/* Two addresses of this host. */
 void preflight_server(const struct plan *p, struct self_watch *w,
 		      const struct self *s);
 
 /* A native IPv6 address (R29), the interface's name, forwarding. */
 void preflight_relay(const struct plan *p, const struct self *s);
 
-/* Addresses of servers that a client can ask (C1), the interface's name. */
+/* The interface's name. */
 void preflight_client(const struct plan *p);
 
 /* The date after which there is no service (S42, R33). */

@@ -80,7 +80,8 @@ def test_addresses_must_differ(net):
 
 def test_last_address_has_none_after_it(net):
     refused(net.server, ["miredo", "-s", "223.255.255.255"],
-            "224.0.0.0 cannot be the address of a server")
+            "224.0.0.0 (the one above 223.255.255.255) cannot be the address "
+            "of a server")
 
 
 def test_own_address_denied(net):
@@ -400,7 +401,10 @@ def test_file_of_secrets(net):
 
 def test_check_needs_nothing(net):
     """--check: no root, no user, no address; 0 or 1."""
-    for text, status in ("BindPort 1\n", 0), ("BindPort x\n", 1):
+    for text, status in (
+            ("BindPort 1\n", 0), ("BindPort x\n", 1),
+            ("ServerAddress 10.0.0.1\n", 1),
+            ("ServerAddress 9.0.0.2\nClientID a\nSecret /none\n", 1)):
         argv = configured(net.relay, text, "--check")
         done = net.relay.run(["setpriv", "--reuid", "1000", "--clear-groups",
                               *argv], check=False)
@@ -411,7 +415,9 @@ def test_check_needs_nothing(net):
 
 @pytest.mark.parametrize("text, status, message", [
     ("InterfaceName teredo\nServerAddress x.example.net\n", 0, ""),
-    ("ServerBindAddress 192.0.2.221\n", 0, ""),
+    ("ServerBindAddress 9.0.0.2\n", 0, ""),
+    ("ServerBindAddress 192.0.2.221\n", 255, "is not a global address"),
+    ("ServerAddress 127.0.0.1\n", 255, "cannot be the address of a server"),
     ("", 0, ""),
     ("RelayType nothing\n", 255, '/etc/test.conf:1: RelayType: "nothing" is '
      "not allowed"),

@@ -111,6 +111,19 @@ static void everything_of_a_1_2_6_relay(void **state)
 	assert_int_equal(c.facility, LOG_LOCAL7);
 }
 
+static void all_facilities_of_syslog(void **state)
+{
+	(void)state;
+	read_text("SyslogFacility auth\n");
+	assert_clean();
+	assert_int_equal(c.facility, LOG_AUTH);
+	read_text("SyslogFacility News\n");
+	assert_clean();
+	assert_int_equal(c.facility, LOG_NEWS);
+	read_text("SyslogFacility kern\n");
+	assert_int_equal(c.facility, LOG_KERN);
+}
+
 static void layout_does_not_matter(void **state)
 {
 	(void)state;
@@ -164,8 +177,8 @@ static void bad_values_say_what_is_allowed(void **state)
 		     "address of this host");
 	assert_error("Relay perhaps\n",
 		     "m.conf:1: Relay: \"perhaps\" is not allowed: yes or no");
-	assert_error("InterfaceMTU 1279\n",
-		     "m.conf:1: InterfaceMTU: \"1279\" is not allowed: 1280 "
+	assert_error("InterfaceMTU 65536\n",
+		     "m.conf:1: InterfaceMTU: \"65536\" is not allowed: 1280 "
 		     "to 1472");
 }
 
@@ -177,12 +190,12 @@ static void bad_values_of_each_kind(void **state)
 		"ServerBindAddress2 x",
 		"InterfaceName sixteen-letters!",
 		"InterfaceName a/b",
-		"InterfaceMTU 1473",
+		"InterfaceMTU 70000",
 		"Prefix 2001:0:1::",
 		"Prefix 2001::/16",
 		"Prefix fe80::",
 		"SyslogFacility local8",
-		"SyslogFacility mail",
+		"SyslogFacility post",
 		"Sunset 2030-02-30",
 		"Sunset tomorrow",
 		"MaxPeers 63",
@@ -530,6 +543,7 @@ int main(void)
 		cmocka_unit_test(packaged_client_file_is_a_client),
 		cmocka_unit_test(packaged_server_file_is_a_server_by_name),
 		cmocka_unit_test(everything_of_a_1_2_6_relay),
+		cmocka_unit_test(all_facilities_of_syslog),
 		cmocka_unit_test(layout_does_not_matter),
 		cmocka_unit_test(role_follows_the_rules_in_order),
 		cmocka_unit_test(bad_values_say_what_is_allowed),

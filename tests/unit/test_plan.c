@@ -72,9 +72,12 @@ static void test_what_a_role_needs(void **state)
 	plan_check(&c, &o, &r);
 	assert_int_equal(r.errors, 2);
 	c.server = 0x09000002;
-	c.secret_file[0] = 'f';
+	strcpy(c.secret_file, "/dev/null");
 	plan_check(&c, &o, &r);
 	assert_int_equal(r.errors, 2); /* none were added */
+	strcpy(c.secret_file, "/nowhere/f");
+	plan_check(&c, &o, &r);
+	assert_int_equal(r.errors, 3);
 }
 
 /* C1, C2 */
@@ -92,17 +95,88 @@ static void test_what_a_client_needs(void **state)
 	assert_int_equal(r.errors, 1);
 	strcpy(c.servers[0].second, "9.0.0.2");
 	plan_check(&c, &o, &r);
-	assert_int_equal(r.errors, 2);
-	c.servers[0].second[0] = '\0';
+	assert_int_equal(r.errors, 1);
+	assert_int_equal(r.warnings, 1); /* 1.2.6 asked it twice */
+	assert_string_equal(c.servers[0].second, "");
 	strcpy(c.client_id, "me");
 	plan_check(&c, &o, &r);
-	assert_int_equal(r.errors, 3);
-	strcpy(c.secret_file, "/f");
+	assert_int_equal(r.errors, 2);
+	strcpy(c.secret_file, "/dev/null");
 	plan_check(&c, &o, &r);
-	assert_int_equal(r.errors, 3);
+	assert_int_equal(r.errors, 2);
 	c.client_id[0] = '\0';
 	plan_check(&c, &o, &r);
+	assert_int_equal(r.errors, 3);
+	strcpy(c.client_id, "me");
+	strcpy(c.secret_file, "/nowhere/f");
+	plan_check(&c, &o, &r);
 	assert_int_equal(r.errors, 4);
+	assert_string_equal(r.v[r.n - 1].text,
+			    "/nowhere/f: No such file or directory");
+}
+
+/* Advice that helps, and all at once. */
+static void test_addresses_of_servers(void **state)
+{
+	static const struct {
+		const char *first, *second, *text;
+	} cases[] = {
+		{"9.0.0.2", "", NULL},
+		{"a.test", "", NULL},
+		{"10.0.0.1", "", "10.0.0.1 is not a global address: "},
+		{"a.test", "10.0.0.1", "10.0.0.1 is not a global address: "},
+		{"10.0.0.1", "a.test", "10.0.0.1 is not a global address: "},
+		{"9.0.0.2", "127.0.0.1",
+		 "127.0.0.1 cannot be the address of a server\n  a server has "
+		 "two global unicast addresses"},
+		{"9.255.255.255", "",
+		 "10.0.0.0 (the one above 9.255.255.255) is not a global "},
+		{"223.255.255.255", "",
+		 "224.0.0.0 (the one above 223.255.255.255) cannot be the "},
+	};
+	static struct report r;
+
+	(void)state;
+	c.type = TYPE_CLIENT;
+	c.n_servers = 1;
+	for (unsigned i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		r = (struct report){0};
+		strcpy(c.servers[0].host, cases[i].first);
+		strcpy(c.servers[0].second, cases[i].second);
+		plan_check(&c, &o, &r);
+		assert_int_equal(r.n, cases[i].text != NULL);
+		if (cases[i].text)
+			assert_memory_equal(r.v[0].text, cases[i].text,
+					    strlen(cases[i].text));
+	}
+	r = (struct report){0};
+	strcpy(c.servers[0].host, "10.0.0.1");
+	strcpy(c.servers[0].second, "127.0.0.1");
+	plan_check(&c, &o, &r);
+	assert_int_equal(r.errors, 2);
+	c.type = TYPE_SERVER;
+	c.server = 0x0a000001;
+	c.server2 = 0x7f000001;
+	plan_check(&c, &o, &r);
+	assert_int_equal(r.errors, 4);
+}
+
+/* 1.2.6 ran with them. */
+static void test_mtu_is_brought_within_bounds(void **state)
+{
+	static struct report r;
+
+	(void)state;
+	c.mtu = 1279;
+	plan_check(&c, &o, &r);
+	assert_int_equal(c.mtu, 1280);
+	c.mtu = 9000;
+	plan_check(&c, &o, &r);
+	assert_int_equal(c.mtu, INNER_MAX);
+	assert_int_equal(r.warnings, 2);
+	assert_int_equal(r.errors, 0);
+	plan_check(&c, &o, &r);
+	assert_int_equal(r.n, 2);
 }
 
 /* What idles in a laptop is small. */
@@ -204,7 +278,8 @@ int main(void)
 		T(test_what_a_role_needs),   T(test_peers_by_memory),
 		T(test_newcomers_by_table),  T(test_both),
 		T(test_what_a_client_needs), T(test_client_is_small),
-		T(test_auto_is_two),
+		T(test_auto_is_two),         T(test_addresses_of_servers),
+		T(test_mtu_is_brought_within_bounds),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
