@@ -84,6 +84,9 @@ void worker_ready(int channel)
 {
 	const char c = WORKER_READY;
 
+	/* From here on the channel tells of the monitor's end, and we tidy up
+	 * after it; a change of user has done the same. */
+	prctl(PR_SET_PDEATHSIG, 0);
 	leave();
 	if (send(channel, &c, 1, MSG_NOSIGNAL) < 0)
 		die("the monitor is gone");
@@ -128,6 +131,23 @@ static int worker_killed(const struct monitor *m, int signal)
 	return STATUS_FAILED;
 }
 
+/* Has the worker ended? In a container we may be process 1, to which the
+ * orphans of all others fall: of those nobody else would be rid. */
+static bool reap(const struct monitor *m, int *status)
+{
+	bool ended = false;
+	pid_t pid;
+	int s;
+
+	while ((pid = waitpid(-1, &s, WNOHANG)) > 0) {
+		if (pid != m->worker)
+			continue;
+		*status = s;
+		ended = true;
+	}
+	return ended;
+}
+
 /* The exit status, or -1 to go on. */
 static int on_signal(struct monitor *m)
 {
@@ -142,7 +162,7 @@ static int on_signal(struct monitor *m)
 		send(m->channel, &c, 1, MSG_NOSIGNAL | MSG_DONTWAIT);
 		return -1;
 	}
-	if (waitpid(m->worker, &status, WNOHANG) != m->worker)
+	if (!reap(m, &status))
 		return -1;
 	if (WIFEXITED(status))
 		return WEXITSTATUS(status);
@@ -171,8 +191,7 @@ static int wait_for_worker(struct monitor *m)
 
 static int run_worker(worker_fn *work, void *arg, int channel, pid_t monitor)
 {
-	/* Should the monitor be killed before we look at the channel. A change
-	 * of user undoes this; from then on the channel alone tells. */
+	/* Should the monitor be killed before we look at the channel. */
 	prctl(PR_SET_PDEATHSIG, SIGKILL);
 	if (getppid() != monitor)
 		return STATUS_FAILED;

@@ -5,6 +5,9 @@
  *	the command	returns when the daemon is ready or has failed
  *	  monitor	root without capabilities; has the PID file, waits
  *	    worker	user miredo; has the sockets, handles the packets
+ *	      resolver	user miredo; looks up a client's names, if any
+ *	      steward	root with CAP_NET_ADMIN; a client's addresses, routes
+ *	        hooks	what an administrator wants to be run
  *
  * With -f the command is the monitor. The channel between monitor and worker
  * carries WORKER_READY one way and numbers of signals the other; when one of

@@ -44,9 +44,11 @@ static int open_socket(void)
 	return r;
 }
 
-int neighbours_open(struct neighbours *b, const char *pattern, unsigned tun)
+int neighbours_open(struct neighbours *b, const char *pattern, unsigned only,
+		    unsigned tun)
 {
-	*b = (struct neighbours){.has_pattern = *pattern, .tun = tun};
+	*b = (struct neighbours){
+		.has_pattern = *pattern, .tun = tun, .only = only};
 	if (b->has_pattern &&
 	    regcomp(&b->pattern, pattern, REG_EXTENDED | REG_NOSUB))
 		return -EINVAL;
@@ -87,7 +89,8 @@ static unsigned list(const struct neighbours *b, unsigned *v)
 	     a = a->ifa_next) {
 		unsigned i = fits(b, a) ? if_nametoindex(a->ifa_name) : 0;
 
-		if (i && i != b->tun && !has(v, n, i))
+		if (i && i != b->tun && (!b->only || i == b->only) &&
+		    !has(v, n, i))
 			v[n++] = i;
 	}
 	freeifaddrs(all);

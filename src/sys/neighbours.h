@@ -21,13 +21,16 @@ struct neighbours {
 	int fd;
 	bool has_pattern;
 	regex_t pattern;
-	unsigned tun; /* which is no link */
+	unsigned tun;  /* which is no link */
+	unsigned only; /* this interface; 0 = any */
 	unsigned n;
 	unsigned ifindex[NEIGHBOURS_MAX];
 };
 
-/* pattern: for names of interfaces, "" = all. 0 or -errno. */
-int neighbours_open(struct neighbours *b, const char *pattern, unsigned tun);
+/* pattern: for names of interfaces, "" = all. only: the interface that we are
+ * bound to, or 0. 0 or -errno. */
+int neighbours_open(struct neighbours *b, const char *pattern, unsigned only,
+		    unsigned tun);
 
 /* Join where an interface has come up, leave where one is gone. */
 void neighbours_refresh(struct neighbours *b);

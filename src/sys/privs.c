@@ -1,10 +1,11 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * Giving up privileges. Three processes, three measures: the monitor stays root
- * so that it may remove its PID file, but without any capability root is only a
- * user; a client's steward stays root and may change the network; the packet
- * process, which reads what strangers send, becomes miredo, cannot be traced by
- * other processes of that user, and can never gain anything again.
+ * Giving up privileges, in three measures: the monitor stays root so that it may
+ * remove its PID file, but without any capability root is only a user; a client's
+ * steward stays root and may change the network; the packet process, which reads
+ * what strangers send, and the resolver, which reads what name servers send,
+ * become miredo, cannot be traced by other processes of that user, and can never
+ * gain anything again.
  */
 #include <cap-ng.h>
 #include <errno.h>
@@ -34,8 +35,8 @@ void privs_require(bool tunnel, bool raw)
 		    "  or with the capability %s",
 		    tunnel ? "CAP_NET_ADMIN" : "CAP_NET_RAW");
 	if (tunnel && !capng_have_capability(CAPNG_EFFECTIVE, CAP_NET_ADMIN))
-		die("root here has no CAP_NET_ADMIN, which a relay needs for "
-		    "its interface\n"
+		die("root here has no CAP_NET_ADMIN, which a client or relay "
+		    "needs for its interface\n"
 		    "  for a container:  --cap-add NET_ADMIN --device "
 		    "/dev/net/tun");
 	if (raw && !capng_have_capability(CAPNG_EFFECTIVE, CAP_NET_RAW))

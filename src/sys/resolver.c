@@ -222,6 +222,8 @@ static _Noreturn void run(const char *const *names, unsigned n, int fd,
 	r.n = n;
 	for (unsigned i = 0; i < LOOKUPS; i++)
 		r.v[i].pipe = -1;
+	if (send(CHANNEL, "", 1, MSG_NOSIGNAL) != 1)
+		_exit(STATUS_FAILED);
 	serve(&r);
 }
 
@@ -229,6 +231,7 @@ int resolver_start(const char *const *names, unsigned n,
 		   const struct identity *id)
 {
 	int fd[2];
+	char ready;
 	pid_t child;
 
 	if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, fd) < 0)
@@ -241,6 +244,8 @@ int resolver_start(const char *const *names, unsigned n,
 		run(names, n, fd[1], id);
 	}
 	close(fd[1]);
+	if (recv(fd[0], &ready, 1, 0) != 1)
+		exit(STATUS_FAILED); /* it has said why */
 	return fd[0];
 }
 

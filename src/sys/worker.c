@@ -388,7 +388,7 @@ static void open_discovery(struct loop *l, struct clientrun *r,
 	e = neighbours_prepare(l->door[DOOR_SERVICE]);
 	if (!e)
 		e = neighbours_open(&r->neighbours, c->discovery_ifaces,
-				    l->watch->tun);
+				    l->bound, l->watch->tun);
 	if (e)
 		die("cannot listen for neighbours on UDP port %u: %s\n"
 		    "  for a client without:  LocalDiscovery disabled",

@@ -2,6 +2,7 @@
 """The client as a daemon: who is one by command line and file, what keeps it
 from starting, what is left of it, and how it keeps its address."""
 
+import json
 import re
 import signal
 import time
@@ -515,6 +516,39 @@ def test_bound_interface_that_is_made_anew(net, server, c1, text, argv):
             assert state(c1)["port"] == str(port)
     finally:
         c1.run(["ip", "link", "del", "wlan9"], check=False)
+
+
+def test_bound_client_has_neighbours_there_only(net, server, c1):
+    def joined():
+        return {it["ifname"] for it in json.loads(c1.run(
+            ["ip", "-json", "maddress"]).stdout)
+            if any(m.get("address") == "224.0.0.253" for m in it["maddr"])}
+
+    c1.ip("link add v8 type veth peer name v9", "link set v8 up",
+          "link set v9 up", "address add 10.78.0.1/24 dev v9")
+    try:
+        client = c1.daemon(configured(c1, "LocalDiscovery enabled\n", SERVER))
+        wait_for(lambda: joined() == {"eth0", "v9"}, "two links")
+        client.stop()
+        c1.daemon(configured(c1, "LocalDiscovery enabled\n"
+                             "BindInterface eth0\n", SERVER))
+        assert joined() == {"eth0"}
+    finally:
+        c1.ip("link del v9")
+
+
+def test_orphans_are_buried(net, server, c1):
+    """As process 1 of a container."""
+    client = c1.popen(["unshare", "-pf", "--mount-proc", "miredo", "-f", SERVER])
+    wait_address(c1)
+    first = c1.run(["pgrep", "-o", "-x", "miredo"]).stdout.strip()
+    c1.run(["nsenter", "-t", first, "-p", "sh", "-c", "(sleep 0.2 &) ; :"])
+    time.sleep(0.5)
+    zombies = c1.run(["pgrep", "-r", "Z", "-P", first], check=False).stdout
+    c1.kill(int(first), signal.SIGTERM)
+    wait_for(lambda: is_clean(c1), "its end")
+    client.wait()
+    assert not zombies
 
 
 def test_mark(net, server, c1):

@@ -51,6 +51,24 @@ static struct resolver_answer get(void)
 	return a;
 }
 
+/* One that cannot give up its rights is none, and that is seen at once. */
+static void failure_is_seen_at_the_start(void **state)
+{
+	const struct identity nobody = {
+		.change = true, .uid = (uid_t)-1, .gid = (gid_t)-1};
+	pid_t child = fork();
+	int status;
+
+	(void)state;
+	if (child == 0) {
+		resolver_start(names, 4, &nobody);
+		_exit(0);
+	}
+	assert_int_equal(waitpid(child, &status, 0), child);
+	assert_true(WIFEXITED(status));
+	assert_int_equal(WEXITSTATUS(status), 1);
+}
+
 static void names_and_numbers(void **state)
 {
 	struct resolver_answer a;
@@ -118,6 +136,7 @@ int main(void)
 {
 #define T(f) cmocka_unit_test_setup_teardown(f, start, stop)
 	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(failure_is_seen_at_the_start),
 		T(names_and_numbers),
 		T(failures_are_answers),
 		T(more_than_at_once),
