@@ -45,14 +45,6 @@ int tun_adopt(int fd, char name[static IFNAMSIZ])
 	return 0;
 }
 
-int tun_mtu(const char *name, int socket)
-{
-	struct ifreq ifr = {0};
-
-	strncpy(ifr.ifr_name, name, IFNAMSIZ - 1);
-	return ioctl(socket, SIOCGIFMTU, &ifr) ? -errno : ifr.ifr_mtu;
-}
-
 bool tun_is_up(unsigned ifindex, int socket)
 {
 	struct ifreq ifr = {0};

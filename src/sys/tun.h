@@ -21,9 +21,6 @@ int tun_open(const char *name);
 /* The name of a device that was passed to us. 0 or -errno. */
 int tun_adopt(int fd, char name[static IFNAMSIZ]);
 
-/* MTU of an interface, or -errno. socket: any. */
-int tun_mtu(const char *name, int socket);
-
 /* Is the interface up? socket: any. */
 bool tun_is_up(unsigned ifindex, int socket);
 

@@ -265,32 +265,25 @@ static int open_tun(const char *name)
 	return fd;
 }
 
-/* Any socket, to ask the kernel things by. */
-static int a_socket(const struct loop *l)
-{
-	for (unsigned i = 0; i < DOORS; i++) {
-		if (l->door[i] >= 0)
-			return l->door[i];
-	}
-	return -1;
-}
-
 static void adopt_tunnel(struct loop *l, const struct plan *p,
 			 char name[static IFNAMSIZ])
 {
-	int r, mtu;
+	struct host_link link;
+	int r;
 
 	l->tun = p->options->tun_fd;
 	r = tun_adopt(l->tun, name);
 	if (r)
 		die("descriptor %d is no tun device without header: %s", l->tun,
 		    strerror(-r));
-	mtu = tun_mtu(name, a_socket(l));
-	if (mtu < TEREDO_MTU || mtu > PACKET_SPACE)
-		die("the interface %s has an MTU of %d: it must be %d to %d\n"
-		    "  set it:  ip link set dev %s mtu %d",
-		    name, mtu, TEREDO_MTU, PACKET_SPACE, name, TEREDO_MTU);
 	l->watch->tun = if_nametoindex(name);
+	r = netlink_link(&l->watch->requests, l->watch->tun, &link);
+	if (r)
+		die("cannot look at the interface %s: %s", name, strerror(-r));
+	if (link.mtu < TEREDO_MTU || link.mtu > PACKET_SPACE)
+		die("the interface %s has an MTU of %u: it must be %d to %d\n"
+		    "  set it:  ip link set dev %s mtu %d",
+		    name, link.mtu, TEREDO_MTU, PACKET_SPACE, name, TEREDO_MTU);
 }
 
 static void set_route(struct loop *l, const struct plan *p)
@@ -359,14 +352,14 @@ static int start_resolver(const struct plan *p, const struct identity *id)
 	return resolver_start(names, 2 * c->n_servers, id);
 }
 
-/* What the last run knew: begin with it. */
-static void recall(struct clientrun *r, struct plan *p)
+/* What the last run on this interface knew: begin with it. */
+static void recall(struct clientrun *r, struct plan *p, const char *name)
 {
 	struct client_conf *k = &p->node.client;
 	const struct conf *c = p->conf;
 	char path[CONF_PATH + IFNAMSIZ + 8];
 
-	snprintf(path, sizeof(path), "%s/%s.state", c->state_dir, c->iface);
+	snprintf(path, sizeof(path), "%s/%s.state", c->state_dir, name);
 	state_read(&r->state, path);
 	k->has_flags = r->state.has_flags;
 	k->flags = r->state.flags;
@@ -425,16 +418,16 @@ static void open_client(struct loop *l, struct plan *p)
 	r.plan = p;
 	r.probe = -1;
 	preflight_client(p);
-	recall(&r, p);
+	if (p->options->tun_fd >= 0)
+		adopt_tunnel(l, p, name);
+	else
+		strcpy(name, c->iface);
+	recall(&r, p, name);
 	l->door[DOOR_SERVICE] = open_service(p, r.state.port);
 	if (c->learn_refresh)
 		r.probe = open_random(p);
-	if (p->options->tun_fd >= 0) {
-		adopt_tunnel(l, p, name);
-	} else {
+	if (p->options->tun_fd < 0)
 		make_tunnel(l, p);
-		strcpy(name, c->iface);
-	}
 	open_watches(l, &r, c);
 	r.steward = steward_start(c, name, l->watch->tun);
 }

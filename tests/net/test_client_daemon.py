@@ -269,6 +269,29 @@ def test_ports(net, server, c1):
     assert len(ports) == 5 and min(ports) >= 1024
 
 
+PASS_TUN = """
+import fcntl, os, struct, sys
+tun = os.open("/dev/net/tun", os.O_RDWR)
+fcntl.ioctl(tun, 0x400454ca, struct.pack("16sH22x", b"passed", 0x1001))
+os.set_inheritable(tun, True)
+os.system("ip link set passed up mtu 1280")
+os.execvp("miredo", ["miredo", "-f", "--tun-fd", str(tun), sys.argv[1]])
+"""
+
+
+def test_address_survives_on_a_device_passed_in(net, server, c1):
+    """What is remembered belongs to the device, whatever its name."""
+    c1.write("/etc/pass.py", PASS_TUN)
+    seen = []
+    for _ in range(2):
+        client = c1.popen(["python3", "/etc/pass.py", SERVER])
+        wait_for(lambda: addresses(c1, "passed"), "a Teredo address")
+        seen.append((addresses(c1, "passed"), port_of(c1)))
+        assert client.stop() == 0
+    assert seen[0] == seen[1]
+    assert "port" in c1.read("/var/lib/miredo/passed.state")
+
+
 def test_remembered_port_is_taken(net, server, c1):
     client = c1.daemon(["miredo", SERVER])
     wait_address(c1)
