@@ -41,15 +41,15 @@ int netlink_open(struct netlink *nl)
 int netlink_open_events(struct netlink *nl)
 {
 	return netlink_open_groups(nl, RTMGRP_LINK | RTMGRP_IPV4_IFADDR |
-				       RTMGRP_IPV6_IFADDR);
+					       RTMGRP_IPV6_IFADDR);
 }
 
 int netlink_open_watch(struct netlink *nl)
 {
 	/* rtnetlink.h has no RTMGRP_ for rules of IPv6. */
 	return netlink_open_groups(nl, RTMGRP_LINK | RTMGRP_IPV6_IFADDR |
-				       RTMGRP_IPV6_ROUTE |
-				       1U << (RTNLGRP_IPV6_RULE - 1));
+					       RTMGRP_IPV6_ROUTE |
+					       1U << (RTNLGRP_IPV6_RULE - 1));
 }
 
 int netlink_fd(const struct netlink *nl)

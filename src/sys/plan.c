@@ -226,8 +226,8 @@ static void mend_mtu(struct conf *c, struct report *r)
 		mtu = INNER_MAX;
 	if (mtu != c->mtu)
 		report_add(r, SEVERITY_WARNING,
-			   "InterfaceMTU %u is not possible: %u is used", c->mtu,
-			   mtu);
+			   "InterfaceMTU %u is not possible: %u is used",
+			   c->mtu, mtu);
 	c->mtu = mtu;
 }
 

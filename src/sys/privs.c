@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * Giving up privileges, in three measures: the monitor stays root so that it may
- * remove its PID file, but without any capability root is only a user; a client's
- * steward stays root and may change the network; the packet process, which reads
- * what strangers send, and the resolver, which reads what name servers send,
- * become miredo, cannot be traced by other processes of that user, and can never
- * gain anything again.
+ * Giving up privileges, in three measures: the monitor stays root so that it
+ * may remove its PID file, but without any capability root is only a user; a
+ * client's steward stays root and may change the network; the packet process,
+ * which reads what strangers send, and the resolver, which reads what name
+ * servers send, become miredo, cannot be traced by other processes of that
+ * user, and can never gain anything again.
  */
 #include <cap-ng.h>
 #include <errno.h>

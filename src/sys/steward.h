@@ -30,8 +30,8 @@ struct steward_wish {
 	bool is_up;  /* there is a first address */
 	bool native; /* auto: native IPv6 is there, be quiet but stay */
 	bool host_native; /* it is there: DefaultRoute auto sets none */
-	unsigned n;  /* addresses; the first is preferred, the others deprecated
-		      */
+	unsigned n; /* addresses; the first is preferred, the others deprecated
+		     */
 	struct ip6 address[WISH_ADDRESSES];
 	struct state state; /* to be written if it is another than before */
 	/* for hooks.d */

@@ -19,10 +19,10 @@ int way_open(struct way_watch *w, unsigned tun)
 	int r;
 
 	*w = (struct way_watch){.tun = tun};
-	r = netlink_open_groups(&w->events,
-				RTMGRP_LINK | RTMGRP_IPV4_IFADDR |
-					RTMGRP_IPV4_ROUTE | RTMGRP_IPV4_RULE |
-					RTMGRP_IPV6_ROUTE);
+	r = netlink_open_groups(&w->events, RTMGRP_LINK | RTMGRP_IPV4_IFADDR |
+						    RTMGRP_IPV4_ROUTE |
+						    RTMGRP_IPV4_RULE |
+						    RTMGRP_IPV6_ROUTE);
 	return r ? r : netlink_open(&w->requests);
 }
 

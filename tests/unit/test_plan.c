@@ -274,11 +274,16 @@ int main(void)
 {
 #define T(f) cmocka_unit_test_setup(f, fresh)
 	const struct CMUnitTest tests[] = {
-		T(test_nothing_is_relay),    T(test_order_of_roles),
-		T(test_what_a_role_needs),   T(test_peers_by_memory),
-		T(test_newcomers_by_table),  T(test_both),
-		T(test_what_a_client_needs), T(test_client_is_small),
-		T(test_auto_is_two),         T(test_addresses_of_servers),
+		T(test_nothing_is_relay),
+		T(test_order_of_roles),
+		T(test_what_a_role_needs),
+		T(test_peers_by_memory),
+		T(test_newcomers_by_table),
+		T(test_both),
+		T(test_what_a_client_needs),
+		T(test_client_is_small),
+		T(test_auto_is_two),
+		T(test_addresses_of_servers),
 		T(test_mtu_is_brought_within_bounds),
 	};
 
