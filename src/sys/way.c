@@ -213,10 +213,13 @@ static bool has_other_hop(const struct nlattr *a, unsigned tun)
 	const struct rtnexthop *hop = mnl_attr_get_payload(a);
 	int left = mnl_attr_get_payload_len(a);
 
-	for (; RTNH_OK(hop, left); hop = RTNH_NEXT(hop)) {
+	while (RTNH_OK(hop, left)) {
+		int len = RTNH_ALIGN(hop->rtnh_len);
+
 		if (hop->rtnh_ifindex != (int)tun && !is_dead(hop->rtnh_flags))
 			return true;
-		left -= RTNH_ALIGN(hop->rtnh_len);
+		hop = (const void *)((const char *)hop + len);
+		left -= len;
 	}
 	return false;
 }
