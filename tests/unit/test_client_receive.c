@@ -872,15 +872,31 @@ static void test_wrong_cookies(void **state)
 	forget_log();
 }
 
-/* Behind a symmetric NAT a cookie would bring nothing. */
-static void test_no_cookie_if_symmetric(void **state)
+static void flow_works(struct ip6 who, struct tuple where)
 {
-	(void)state;
+	goes_to(&r, &p, who);
+	ended(&r, REASON_TO_IPV4);
+	sent_udp(&r, DOOR_SERVICE, where, &p);
+	data(&q, who, client);
+	comes(where);
+	delivered(&q);
+}
+
+static void start_symmetric(void)
+{
 	rig_end(&r);
 	memset(&r, 0, sizeof(r));
 	start_client(&r);
 	answers(&r, server_at, client_at);
 	answers(&r, second_at, at("11.0.0.5", 4097));
+	assert_int_equal(status(&r)->nat, CLIENT_NAT_SYMMETRIC);
+}
+
+/* Behind a symmetric NAT a cookie would bring nothing. */
+static void test_no_cookie_if_symmetric(void **state)
+{
+	(void)state;
+	start_symmetric();
 	asks(far_client, far_client_at);
 	pass(&r, SECONDS(2.3));
 	sent_direct(&r, far_client_at, far_client, NULL);
@@ -928,8 +944,8 @@ static void c40_control_behind_extension(void **state)
 	static const char *const v[] = {
 		"3a000104 00000000 85000000 00000000",
 		"3a000104 00000000 86000000 00000000 00000000 00000000",
-		"3a000104 00000000 87000000 00000000 00000000 00000000 "
-		"00000000 00000000",
+		("3a000104 00000000 87000000 00000000 00000000 00000000 "
+		 "00000000 00000000"),
 		"3a000104 00000000 89000000 00000000"};
 
 	(void)state;
@@ -1102,6 +1118,67 @@ static void c36_a7_owed(void **state)
 	forget_log();
 	pass(&r, SECONDS(10));
 	sent_nothing(&r);
+}
+
+/*
+ * Behind a symmetric NAT packets tell the peer nothing; so what is owed is
+ * sent, though an effort of our own was under way when the proof came.
+ */
+static void c36_a7_owed_during_effort(void **state)
+{
+	(void)state;
+	start_symmetric();
+	bubble_with(&q, far_client, client, 5);
+	by_server(&r, &q, far_client_at);
+	forget_log();
+	pass(&r, SECONDS(0.5));
+	bubble_with(&q, far_client, client, 6);
+	by_server(&r, &q, far_client_at);
+	dropped(&r, REASON_BUBBLE);
+	goes_to(&r, &p, far_client);
+	ended(&r, REASON_HELD);
+	sent_nothing(&r);
+	bubble(&q, far_client, client);
+	comes(far_client_at);
+	ended(&r, REASON_BUBBLE);
+	sent_udp(&r, DOOR_SERVICE, far_client_at, &p);
+	/* C56: two seconds after that packet. */
+	pass(&r, SECONDS(2) - 1);
+	sent_nothing(&r);
+	pass(&r, 1);
+	sent_direct(&r, far_client_at, far_client, "00000006");
+	sent_nothing(&r);
+	flow_works(far_client, far_client_at);
+	pass(&r, SECONDS(10));
+	sent_nothing(&r);
+}
+
+/* Z40: a server of ours is at no address's place, though it sends to us. */
+static void z40_server_is_no_peer(void **state)
+{
+	unsigned n = entries();
+
+	(void)state;
+	data(&q, ta(SERVER, 0, 3544, SERVER), client);
+	comes(server_at);
+	dropped(&r, REASON_UNTRUSTED);
+	bubble(&q, ta(SERVER, 0, 3544, SERVER), client);
+	comes(second_at);
+	dropped(&r, REASON_MISMATCH);
+	data(&q, ta(OTHER, 0, 3544, SECOND), client);
+	comes(second_at);
+	dropped(&r, REASON_UNTRUSTED);
+	assert_int_equal(entries(), n);
+	/* Another port of it is somebody else, and so is another server. */
+	data(&q, ta(OTHER, 0, 3545, SERVER), client);
+	comes(at(SERVER, 3545));
+	ended(&r, REASON_TO_IPV6);
+	forget_log();
+	data(&q, ta_of(OTHER, other_server_at), client);
+	comes(other_server_at);
+	ended(&r, REASON_TO_IPV6);
+	forget_log();
+	assert_int_equal(entries(), n + 2);
 }
 
 /* C36, Z1, Z10, Z40: whom no answer may go to. */
@@ -1420,16 +1497,6 @@ static void c35_z15_neighbours(void **state)
 
 /* ---- C67, Z21, Z22, Z24: floods ---- */
 
-static void flow_works(struct ip6 who, struct tuple where)
-{
-	goes_to(&r, &p, who);
-	ended(&r, REASON_TO_IPV4);
-	sent_udp(&r, DOOR_SERVICE, where, &p);
-	data(&q, who, client);
-	comes(where);
-	delivered(&q);
-}
-
 /* C67, Z21: 10 000 strangers of each kind, while one flow runs. */
 static void c67_z21_floods(void **state)
 {
@@ -1554,6 +1621,55 @@ static void r5_c41_keep_alive(void **state)
 	delivered(&q);
 }
 
+/* Fifteen bubbles each 100 ms by way of the server: nothing is left to answer
+ * more. */
+static void bubble_storm(void)
+{
+	static uint32_t i;
+	static struct packet s;
+
+	r.count_only = true;
+	for (uint32_t end = i + 15; i < end; i++) {
+		const struct tuple from = {0x0c000000 + i, 1024};
+
+		bubble(&s, ta_of(OTHER, from), client);
+		by_server(&r, &s, from);
+	}
+	r.count_only = false;
+}
+
+/* Keep-alives in 60 s, while its packets come ten times a second. */
+static unsigned keep_alives(struct ip6 who, struct tuple where)
+{
+	unsigned n = 0;
+
+	for (int i = 0; i < 600; i++) {
+		r.now += SECONDS(0.1);
+		bubble_storm();
+		data(&q, who, client);
+		comes(where);
+		ended(&r, REASON_TO_IPV6);
+		for (; r.first != r.n; r.first++)
+			n += r.log[r.first].kind == OUT_UDP &&
+			     r.log[r.first].to.ip == where.ip;
+		forget_log();
+	}
+	return n;
+}
+
+/* Z5, R5, C41: strangers who want answers do not make us silent to peers. */
+static void z5_r5_keep_alives_in_a_storm(void **state)
+{
+	(void)state;
+	unsuspecting(&r);
+	trust_native(&r, native, other_relay_at);
+	assert_in_range(keep_alives(native, other_relay_at), 2, 3);
+	again();
+	unsuspecting(&r);
+	trust_client(&r, far_client, far_client_at);
+	assert_in_range(keep_alives(far_client, far_client_at), 2, 4);
+}
+
 /* DOOR_PROBE: nothing is expected there. */
 static void c69_other_door(void **state)
 {
@@ -1602,6 +1718,8 @@ int main(void)
 		TEST(x19_trusted),
 		TEST(c36_c56_c57_limits),
 		TEST(c36_a7_owed),
+		TEST(c36_a7_owed_during_effort),
+		TEST(z40_server_is_no_peer),
 		TEST(c36_z1_z40_refused),
 		TEST(c38_a51_relay),
 		TEST(c38_bad_origins),
@@ -1617,6 +1735,7 @@ int main(void)
 		TEST(z22_own_bubbles_not_starved),
 		TEST(a40_combined_server),
 		TEST(r5_c41_keep_alive),
+		TEST(z5_r5_keep_alives_in_a_storm),
 		TEST(c69_other_door),
 	};
 

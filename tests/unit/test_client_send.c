@@ -73,6 +73,17 @@ static void flows(struct ip6 to, struct tuple where)
 	sent_udp(&r, DOOR_SERVICE, where, &p);
 }
 
+/* The same, and what else was sent is skipped. */
+static void flows_among(struct ip6 to, struct tuple where)
+{
+	goes_to(&r, &p, to);
+	ended(&r, REASON_TO_IPV4);
+	while (r.log[r.first].kind != OUT_UDP ||
+	       r.log[r.first].to.ip != where.ip)
+		next_sent(&r);
+	sent_udp(&r, DOOR_SERVICE, where, &p);
+}
+
 /* The error about p. */
 static void unreachable(void)
 {
@@ -137,6 +148,27 @@ static void c50_not_tunnelled(void **state)
 	goes(client, ta(OTHER, 0, 4097, "11.0.0.5"));
 	ended(&r, REASON_HELD);
 	forget_log();
+}
+
+/* C56, C57: bubbles have limits to keep, so the host makes none itself. */
+static void c56_bubble_of_the_host(void **state)
+{
+	static const struct ip6 *const far[] = {&native, &far_client};
+
+	(void)state;
+	for (int known = 0; known < 2; known++) {
+		for (unsigned i = 0; i < ARRAY_SIZE(far); i++) {
+			bubble(&p, client, *far[i]);
+			from_ip6(&r, &p);
+			dropped(&r, REASON_CONTROL);
+		}
+		if (known)
+			break;
+		for (int s = 0; s < STANDINGS; s++)
+			assert_int_equal(r.node.client.recent.n[s], 0);
+		trust_native(&r, native, other_relay_at);
+		trust_client(&r, far_client, far_client_at);
+	}
 }
 
 static void c81_mtu(void **state)
@@ -680,6 +712,196 @@ static void z5_bubbles_in_all(void **state)
 	r.count_only = false;
 }
 
+/* ---- who our host talks with ---- */
+
+static enum standing standing_of(struct ip6 who)
+{
+	const struct recent *v = &r.node.client.recent;
+	uint32_t i = recent_find(v, 0, &who);
+
+	assert_int_not_equal(i, RECENT_NONE);
+	return (enum standing)recent_at(v, i)->standing;
+}
+
+/* Who proves to be where his address says is trusted: a share of the table. */
+static void strangers(void)
+{
+	static struct packet s;
+
+	r.count_only = true;
+	for (uint32_t i = 0; i < 300; i++) {
+		const struct tuple from = {0x0c000000 + i, 1024};
+
+		bubble(&s, ta_of(OTHER, from), client);
+		from_ip4(&r, DOOR_SERVICE, from, &s);
+		ended(&r, REASON_BUBBLE);
+	}
+	r.count_only = false;
+}
+
+/* Z21: our host has waited for it, so it is active as soon as it answers. */
+static void z21_answers_are_not_pushed_out(void **state)
+{
+	(void)state;
+	server_is_heard();
+	trust_native(&r, native, other_relay_at);
+	assert_int_equal(standing_of(native), STANDING_ACTIVE);
+	strangers();
+	flows(native, other_relay_at);
+	/* Another client the same. */
+	holds(far_client);
+	forget_log();
+	assert_int_equal(standing_of(far_client), STANDING_WANTED);
+	bubble(&q, far_client, client);
+	comes(far_client_at);
+	ended(&r, REASON_BUBBLE);
+	sent_udp(&r, DOOR_SERVICE, far_client_at, &p);
+	assert_int_equal(standing_of(far_client), STANDING_ACTIVE);
+	strangers();
+	flows(far_client, far_client_at);
+	flows(native, other_relay_at);
+}
+
+/* Z21: it was just somebody who talked, until our host wanted it. */
+static void z21_wanted_among_trusted(void **state)
+{
+	(void)state;
+	server_is_heard();
+	trust_client(&r, far_client, far_client_at);
+	assert_int_equal(standing_of(far_client), STANDING_TRUSTED);
+	pass(&r, SECONDS(40));
+	holds(far_client);
+	forget_log();
+	assert_int_equal(standing_of(far_client), STANDING_ACTIVE);
+	strangers();
+	assert_int_equal(counted(&r, REASON_QUEUE_EVICTED), 0);
+	bubble(&q, far_client, client);
+	comes(far_client_at);
+	ended(&r, REASON_BUBBLE);
+	sent_udp(&r, DOOR_SERVICE, far_client_at, &p);
+	sent_nothing(&r);
+}
+
+/* Z21: it stays active, though what it was wanted for has gone or ended. */
+static void z21_once_active(void **state)
+{
+	(void)state;
+	server_is_heard();
+	trust_client(&r, far_client, far_client_at);
+	pass(&r, SECONDS(40));
+	holds(far_client);
+	forget_log();
+	r.count_only = true;
+	pass(&r, SECONDS(11));
+	r.count_only = false;
+	assert_int_equal(counted(&r, REASON_UNREACHABLE), 1);
+	assert_int_equal(standing_of(far_client), STANDING_ACTIVE);
+	bubble(&q, far_client, client);
+	comes(far_client_at);
+	dropped(&r, REASON_BUBBLE);
+	assert_int_equal(standing_of(far_client), STANDING_ACTIVE);
+	strangers();
+	flows(far_client, far_client_at);
+}
+
+/* ---- without a network ---- */
+
+static const struct tuple no_network = {0, 0};
+
+static void no_route(void)
+{
+	goes_to(&r, &p, far_client);
+	ended(&r, REASON_NOT_QUALIFIED);
+	complaint(&e, 1, 0, 0, &p);
+	sent_ip6(&r, &e);
+	sent_nothing(&r);
+}
+
+/* C57: what cannot leave is not spent, and nobody waits in vain. */
+static void c57_no_network(void **state)
+{
+	const struct recent *v = &r.node.client.recent;
+
+	(void)state;
+	server_is_heard();
+	network(&r, no_network);
+	for (int i = 0; i < 12; i++) {
+		no_route();
+		pass(&r, SECONDS(1));
+		sent_nothing(&r);
+	}
+	assert_int_equal(recent_find(v, 0, &far_client), RECENT_NONE);
+	assert_int_equal(bubbles_spent(v, far_client.b, 16, r.now), 0);
+	network(&r, local_at);
+	answers(&r, server_at, client_at);
+	holds(far_client);
+	sent_direct(&r, far_client_at, far_client, NULL);
+	sent_indirect(&r, other_server_at, far_client);
+	sent_nothing(&r);
+}
+
+/* C57: what was under way has ended; it begins anew with the next packet. */
+static void c57_network_goes_during_efforts(void **state)
+{
+	const struct recent *v = &r.node.client.recent;
+
+	(void)state;
+	server_is_heard();
+	holds(far_client);
+	forget_log();
+	holds(far_client);
+	holds(native);
+	forget_log();
+	pass(&r, SECONDS(1));
+	network(&r, no_network);
+	sent_nothing(&r);
+	assert_int_equal(r.node.client.held.n, 0);
+	assert_int_equal(counted(&r, REASON_UNREACHABLE), 3);
+	pass(&r, SECONDS(30));
+	sent_nothing(&r);
+	assert_int_equal(bubbles_spent(v, far_client.b, 16, r.now), 1);
+	network(&r, local_at);
+	answers(&r, server_at, client_at);
+	pass(&r, SECONDS(5));
+	sent_nothing(&r);
+	holds(far_client);
+	sent_direct(&r, far_client_at, far_client, NULL);
+	sent_indirect(&r, other_server_at, far_client);
+	holds(native);
+	sent_test(&r, server_at, native, &t);
+	sent_nothing(&r);
+	reply(&q, &t);
+	comes(other_relay_at);
+	ended(&r, REASON_TEST_REPLY);
+	sent_udp(&r, DOOR_SERVICE, other_relay_at, &p);
+}
+
+/* A bubble that is owed is not sent into nothing either. */
+static void c57_network_goes_and_owes(void **state)
+{
+	(void)state;
+	server_is_heard();
+	for (uint32_t i = 1; i <= 2; i++) {
+		bubble_with(&q, far_client, client, i);
+		by_server(&r, &q, far_client_at);
+		ended(&r, REASON_BUBBLE);
+		forget_log();
+	}
+	network(&r, no_network);
+	pass(&r, SECONDS(5));
+	sent_nothing(&r);
+	assert_int_equal(bubbles_spent(&r.node.client.recent, far_client.b, 16,
+				       r.now),
+			 1);
+	/* Nor does anything wait for it afterwards. */
+	network(&r, local_at);
+	answers(&r, server_at, client_at);
+	bubble(&q, far_client, client);
+	comes(far_client_at);
+	dropped(&r, REASON_BUBBLE);
+	flows(far_client, far_client_at);
+}
+
 /* ---- silence ---- */
 
 /* A packet each 100 ms; when solicitations and tests were sent. */
@@ -766,6 +988,39 @@ static void c62_no_suspicion(void **state)
 	}
 	assert_int_equal(n_rs, 0);
 	assert_int_equal(n_test, 4);
+}
+
+/* C62: who is on the link is heard without any NAT: he is no such other. */
+static void c62_neighbours_prove_nothing(void **state)
+{
+	uint64_t began;
+	unsigned n = 0;
+
+	(void)state;
+	bubble(&q, far_client, ip6("ff02::1"));
+	set_hops(&q, 1);
+	from_ip4(&r, DOOR_DISCOVERY, lan, &q);
+	ended(&r, REASON_DISCOVERY);
+	forget_log();
+	trust_native(&r, native, other_relay_at);
+	pass(&r, SECONDS(3));
+	forget_log();
+	began = r.now;
+	while (n == 0 && r.now < began + SECONDS(20)) {
+		data(&q, far_client, client);
+		comes(lan);
+		ended(&r, REASON_TO_IPV6);
+		forget_log();
+		flows_among(native, other_relay_at);
+		for (; r.first != r.n; r.first++)
+			n += r.log[r.first].kind == OUT_UDP &&
+			     r.log[r.first].to.ip == server_at.ip &&
+			     r.log[r.first].p.b[0] == 0;
+		if (n == 0)
+			pass(&r, SECONDS(0.1));
+	}
+	assert_int_equal(n, 1);
+	assert_in_range(r.now - began, SECONDS(1), SECONDS(1.1));
 }
 
 /* A flow that has no answers: asked after 1, 2, 4 ... 24 s. */
@@ -928,6 +1183,7 @@ int main(void)
 #define LINK(f) cmocka_unit_test_setup_teardown(f, neighbours, done)
 	const struct CMUnitTest tests[] = {
 		TEST(c50_not_tunnelled),
+		TEST(c56_bubble_of_the_host),
 		TEST(c81_mtu),
 		TEST(z30_errors),
 		TEST(c48_z1_z30_z42_refused),
@@ -950,8 +1206,15 @@ int main(void)
 		TEST(c34_data_releases),
 		TEST(z23_in_all),
 		TEST(z5_bubbles_in_all),
+		TEST(z21_answers_are_not_pushed_out),
+		TEST(z21_wanted_among_trusted),
+		TEST(z21_once_active),
+		TEST(c57_no_network),
+		TEST(c57_network_goes_during_efforts),
+		TEST(c57_network_goes_and_owes),
 		TEST(c62_suspicion),
 		TEST(c62_no_suspicion),
+		LINK(c62_neighbours_prove_nothing),
 		TEST(test_patience),
 		TEST(c62_suspicion_of_clients),
 		TEST(c62_suspicion_of_efforts),

@@ -212,6 +212,8 @@ static void c73_inner(void **state)
 		said_by(ta(bad_ranges[i].first, 0, 4096, "11.0.0.6"), lan_at);
 		none(REASON_BAD_SOURCE, bad_ranges[i].name);
 	}
+	said_by(ta(OTHER, 0, 3544, SERVER), lan_at);
+	none(REASON_BAD_SOURCE, "our server");
 	said_by(ta(SERVER, 0, 0, "11.0.0.6"), lan_at);
 	none(REASON_BAD_SOURCE, "mapped port 0");
 	bubble(&p, peer, bad);
@@ -357,6 +359,34 @@ static void c76_limits(void **state)
 	/* Two of four are left for our own host. */
 	assert_int_equal(n, 2);
 	assert_int_equal(last - first, SECONDS(2));
+}
+
+/* C76, C57: what answers leave, our own host uses: on the link, then beyond. */
+static void c76_c57_two_are_left(void **state)
+{
+	const struct recent *t = &r.node.client.recent;
+
+	(void)state;
+	begin();
+	unsuspecting(&r);
+	for (unsigned i = 0; i < 20; i++) {
+		said_by(peer, lan_at);
+		ended(&r, REASON_DISCOVERY);
+		assert_int_equal(r.n - r.first, i < 2);
+		r.first = r.n = 0;
+		pass(&r, SECONDS(2));
+		r.first = r.n = 0;
+	}
+	assert_int_equal(bubbles_spent(t, peer.b, 16, r.now), 2);
+	goes_to(&r, &p, peer);
+	ended(&r, REASON_HELD);
+	sent_direct(&r, lan_at, peer, NULL);
+	sent_announcement();
+	sent_nothing(&r);
+	bubble(&q, peer, client);
+	from_ip4(&r, DOOR_SERVICE, lan_at, &q);
+	ended(&r, REASON_BUBBLE);
+	sent_udp(&r, DOOR_SERVICE, lan_at, &p);
 }
 
 /* C76: and in all no more than answers may be sent. */
@@ -577,6 +607,7 @@ int main(void)
 		TEST(c75_z15_entry),
 		TEST(c75_known_peer),
 		TEST(c76_limits),
+		TEST(c76_c57_two_are_left),
 		TEST(c76_limit_of_all),
 		TEST(c72_welcome),
 		TEST(c72_welcomes_are_rare),

@@ -65,6 +65,23 @@ static void test_below(void **state)
 	assert_int_equal(rng_below(&r, 1), 0);
 }
 
+/* A19: 0 means that there is none; the generator makes one here. */
+static void a19_no_nonce_is_zero(void **state)
+{
+	const struct rng zero = {.key = {{1}}, .count = 6651769571};
+	struct rng a = zero, b = zero;
+	uint32_t n;
+
+	(void)state;
+	if (rng_u32(&a) != 0)
+		skip(); /* another byte order */
+	n = rng_nonce(&b);
+	assert_int_not_equal(n, 0);
+	assert_int_equal(n, rng_u32(&a));
+	for (int i = 0; i < 1000; i++)
+		assert_int_equal(rng_nonce(&b), rng_u32(&a));
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -72,6 +89,7 @@ int main(void)
 		cmocka_unit_test(z24_key_matters),
 		cmocka_unit_test(test_same_seed_same_run),
 		cmocka_unit_test(test_below),
+		cmocka_unit_test(a19_no_nonce_is_zero),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

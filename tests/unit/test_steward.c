@@ -47,7 +47,7 @@ static struct steward_wish w;
 static int tun = -1, channel = -1, log_fd, terminal;
 static char shown[16384];
 
-static int sh(const char *format, ...)
+static int __attribute__((format(printf, 1, 2))) sh(const char *format, ...)
 {
 	char command[512];
 	va_list args;
