@@ -13,6 +13,7 @@
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <net/if.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -132,16 +133,30 @@ static int by_name(const struct dirent **a, const struct dirent **b)
 	return strcmp((*a)->d_name, (*b)->d_name);
 }
 
+/*
+ * We may outlive our packet process, and the name of the interface be that of
+ * another by now, which another daemon has made.
+ */
+static bool is_replaced(const struct hooks *h)
+{
+	unsigned at = if_nametoindex(h->iface);
+
+	return at && at != h->ifindex;
+}
+
 static void run_directory(const struct hooks *h, struct env *e)
 {
 	struct dirent **v;
 	char path[CONF_PATH + 256];
-	int n = scandir(h->directory, &v, is_script, by_name);
+	int n = -1;
+
+	if (script_directory_usable(h->directory))
+		n = scandir(h->directory, &v, is_script, by_name);
 
 	for (int i = 0; i < n; i++) {
 		snprintf(path, sizeof(path), "%s/%s", h->directory,
 			 v[i]->d_name);
-		if (script_usable(path, false))
+		if (!is_replaced(h) && script_usable(path, false))
 			script_run(path, e->v, h->limit_ms);
 		free(v[i]);
 	}
@@ -151,7 +166,7 @@ static void run_directory(const struct hooks *h, struct env *e)
 
 static int run_script(const struct hooks *h, struct env *e)
 {
-	if (!h->script)
+	if (!h->script || is_replaced(h))
 		return 0;
 	if (!script_usable(h->script, true))
 		return EACCES;

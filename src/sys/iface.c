@@ -11,7 +11,8 @@
  *
  * What is ours in the kernel: on our interface the one link-local address and
  * those of the Teredo prefix; routes with our protocol number to it; rules with
- * that number for our table. Whatever else somebody adds is left alone.
+ * that number for our table, but for those of another client. Whatever else
+ * somebody adds is left alone.
  *
  * Somebody else who removes things may be a person who tries something, or a
  * network manager that does it again and again. The first is put back at once;
@@ -188,7 +189,30 @@ static void take(void *arg, const struct item *it)
 		h->v[h->n++] = *it;
 }
 
-static bool is_ours(const struct iface *i, const struct item *it)
+struct elsewhere {
+	const struct ip6 *address;
+	unsigned ifindex; /* ours */
+	bool found;
+};
+
+static void compare(void *arg, const struct host_addr *a)
+{
+	struct elsewhere *e = arg;
+
+	if (a->is_ip6 && a->ifindex != e->ifindex &&
+	    ip6_equal(&a->ip6, e->address))
+		e->found = true;
+}
+
+/* Another client may share our table; its rules are those of its addresses. */
+static bool is_elsewhere(struct iface *i, const struct ip6 *a)
+{
+	struct elsewhere e = {.address = a, .ifindex = i->ifindex};
+
+	return netlink_addresses(&i->requests, compare, &e) || e.found;
+}
+
+static bool is_ours(struct iface *i, const struct item *it)
 {
 	switch (it->kind) {
 	case ITEM_ADDRESS:
@@ -197,7 +221,7 @@ static bool is_ours(const struct iface *i, const struct item *it)
 	case ITEM_ROUTE:
 		return true;
 	case ITEM_RULE:
-		return it->table == i->table;
+		return it->table == i->table && !is_elsewhere(i, &it->ip6);
 	}
 	return false;
 }
@@ -214,7 +238,8 @@ static void failed(struct iface *i, const struct item *it, int error)
 		"cannot set %s on %s: %s\n  %s", text, i->name,
 		strerror(-error),
 		error == -EEXIST
-			? "there is another one: see  ip -6 route"
+			? "there is another one: see  ip -6 route\n"
+			  "  for one more client:  RouteTable N"
 			: "is IPv6 off there?  see  sysctl -a -r disable_ipv6");
 }
 

@@ -8,6 +8,7 @@
 #include <poll.h>
 #include <signal.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
@@ -32,6 +33,50 @@ struct output {
 	char line[LINE_SPACE];
 };
 
+/* Nobody but root may write to it. */
+static bool is_roots(const struct stat *st)
+{
+	return st->st_uid == 0 && !(st->st_mode & S_IWOTH) &&
+	       (st->st_gid == 0 || !(st->st_mode & S_IWGRP));
+}
+
+static void refuse(const char *what, const char *path)
+{
+	log_warning("%s is not run: others than root may change %s\n"
+		    "  do:  chown root %s; chmod go-w %s",
+		    what, strcmp(what, path) ? path : "it", path, path);
+}
+
+bool script_directory_usable(const char *path)
+{
+	struct stat st;
+
+	if (stat(path, &st) < 0 || !S_ISDIR(st.st_mode))
+		return false;
+	if (is_roots(&st))
+		return true;
+	refuse("what is in it", path);
+	return false;
+}
+
+/* Who may change a directory may put another file there. */
+static bool is_in_safe_place(const char *path)
+{
+	char *directory = strdup(path), *slash = strrchr(path, '/');
+	struct stat st;
+	bool safe;
+
+	if (!directory)
+		return false;
+	if (slash)
+		directory[slash == path ? 1 : slash - path] = '\0';
+	safe = stat(slash ? directory : ".", &st) == 0 && is_roots(&st);
+	if (!safe)
+		refuse(path, directory);
+	free(directory);
+	return safe;
+}
+
 bool script_usable(const char *path, bool must_exist)
 {
 	struct stat st;
@@ -47,13 +92,11 @@ bool script_usable(const char *path, bool must_exist)
 				    path);
 		return false;
 	}
-	if (st.st_uid == 0 && !(st.st_mode & S_IWOTH) &&
-	    (st.st_gid == 0 || !(st.st_mode & S_IWGRP)))
-		return true;
-	log_warning("%s is not run: others than root may change it\n"
-		    "  do:  chown root %s; chmod go-w %s",
-		    path, path, path);
-	return false;
+	if (!is_roots(&st)) {
+		refuse(path, path);
+		return false;
+	}
+	return is_in_safe_place(path);
 }
 
 static void say_line(struct output *o)

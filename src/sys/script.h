@@ -8,6 +8,9 @@
 /* May it be run? If not, and somebody should know why, that is logged. */
 bool script_usable(const char *path, bool must_exist);
 
+/* May what is in this directory be run? There may be no such directory. */
+bool script_directory_usable(const char *path);
+
 /*
  * Run it in / with this environment, no input, its output in our log; waits for
  * its end, or kills its process group. Its exit status, or -errno; a bad one is

@@ -129,6 +129,23 @@ def test_default_route(net, start, value):
               "address del 2001:db8:99::2/64 dev eth0")
 
 
+def test_two_clients_share_a_table(net, start):
+    """Each leaves the other's rule alone, while it is there."""
+    first = start("RouteTable 1000\n")
+    address = teredo.address_of(net.c1)
+    net.c1.write("/etc/miredo/second.conf", "ServerAddress 9.0.0.2\n"
+                 "InterfaceName second\nRouteTable 1000\n")
+    second = net.c1.daemon(["miredo", "-c", "/etc/miredo/second.conf",
+                            "--pidfile", "/run/second.pid"],
+                           pidfile="/run/second.pid")
+    wait_for(lambda: len(rules(net.c1)) == 2, "two rules")
+    assert address in rules(net.c1)
+    second.stop()
+    wait_for(lambda: len(rules(net.c1)) == 1, "the rule of the first")
+    assert rules(net.c1) == {address: "1000"}
+    assert "somebody else" not in first.log
+
+
 def test_table(net, start):
     daemon = start("RouteTable 1000\n")
     address = teredo.address_of(net.c1)

@@ -316,6 +316,52 @@ static void scripts_that_others_may_write(void **state)
 	assert_non_null(strstr(logged(), HOOK_SCRIPT " is not run"));
 }
 
+/* Who may change the directory may put a script there. */
+static void directory_that_others_may_write(void **state)
+{
+	(void)state;
+	if (geteuid() != 0)
+		skip();
+	be(true, a);
+	write_file(HOOK_DIRECTORY "/good", NOTE, 0755);
+	for (unsigned i = 0; i < 2; i++) {
+		assert_int_equal(chmod(HOOK_DIRECTORY, i ? 0755 : 0757), 0);
+		assert_int_equal(chown(HOOK_DIRECTORY, i ? 1000 : 0, 0), 0);
+		open_hooks();
+		tell();
+		assert_string_equal(told(), "");
+		assert_non_null(strstr(logged(), "others than root"));
+	}
+	assert_int_equal(chown(HOOK_DIRECTORY, 0, 0), 0);
+	write_file(HOOK_SCRIPT, NOTE, 0755);
+	assert_int_equal(chmod("/etc/miredo", 0757), 0);
+	open_hooks();
+	assert_null(h.script);
+	assert_int_equal(chmod("/etc/miredo", 0755), 0);
+	open_hooks();
+	assert_non_null(h.script);
+}
+
+/* The name is that of another daemon's interface by now: lo, here. */
+static void interface_of_another(void **state)
+{
+	(void)state;
+	if (geteuid() != 0)
+		skip();
+	be(true, a);
+	write_file(HOOK_DIRECTORY "/late", NOTE, 0755);
+	open_hooks();
+	h.iface = "lo";
+	h.ifindex = if_nametoindex("lo") + 1;
+	tell();
+	assert_string_equal(told(), "");
+	open_hooks();
+	h.iface = "lo";
+	h.ifindex = if_nametoindex("lo");
+	tell();
+	assert_int_not_equal(told()[0], '\0');
+}
+
 static void script_that_is_not_there(void **state)
 {
 	(void)state;
@@ -437,6 +483,8 @@ int main(void)
 		T(directory_in_order_with_more),
 		T(script_comes_before_directory),
 		T(scripts_that_others_may_write),
+		T(directory_that_others_may_write),
+		T(interface_of_another),
 		T(script_that_is_not_there),
 		T(hanging_script_is_killed),
 		T(script_may_leave_something_running),
