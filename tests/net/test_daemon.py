@@ -86,7 +86,7 @@ def test_fails_if_either_is_missing(net, accounts, message):
     """It will fail if either of these are missing, before anything else."""
     net.relay.accounts(**accounts)
     try:
-        for options in [], ["-f"], ["-s", "10.1.1.1"]:
+        for options in [], ["-f"], ["-s", "9.0.9.9"]:
             done = net.relay.run(["miredo", *options], check=False)
             assert done.returncode == 1
             assert message in done.stderr
