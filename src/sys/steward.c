@@ -71,14 +71,15 @@ static bool is_bool(const bool *b)
 	return c <= 1;
 }
 
-/* A word that a script may use without quotes. */
+/* A word that a script may use without quotes, and is no option. */
 static bool is_word(const char *s, size_t space)
 {
 	static const char letters[] = "abcdefghijklmnopqrstuvwxyz"
 				      "ABCDEFGHIJKLMNOPQRSTUVWXYZ"
 				      "0123456789.:-_";
 
-	return memchr(s, '\0', space) && s[strspn(s, letters)] == '\0';
+	return memchr(s, '\0', space) && s[0] != '-' &&
+	       s[strspn(s, letters)] == '\0';
 }
 
 static bool is_host(const char s[static HOST_SPACE])
@@ -136,8 +137,9 @@ static void remember(struct steward *s)
 	r = state_write(state, s->path);
 	if (r && !s->cannot_write)
 		log_error("cannot write %s: %s\n"
-			  "  the address may change with the next start",
-			  s->path, strerror(-r));
+			  "  the address may change with the next start%s",
+			  s->path, strerror(-r),
+			  r == -EACCES ? "; the directory must be root's" : "");
 	s->cannot_write = r != 0;
 	if (!r)
 		s->written = *state;
