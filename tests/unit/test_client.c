@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* The client: its address, servers, network and time. */
 #include "rig_client.h"
+#include "search.h"
 
 #include <string.h>
 
@@ -292,6 +293,32 @@ static void c1_address_of_the_name_changes_later(void **state)
 	is_state(&r, CLIENT_QUALIFIED, WHY_NONE, 1);
 	until_sent();
 	asked(&r, server_at);
+}
+
+/* C1: it was told early; when the old one is silent, it is asked. */
+static void c1_told_before_the_silence(void **state)
+{
+	unsigned names = status(&r)->wants_names;
+
+	(void)state;
+	server(&r, 0, OTHER, "11.0.0.2");
+	pass_answered(&r, SECONDS(100), client_at);
+	server(&r, 0, OTHER, "11.0.0.2");
+	sent_nothing(&r);
+	assert_int_equal(status(&r)->server_ip, server_at.ip);
+	until_sent();
+	unanswered(server_at);
+	forget_log();
+	is_state(&r, CLIENT_SILENT, WHY_SERVER, 1);
+	assert_int_equal(status(&r)->wants_names, names + 1);
+	pass(&r, SECONDS(0.1));
+	forget_log();
+	server(&r, 0, OTHER, "11.0.0.2"); /* what the name says, again */
+	answers_as(&r, other_server_at, OTHER, client_at);
+	server(&r, 0, OTHER, "11.0.0.2"); /* nothing new now */
+	answers_as(&r, other_second_at, OTHER, client_at);
+	is_state(&r, CLIENT_QUALIFIED, WHY_NONE, 2);
+	assert_true(same_ip6(status(&r)->address[0], ta_of(OTHER, client_at)));
 }
 
 /* ---- C6 ---- */
@@ -970,6 +997,37 @@ static void c21_bad_mappings(void **state)
 	forget_log();
 }
 
+/* C21, Z40: nobody is mapped to where a server of ours is. */
+static void c21_mapped_to_a_server(void **state)
+{
+	static const struct tuple *const bad[] = {
+		&server_at, &second_at, &other_server_at, &other_second_at};
+	const struct tuple port = {server_at.ip, 3545};
+	struct asked a;
+
+	(void)state;
+	two_servers();
+	for (int step = 0; step < 3; step++) {
+		const struct tuple *to = step == 1 ? &second_at : &server_at;
+
+		if (step == 2)
+			until_sent(); /* a check */
+		a = asked(&r, *to);
+		for (unsigned i = 0; i < ARRAY_SIZE(bad); i++) {
+			advert(&p, &a, SERVER, *bad[i]);
+			from_ip4(&r, DOOR_SERVICE, *to, &p);
+			dropped(&r, REASON_RA_INVALID);
+		}
+		is_state(&r, step == 2 ? CLIENT_QUALIFIED : CLIENT_ASKING,
+			 step == 2 ? WHY_NONE : WHY_START, step == 2);
+		/* Another port of its is nobody's but the NAT's. */
+		advert(&p, &a, SERVER, port);
+		from_ip4(&r, DOOR_SERVICE, *to, &p);
+		ended(&r, REASON_RA_TAKEN);
+	}
+	is_state(&r, CLIENT_QUALIFIED, WHY_NONE, 1);
+}
+
 /* C25: the byte that says that the key ends. */
 static void c25_key_ends(void **state)
 {
@@ -1333,6 +1391,75 @@ static void test_network_gone(void **state)
 	is_state(&r, CLIENT_QUALIFIED, WHY_NONE, 1);
 }
 
+/* It comes back as another one, without server: what counts is the new one. */
+static void test_network_gone_and_another(void **state)
+{
+	const struct tuple none = {0, 0};
+
+	(void)state;
+	pass_answered(&r, SECONDS(100), client_at);
+	network(&r, none);
+	is_state(&r, CLIENT_SILENT, WHY_NO_IPV4, 1);
+	pass(&r, SECONDS(3));
+	network(&r, other_local);
+	is_state(&r, CLIENT_SILENT, WHY_START, 1);
+	silent_for(SECONDS(3.5));
+	is_state(&r, CLIENT_SILENT, WHY_START, 1);
+	silent_for(SECONDS(1.5));
+	is_state(&r, CLIENT_ASKING, WHY_SERVER, 0);
+}
+
+/* ---- the search of the interval, C68-C70 ---- */
+
+static void confirmed_from(struct tuple local)
+{
+	struct asked a = asked_from(&r, server_at, local);
+
+	advert(&p, &a, SERVER, client_at);
+	from_ip4(&r, DOOR_SERVICE, server_at, &p);
+	ended(&r, REASON_RA_TAKEN);
+}
+
+/* A solicitation by the port that the search uses. */
+static void probed(struct tuple local)
+{
+	const struct sent *s = next_sent(&r);
+	struct ip6 from;
+
+	assert_int_equal(s->door, DOOR_PROBE);
+	teredo_link_local(&from, be16(s->p.b + 13 + 16), local);
+	assert_memory_equal(s->p.b + 13 + 8, from.b, sizeof(from.b));
+	sent_nothing(&r);
+	assert_true(status(&r)->wants_probe);
+}
+
+/* C70: a search knows nothing of networks: it begins again in the new one. */
+static void c70_network_changes(void **state)
+{
+	(void)state;
+	r.conf.client.learn_refresh = true;
+	start_client(&r);
+	answers(&r, server_at, client_at);
+	answers(&r, second_at, client_at);
+	probed(local_at);
+	pass(&r, SECONDS(1));
+	network(&r, other_local);
+	assert_false(status(&r)->wants_probe);
+	confirmed_from(other_local);
+	probed(other_local);
+	/* C68: what is concluded stays so. */
+	pass(&r, SECONDS(6));
+	forget_log();
+	assert_false(status(&r)->wants_probe);
+	r.node.client.search.interval = 90;
+	pass(&r, SECONDS(5));
+	network(&r, local_at);
+	confirmed_from(local_at);
+	sent_nothing(&r);
+	assert_false(status(&r)->wants_probe);
+	assert_int_equal(search_interval_s(&r.node.client), 90);
+}
+
 /* It goes while the server is silent: that makes it no longer. */
 static void test_network_gone_later(void **state)
 {
@@ -1435,6 +1562,7 @@ int main(void)
 		ASKING(c1_address_of_the_name_changes),
 		ASKING(c1_same_addresses),
 		QUALIFIED(c1_address_of_the_name_changes_later),
+		QUALIFIED(c1_told_before_the_silence),
 		QUALIFIED(c6_wanted),
 		ASKING(c6_unwanted_in_any_state),
 		QUALIFIED(c6_why_after_changes),
@@ -1461,6 +1589,7 @@ int main(void)
 		PREPARED(c20_flags_are_kept),
 		PREPARED(c20_flags_of_the_file),
 		ASKING(c21_bad_mappings),
+		PREPARED(c21_mapped_to_a_server),
 		QUALIFIED(c25_key_ends),
 		ASKING(x1_x3_advertisement),
 		QUALIFIED(c59_c63_intervals),
@@ -1476,6 +1605,8 @@ int main(void)
 		QUALIFIED(test_network_without_server),
 		QUALIFIED(test_network_without_server_but_peers),
 		QUALIFIED(test_network_gone),
+		QUALIFIED(test_network_gone_and_another),
+		PREPARED(c70_network_changes),
 		QUALIFIED(test_network_gone_later),
 		QUALIFIED(test_network_gone_is_still),
 		ASKING(test_network_gone_while_asking),
