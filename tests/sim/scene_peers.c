@@ -21,8 +21,8 @@ static bool is_open_to_known(enum nat_rule filtering)
 /*
  * What bubbles and the nonces of 6081 §5.2 can do. Behind a symmetric NAT, a
  * peer comes from a port that nobody knows before; so the other must let in
- * any port of that address. A symmetric mapping that lets everybody in is one
- * way only, unless the peer is lucky.
+ * any port of that address. If it does not, a symmetric mapping that lets
+ * everybody in is one way only, unless the peer is lucky.
  */
 static enum chance meeting(const struct nat *a, const struct nat *b)
 {
@@ -36,11 +36,9 @@ static enum chance meeting(const struct nat *a, const struct nat *b)
 			       ? MAY_MEET
 			       : NEVER_MEET;
 	t = nat_is_symmetric(a) ? a : b; /* t is the symmetric one */
-	if (t->filtering == NAT_INDEPENDENT)
-		return MAY_MEET;
 	if (is_open_to_known((t == a ? b : a)->filtering))
 		return MUST_MEET;
-	return NEVER_MEET;
+	return t->filtering == NAT_INDEPENDENT ? MAY_MEET : NEVER_MEET;
 }
 
 /* Kind of NAT of the first and of the second host: all pairs in turn. */
@@ -246,7 +244,7 @@ static void neighbours(struct stage *s, int discovery)
 	home_qualifies(s, &s->h, S(1));
 	home_qualifies(s, &s->h2, S(2));
 	if (discovery) {
-		run(s, S(303)); /* each has announced itself to the other */
+		run(s, S(13)); /* C72: who is new is welcomed */
 		meet(s, &s->h, &s->h2, S(1));
 		s->h.flow[0].on = false;
 		run(s, S(sim_below(&s->w, 500)));
