@@ -435,7 +435,8 @@ static void interface_set_down_comes_up(void **state)
 	assert_int_equal(count("inet6"), 3);
 	soon_logged("the interface was set down");
 	read_log();
-	assert_int_equal(count("\n"), 1);
+	/* On a slow machine it is seen in the midst of going down. */
+	assert_in_range(count("\n"), 1, 2);
 	assert_silence();
 }
 
