@@ -34,19 +34,6 @@ void contact_clear_limits(struct client *c, const struct recent_peer *e)
 	bubble_answered(&c->recent, &k, sizeof(k));
 }
 
-size_t contact_put_bubble(uint8_t *p, const struct ip6 *src,
-			  const struct ip6 *dst, uint8_t hops, uint32_t nonce)
-{
-	wire_put_ip6((void *)p, 0, NEXT_NONE, hops, src, dst);
-	if (nonce == 0)
-		return IP6_LEN;
-	p += IP6_LEN;
-	p[0] = TRAILER_NONCE;
-	p[1] = TRAILER_NONCE_LEN - 2;
-	put32(p + 2, nonce);
-	return IP6_LEN + TRAILER_NONCE_LEN;
-}
-
 void contact_cookie(const struct client *c, const struct recent_peer *e,
 		    struct ip6 *a)
 {
@@ -87,8 +74,8 @@ static void send_direct(struct client *c, const struct recent_peer *e,
 {
 	uint8_t *head = outbox_head(out);
 	struct teredo t;
-	size_t n = contact_put_bubble(head, &c->own[e->own].ip6, &e->address,
-				      BUBBLE_HOPS, e->nonce_got);
+	size_t n = wire_put_bubble(head, &c->own[e->own].ip6, &e->address,
+				   BUBBLE_HOPS, e->nonce_got);
 
 	teredo_unpack(&t, &e->address);
 	if (contact_is_valid(e, now) && !e->is_lan)
@@ -108,8 +95,8 @@ static void send_indirect(struct client *c, struct recent_peer *e, bool cookie,
 	e->nonce_sent = rng_nonce(&c->rng);
 	if (cookie)
 		contact_cookie(c, e, &src);
-	n = contact_put_bubble(head, &src, &e->address, BUBBLE_HOPS,
-			       cookie ? 0 : e->nonce_sent);
+	n = wire_put_bubble(head, &src, &e->address, BUBBLE_HOPS,
+			    cookie ? 0 : e->nonce_sent);
 	teredo_unpack(&t, &e->address);
 	(void)outbox_udp(out, DOOR_SERVICE,
 			 (struct tuple){t.server, TEREDO_PORT}, n, NULL, 0);
@@ -168,8 +155,8 @@ void contact_send_local(struct client *c, struct recent_peer *e, uint64_t now,
 			struct outbox *out)
 {
 	uint8_t *head = outbox_head(out);
-	size_t n = contact_put_bubble(head, &c->own[e->own].ip6, &e->address,
-				      BUBBLE_HOPS, 0);
+	size_t n = wire_put_bubble(head, &c->own[e->own].ip6, &e->address,
+				   BUBBLE_HOPS, 0);
 
 	note_attempt(c, e, now);
 	(void)outbox_neighbour(out, DOOR_SERVICE, e->lan, n, NULL, 0);
@@ -212,8 +199,8 @@ static void send_to_relay(struct client *c, unsigned own, const struct ip6 *to,
 			  struct outbox *out)
 {
 	const struct relay_key k = relay_key(relay);
-	size_t n = contact_put_bubble(outbox_head(out), &c->own[own].ip6, to,
-				      BUBBLE_HOPS, nonce);
+	size_t n = wire_put_bubble(outbox_head(out), &c->own[own].ip6, to,
+				   BUBBLE_HOPS, nonce);
 
 	bubble_note(&c->recent, &k, sizeof(k), now);
 	(void)outbox_udp(out, DOOR_SERVICE, relay, n, NULL, 0);

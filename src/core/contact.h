@@ -117,10 +117,6 @@ void contact_answer_relay(struct client *c, unsigned own, const struct ip6 *to,
 void contact_cookie(const struct client *c, const struct recent_peer *e,
 		    struct ip6 *a);
 
-/* A bubble: its length. nonce 0 = none. */
-size_t contact_put_bubble(uint8_t *p, const struct ip6 *src,
-			  const struct ip6 *dst, uint8_t hops, uint32_t nonce);
-
 /* There is no network: nothing is tried, and nothing waits for it. */
 void contact_stop(struct client *c);
 

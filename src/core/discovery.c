@@ -29,8 +29,8 @@ bool discovery_knows(const struct client *c, const struct recent_peer *e,
 
 void discovery_announce(struct client *c, struct outbox *out)
 {
-	size_t n = contact_put_bubble(outbox_head(out), &c->own[c->cur].ip6,
-				      &all_nodes, 1, 0);
+	size_t n = wire_put_bubble(outbox_head(out), &c->own[c->cur].ip6,
+				   &all_nodes, 1, 0);
 
 	outbox_group(out, n);
 }

@@ -111,14 +111,8 @@ static void send_bubble(struct relay *r, const struct peer *e, struct tuple to,
 		wire_put_origin((void *)p, own);
 		p += ORIGIN_LEN;
 	}
-	wire_put_ip6((void *)p, 0, NEXT_NONE, BUBBLE_HOPS, &source, &client);
-	p += IP6_LEN;
-	if (nonce) {
-		p[0] = TRAILER_NONCE;
-		p[1] = TRAILER_NONCE_LEN - 2;
-		put32(p + 2, e->nonce);
-		p += TRAILER_NONCE_LEN;
-	}
+	p += wire_put_bubble(p, &source, &client, BUBBLE_HOPS,
+			     nonce ? e->nonce : 0);
 	(void)outbox_udp(out, r->conf.door, to, (size_t)(p - head), NULL, 0);
 }
 

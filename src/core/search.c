@@ -145,8 +145,8 @@ static void send_bubble(struct client *c, uint64_t now, struct outbox *out)
 {
 	struct search *s = &c->search;
 	const struct tuple server = {s->qualify.primary, TEREDO_PORT};
-	size_t n = contact_put_bubble(outbox_head(out), &c->own[c->cur].ip6,
-				      &s->address, BUBBLE_HOPS, 0);
+	size_t n = wire_put_bubble(outbox_head(out), &c->own[c->cur].ip6,
+				   &s->address, BUBBLE_HOPS, 0);
 
 	(void)outbox_udp(out, DOOR_SERVICE, server, n, NULL, 0);
 	s->tries++;

@@ -199,3 +199,16 @@ void wire_put_ip6(struct wire_ip6 *ip, uint16_t plen, uint8_t next,
 	ip->src = *src;
 	ip->dst = *dst;
 }
+
+size_t wire_put_bubble(uint8_t *p, const struct ip6 *src, const struct ip6 *dst,
+		       uint8_t hops, uint32_t nonce)
+{
+	wire_put_ip6((void *)p, 0, NEXT_NONE, hops, src, dst);
+	if (nonce == 0)
+		return IP6_LEN;
+	p += IP6_LEN;
+	p[0] = TRAILER_NONCE;
+	p[1] = TRAILER_NONCE_LEN - 2;
+	put32(p + 2, nonce);
+	return IP6_LEN + TRAILER_NONCE_LEN;
+}

@@ -217,4 +217,9 @@ void wire_put_origin(struct wire_origin *o, struct tuple t);
 void wire_put_ip6(struct wire_ip6 *ip, uint16_t plen, uint8_t next,
 		  uint8_t hops, const struct ip6 *src, const struct ip6 *dst);
 
+/* A bubble (4380 §2.8), with a nonce trailer (6081 §4.2) unless nonce is 0: its
+ * length. */
+size_t wire_put_bubble(uint8_t *p, const struct ip6 *src, const struct ip6 *dst,
+		       uint8_t hops, uint32_t nonce);
+
 #endif
