@@ -291,7 +291,7 @@ static int reconcile(struct iface *i, const struct have *h)
 		r = r ? r : this;
 	}
 	for (unsigned k = 0; k < h->n; k++) {
-		if (is_ours(i, &h->v[k]) && find(i->want, i->n, &h->v[k]) < 0)
+		if (find(i->want, i->n, &h->v[k]) < 0 && is_ours(i, &h->v[k]))
 			item_remove(&i->requests, i->ifindex, &h->v[k]);
 	}
 	return r;

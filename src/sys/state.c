@@ -12,6 +12,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "../core/qualify.h"
 #include "log.h"
 #include "preflight.h"
 #include "state.h"
@@ -20,7 +21,6 @@
 enum {
 	STATE_MAX = 4096, /* bytes of a file */
 	STATE_PATH = 1100,
-	RANDOM_FLAGS = 0x3cff, /* 5991 §3.1: bits that are drawn */
 };
 
 static bool read_port(struct state *s, const char *value)
@@ -41,7 +41,7 @@ static bool read_flags(struct state *s, const char *value)
 	if (n == 0 || n > 4 || value[n])
 		return false;
 	flags = strtoul(value, NULL, 16);
-	if (flags & ~(unsigned long)RANDOM_FLAGS)
+	if (flags & ~(unsigned long)FLAGS_RANDOM)
 		return false;
 	s->flags = (uint16_t)flags;
 	s->has_flags = true;
@@ -143,6 +143,11 @@ static const char *read_file(struct state *s, int fd)
 	if (n == STATE_MAX || !read_text(s, text, (size_t)n))
 		return "damaged";
 	return NULL;
+}
+
+void state_path(char *path, size_t space, const char *dir, const char *iface)
+{
+	snprintf(path, space, "%s/%s.state", dir, iface);
 }
 
 void state_read(struct state *s, const char *path)

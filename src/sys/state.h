@@ -20,6 +20,9 @@ struct state {
 	char host[HOST_SPACE]; /* its name, as configured */
 };
 
+/* Where it is, for an interface. */
+void state_path(char *path, size_t space, const char *dir, const char *iface);
+
 /*
  * Read a file. A missing file is no error and leaves an empty state; so does
  * one that is damaged, with a warning in the log: a new port is better than no

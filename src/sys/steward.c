@@ -25,6 +25,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "../core/qualify.h"
 #include "hook.h"
 #include "iface.h"
 #include "log.h"
@@ -35,10 +36,7 @@ enum {
 	FINISH_MS = 5000,
 	LAST_WORD_MS = 1000,
 	STATE_PATH = CONF_PATH + IFNAMSIZ + 8,
-	STATE_FLAGS = 0x3cff,
 };
-
-static const char default_dir[] = "/var/lib/miredo";
 
 struct steward {
 	const struct conf *conf;
@@ -105,9 +103,9 @@ static bool is_valid(const struct steward *s, const struct steward_wish *w)
 	}
 	if (w->n == 2 && ip6_equal(&w->address[0], &w->address[1]))
 		return false;
-	return (w->state.flags & ~STATE_FLAGS) == 0 && is_host(w->state.host) &&
-	       IS_WORD(w->reason) && IS_WORD(w->server) && IS_WORD(w->nat) &&
-	       IS_WORD(w->mapped);
+	return (w->state.flags & ~FLAGS_RANDOM) == 0 &&
+	       is_host(w->state.host) && IS_WORD(w->reason) &&
+	       IS_WORD(w->server) && IS_WORD(w->nat) && IS_WORD(w->mapped);
 }
 
 static void answer(struct steward *s, int error)
@@ -307,10 +305,10 @@ static void make_directory(const struct steward *s)
 {
 	const char *dir = s->conf->state_dir;
 
-	if (mkdir(dir[0] ? dir : default_dir, 0755) < 0 && errno != EEXIST)
+	if (mkdir(dir, 0755) < 0 && errno != EEXIST)
 		log_warning("cannot create %s: %s\n"
 			    "  the address may change with the next start",
-			    dir[0] ? dir : default_dir, strerror(errno));
+			    dir, strerror(errno));
 }
 
 /* Our own, in the steward: nothing of the packet process stays open. */
@@ -339,8 +337,7 @@ static _Noreturn void serve(const struct conf *c, const char *iface,
 
 	s = (struct steward){.conf = c, .name = iface, .channel = channel};
 	settle(&s);
-	snprintf(s.path, sizeof(s.path), "%s/%s.state",
-		 c->state_dir[0] ? c->state_dir : default_dir, iface);
+	state_path(s.path, sizeof(s.path), c->state_dir, iface);
 	hooks_open(&s.hooks, c, iface, ifindex);
 	if (s.hooks.script)
 		iface_hush(iface);

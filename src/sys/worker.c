@@ -359,7 +359,7 @@ static void recall(struct clientrun *r, struct plan *p, const char *name)
 	const struct conf *c = p->conf;
 	char path[CONF_PATH + IFNAMSIZ + 8];
 
-	snprintf(path, sizeof(path), "%s/%s.state", c->state_dir, name);
+	state_path(path, sizeof(path), c->state_dir, name);
 	state_read(&r->state, path);
 	k->has_flags = r->state.has_flags;
 	k->flags = r->state.flags;
