@@ -34,6 +34,8 @@
 	X(TRAILER, "trailer",                                                  \
 	  "trailer that asks for the packet to be dropped")                    \
 	X(ROUTING, "routing-header", "Routing header inside")                  \
+	X(BAD_OFFLOAD, "bad-offload",                                          \
+	  "the kernel's header does not fit its packet")                       \
 	/* outer source */                                                     \
 	X(SRC_NOT_GLOBAL, "source-not-global", "IPv4 source is not global")    \
 	X(SRC_OWN, "source-own", "IPv4 source is an address of this host")     \

@@ -121,6 +121,17 @@ int ip6_icmp_type(const struct wire_ip6 *ip)
 	return ip6_payload(ip)[0];
 }
 
+size_t tcp_len(const uint8_t *p, size_t n)
+{
+	const struct wire_tcp *tcp = (const void *)p;
+	size_t len;
+
+	if (n < sizeof(*tcp))
+		return 0;
+	len = 4 * (size_t)(tcp->offset >> 4);
+	return len >= sizeof(*tcp) && len <= n ? len : 0;
+}
+
 static bool is_extension(uint8_t next)
 {
 	return next == NEXT_HOPOPTS || next == NEXT_DSTOPTS ||
@@ -154,6 +165,7 @@ enum reason ip6_upper(const struct wire_ip6 *ip, struct upper *u)
 		if (u->next == NEXT_FRAGMENT && be16(h + 2) & 0xfff8)
 			break;
 		u->routing |= u->next == NEXT_ROUTING;
+		u->single |= u->next == NEXT_FRAGMENT || u->next == NEXT_AUTH;
 		u->next = h[0];
 	}
 	u->p = c.p;

@@ -47,6 +47,8 @@ enum {
 	BUBBLE_HOPS = 64,
 
 	NEXT_HOPOPTS = 0, /* next header values */
+	NEXT_TCP = 6,
+	NEXT_UDP = 17,
 	NEXT_ROUTING = 43,
 	NEXT_FRAGMENT = 44,
 	NEXT_AUTH = 51,
@@ -64,6 +66,16 @@ enum {
 
 	UNREACHABLE_NO_ROUTE = 0, /* 4443 §3.1 */
 	UNREACHABLE_ADDRESS = 3,
+
+	TCP_FIN = 0x01, /* 9293 §3.1, 3168 §6.1 */
+	TCP_SYN = 0x02,
+	TCP_RST = 0x04,
+	TCP_PSH = 0x08,
+	TCP_ACK = 0x10,
+	TCP_URG = 0x20,
+	TCP_ECE = 0x40,
+	TCP_CWR = 0x80,
+	TCP_LEN_MAX = 60,
 };
 
 /* IPv6 header, 8200 §3. */
@@ -85,6 +97,29 @@ struct wire_icmp6 {
 	uint8_t body[4]; /* MTU; identifier and sequence; reserved */
 };
 static_assert(sizeof(struct wire_icmp6) == 8, "ICMPv6 header");
+
+/* UDP header, RFC 768. */
+struct wire_udp {
+	uint8_t src[2];
+	uint8_t dst[2];
+	uint8_t len[2];
+	uint8_t csum[2];
+};
+static_assert(sizeof(struct wire_udp) == 8, "UDP header");
+
+/* TCP header without options, 9293 §3.1. */
+struct wire_tcp {
+	uint8_t src[2];
+	uint8_t dst[2];
+	uint8_t seq[4];
+	uint8_t ack[4];
+	uint8_t offset; /* of the data, in words; four reserved bits */
+	uint8_t flags;
+	uint8_t window[2];
+	uint8_t csum[2];
+	uint8_t urgent[2];
+};
+static_assert(sizeof(struct wire_tcp) == 20, "TCP header");
 
 /* Origin indication, 4380 §5.1.1; port and address are inverted. */
 struct wire_origin {
@@ -189,9 +224,15 @@ enum reason ip6_check(const uint8_t *p, size_t n);
 /* Type of an ICMPv6 message right behind the IPv6 header; -1 if none. */
 int ip6_icmp_type(const struct wire_ip6 *ip);
 
+/* Length of the TCP header at p, options included; 0 if n bytes do not hold it.
+ */
+size_t tcp_len(const uint8_t *p, size_t n);
+
 /* Where the extension headers end. */
 struct upper {
 	bool routing;     /* there was a Routing header */
+	bool single;      /* a Fragment or Authentication header: it belongs to
+			     this packet, no other may have a copy */
 	uint8_t next;     /* what follows; NEXT_FRAGMENT if out of sight */
 	const uint8_t *p; /* n bytes of it */
 	size_t n;

@@ -199,16 +199,27 @@ static void close_packet(struct packet *p)
 	w16(p->b + 4, (unsigned)(p->n - 40));
 }
 
+static uint32_t sum_bytes(const uint8_t *b, size_t n)
+{
+	uint32_t sum = 0;
+
+	for (size_t i = 0; i < n; i++)
+		sum += i & 1 ? b[i] : (uint32_t)b[i] << 8;
+	return sum;
+}
+
+static uint16_t fold(uint32_t sum)
+{
+	sum = (sum & 0xffff) + (sum >> 16);
+	return (uint16_t)((sum & 0xffff) + (sum >> 16));
+}
+
 uint16_t icmp6_sum(const uint8_t *inner)
 {
 	size_t len = (size_t)(inner[4] << 8 | inner[5]);
-	uint32_t sum = (uint32_t)len + 58;
 
-	for (size_t i = 8; i < 40 + len; i++)
-		sum += i & 1 ? inner[i] : (uint32_t)inner[i] << 8;
-	sum = (sum & 0xffff) + (sum >> 16);
-	sum = (sum & 0xffff) + (sum >> 16);
-	return (uint16_t)~sum;
+	return (uint16_t)~fold((uint32_t)len + 58 +
+			       sum_bytes(inner + 8, 32 + len));
 }
 
 void fix_icmp6(struct packet *p)
@@ -263,6 +274,77 @@ void data_of(struct packet *p, struct ip6 from, struct ip6 to, size_t size,
 void data(struct packet *p, struct ip6 from, struct ip6 to)
 {
 	data_of(p, from, to, 104, 0xda);
+}
+
+/* The checksum field is zero; what to put there. */
+static uint16_t l4_sum(const struct packet *p, size_t l4, uint8_t next,
+		       const uint8_t *to, bool partial)
+{
+	uint32_t sum = (uint32_t)(p->n - l4) + next + sum_bytes(to, 16) +
+		       sum_bytes(p->b + 8, 16);
+
+	if (partial)
+		return fold(sum);
+	sum = (uint16_t)~fold(sum + sum_bytes(p->b + l4, p->n - l4));
+	return (uint16_t)(next == 17 && sum == 0 ? 0xffff : sum);
+}
+
+void fix_l4(struct packet *p)
+{
+	uint8_t *field = p->b + (p->b[6] == 6 ? 56 : 46);
+
+	w16(field, 0);
+	w16(field, l4_sum(p, 40, p->b[6], p->b + 24, false));
+}
+
+static void append16(struct packet *p, unsigned v)
+{
+	w16(p->b + p->n, v);
+	p->n += 2;
+}
+
+static void tcp_header(struct packet *p, const struct segment *s)
+{
+	const char *options = s->options ? s->options : "";
+	size_t at = p->n;
+
+	w32(p->b + at, s->seq);
+	w32(p->b + at + 4, s->ack ? s->ack : 77);
+	p->n += 8;
+	append16(p, s->flags ? s->flags : 0x10);
+	append16(p, s->window ? s->window : 500);
+	append16(p, 0);
+	append16(p, 0);
+	append_hex(p, options);
+	p->b[at + 8] = (uint8_t)((p->n - at + 4) / 4 << 4);
+}
+
+void build_l4(struct segment s, uint8_t next)
+{
+	struct ip6 to = s.to ? *s.to : client;
+	struct packet *p = s.p;
+	size_t l4;
+
+	header(p, s.from ? *s.from : native, to, s.extensions ? s.first : next,
+	       64);
+	append_hex(p, s.extensions ? s.extensions : "");
+	l4 = p->n;
+	append16(p, s.sport ? s.sport : 1000);
+	append16(p, s.dport ? s.dport : 2000);
+	if (next == 6) {
+		tcp_header(p, &s);
+	} else {
+		append16(p, (unsigned)s.payload + 8);
+		append16(p, 0);
+	}
+	for (size_t i = 0; i < s.payload; i++) {
+		size_t place = s.seq + i;
+
+		p->b[p->n++] = (uint8_t)(place * 7 + place / 256);
+	}
+	close_packet(p);
+	w16(p->b + l4 + (next == 6 ? 16 : 6),
+	    l4_sum(p, l4, next, s.last ? s.last->b : to.b, s.partial));
 }
 
 void build_rs(struct solicitation s)

@@ -74,6 +74,32 @@ struct solicitation {
 #define rs(...) build_rs((struct solicitation){.p = __VA_ARGS__})
 void build_rs(struct solicitation s);
 
+/*
+ * tcp(&p, .seq = 1000, .payload = 100): what is not said is as it should be,
+ * from the native host to the client. The payload is that part of an endless
+ * stream that begins at seq, for UDP too.
+ */
+struct segment {
+	struct packet *p;
+	const struct ip6 *from, *to;
+	const struct ip6 *last; /* destination of the pseudo-header */
+	uint8_t first;          /* next header of IPv6, with extensions */
+	const char *extensions; /* hex */
+	uint16_t sport, dport;
+	uint32_t seq, ack;
+	uint16_t window;
+	uint8_t flags;       /* 0: ACK */
+	const char *options; /* hex, whole words */
+	size_t payload;
+	bool partial; /* the checksum is that of the pseudo-header */
+};
+#define tcp(...) build_l4((struct segment){.p = __VA_ARGS__}, 6)
+#define udp(...) build_l4((struct segment){.p = __VA_ARGS__}, 17)
+void build_l4(struct segment s, uint8_t next);
+
+/* Put a right checksum into a TCP or UDP packet without extension headers. */
+void fix_l4(struct packet *p);
+
 /* Changes; offsets are those of an inner packet that nothing stands before. */
 void set_hops(struct packet *p, uint8_t hops);
 void set_ecn(struct packet *p, uint8_t ecn);
