@@ -9,6 +9,7 @@
 #include <string.h>
 
 #include "contact.h"
+#include "lease.h"
 #include "receive.h"
 #include "search.h"
 
@@ -503,6 +504,50 @@ enum reason client_from_ip6(struct client *c, const uint8_t *p, uint16_t len,
 		return why;
 	contact_sent(c, i, now, out);
 	return REASON_TO_IPV4;
+}
+
+bool client_super_from_ip6(struct client *c, const struct super *s,
+			   uint64_t now, struct outbox *out)
+{
+	const struct wire_ip6 *ip = (const void *)s->p;
+	int own = client_has_address(c) ? client_own(c, &ip->src) : -1;
+	uint32_t i;
+
+	if (own < 0 || !ip6_is_global(&ip->dst) ||
+	    gate_embeds_self(c->gate, &ip->dst) ||
+	    super_longest(s) > c->conf.mtu)
+		return false;
+	i = recent_find(&c->recent, (unsigned)own, &ip->dst);
+	if (i == RECENT_NONE ||
+	    !contact_is_open(recent_at(&c->recent, i), now) ||
+	    !contact_send_super(recent_at(&c->recent, i), out, s))
+		return false;
+	contact_sent(c, i, now, out);
+	return true;
+}
+
+/* Who has an entry that is good for both ways now, and is on the Internet. */
+bool client_lease(const struct client *c, struct lease *l, uint64_t now)
+{
+	bool up = l->way == LEASE_UP;
+	int own = client_own(c, up ? &l->dst : &l->src);
+	const struct recent_peer *e;
+	uint32_t i;
+
+	if (!client_has_address(c) || own < 0)
+		return false;
+	i = recent_find(&c->recent, (unsigned)own, up ? &l->src : &l->dst);
+	if (i == RECENT_NONE)
+		return false;
+	e = recent_at(&c->recent, i);
+	if (!contact_is_open(e, now) || e->is_lan ||
+	    client_is_server(c, e->tuple))
+		return false;
+	l->tuple = e->tuple;
+	l->door = DOOR_SERVICE;
+	l->mtu = c->conf.mtu;
+	l->until = lease_end(now, e->heard + PEER_VALID_S * NS_PER_S);
+	return true;
 }
 
 /* --- time --- */

@@ -174,6 +174,7 @@ struct client {
 	uint64_t announced;   /* local discovery, last */
 	uint64_t announce_at; /* local discovery; 0 = not on */
 	struct bucket bubbles, answers, tests, strangers, errors;
+	uint32_t moved; /* peers that are somewhere else now */
 };
 
 /* What a configuration gets that says nothing else. */
@@ -216,6 +217,15 @@ enum reason client_from_ip4(struct client *c, const struct datagram *d,
 /* A packet from the tunnel device: how it ended, or REASON_HELD. */
 enum reason client_from_ip6(struct client *c, const uint8_t *p, uint16_t len,
 			    uint64_t now, struct outbox *out);
+
+/* A super-packet from the tunnel device: see relay_super_from_ip6(). */
+bool client_super_from_ip6(struct client *c, const struct super *s,
+			   uint64_t now, struct outbox *out);
+
+struct lease;
+
+/* Fill in what node_lease() has begun; false if there is none. */
+bool client_lease(const struct client *c, struct lease *l, uint64_t now);
 
 /* Do what is due, as long as the outbox has room. */
 void client_timeout(struct client *c, uint64_t now, struct outbox *out);

@@ -204,6 +204,13 @@ enum reason contact_send(const struct recent_peer *e, struct outbox *out,
 		out, DOOR_SERVICE, e->tuple, head_len, body, body_len);
 }
 
+bool contact_send_super(const struct recent_peer *e, struct outbox *out,
+			const struct super *s)
+{
+	return (e->is_lan ? outbox_neighbour_super : outbox_super)(
+		       out, DOOR_SERVICE, e->tuple, s) == REASON_NONE;
+}
+
 /* C34: what was kept goes where the proof came from, in order. */
 static void release(struct client *c, struct recent_peer *e, uint64_t now,
 		    struct outbox *out)
@@ -216,6 +223,7 @@ static void release(struct client *c, struct recent_peer *e, uint64_t now,
 		e->talked = true;
 	}
 	while ((k = held_first(&c->held, e->held)) != NULL) {
+		out->at_once = true;
 		memcpy(outbox_head(out), k->data, k->len);
 		why = contact_send(e, out, k->len, NULL, 0);
 		drop_held(c, e, why == REASON_NONE ? REASON_RELEASED : why);
@@ -252,6 +260,8 @@ void contact_prove(struct client *c, uint32_t i, struct tuple from, bool is_lan,
 {
 	struct recent_peer *e = recent_at(&c->recent, i);
 
+	if (e->tuple.port && !tuple_equal(e->tuple, from))
+		c->moved++;
 	e->tuple = from;
 	e->is_lan = is_lan;
 	heard(c, i, now);

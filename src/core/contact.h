@@ -56,6 +56,10 @@ enum reason contact_check(const struct client *c, const struct ip6 *a);
 enum reason contact_send(const struct recent_peer *e, struct outbox *out,
 			 size_t head_len, const void *body, size_t body_len);
 
+/* All of a super-packet to it: false if it may not be. */
+bool contact_send_super(const struct recent_peer *e, struct outbox *out,
+			const struct super *s);
+
 /* A packet for a peer whose way is not known: REASON_HELD, or how it ended. */
 enum reason contact_reach(struct client *c, unsigned own, const uint8_t *p,
 			  uint16_t len, uint64_t now, struct outbox *out);

@@ -125,10 +125,12 @@ void contact_sent(struct client *c, uint32_t i, uint64_t now,
 
 /*
  * Who answers rarely goes on to do so: patience is lost slowly; but at once if
- * answers come thick and fast.
+ * answers come thick and fast. What comes all at once is one answer.
  */
 void contact_calm(struct recent_peer *e, uint64_t now)
 {
+	if (e->heard == now)
+		return;
 	e->in_a_row = now - e->heard < DENSE_NS ? e->in_a_row + 1 : 0;
 	if (e->in_a_row >= DENSE) {
 		e->patience = 0;

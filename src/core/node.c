@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #include "node.h"
 
+#include "decap.h"
+
 /* The client's part comes first, and the relay's behind it is aligned. */
 static size_t client_part(const struct node_conf *conf)
 {
@@ -67,8 +69,8 @@ static enum reason both(struct node *n, const struct datagram *d, uint64_t now,
 	return r;
 }
 
-void node_from_ip4(struct node *n, const struct datagram *d, uint64_t now,
-		   struct outbox *out)
+static enum reason judge(struct node *n, const struct datagram *d, uint64_t now,
+			 struct outbox *out)
 {
 	enum reason r;
 
@@ -82,18 +84,65 @@ void node_from_ip4(struct node *n, const struct datagram *d, uint64_t now,
 		r = relay_from_ip4(&n->relay, d, now, out);
 	else
 		r = REASON_NOT_OURS; /* of the client that does not work now */
-	stats_count(&n->stats, r);
+	return r;
 }
 
-void node_from_ip6(struct node *n, const uint8_t *p, uint16_t len, uint64_t now,
+void node_from_ip4(struct node *n, const struct datagram *d, uint64_t now,
 		   struct outbox *out)
 {
+	stats_count(&n->stats, judge(n, d, now, out));
+}
+
+bool node_train_from_ip4(struct node *n, struct train *t, uint64_t now,
+			 struct outbox *out)
+{
+	struct datagram d;
+
+	while (outbox_has_room(out) && train_next(t, &d)) {
+		const struct wire_ip6 *ip = train_plain(&d);
+		enum reason r;
+
+		if (ip && t->model && train_alike(t->model, ip)) {
+			/* What machines note of a packet, they would only note
+			 * again. */
+			const struct frame f = {.ip = ip, .len = d.len};
+
+			r = decapsulate(&f, d.ecn, out);
+		} else {
+			r = judge(n, &d, now, out);
+			t->model = r == REASON_TO_IPV6 ? ip : NULL;
+		}
+		stats_count(&n->stats, r);
+	}
+	return train_ended(t);
+}
+
+bool node_super_from_ip6(struct node *n, const struct super *s, uint64_t now,
+			 struct outbox *out)
+{
+	bool gone;
+
 	if (n->is_client && !n->is_native)
-		stats_count(&n->stats,
-			    client_from_ip6(&n->client, p, len, now, out));
+		gone = client_super_from_ip6(&n->client, s, now, out);
+	else
+		gone = n->is_relay &&
+		       relay_super_from_ip6(&n->relay, s, now, out);
+	if (gone)
+		stats_add(&n->stats, REASON_TO_IPV4, super_count(s));
+	return gone;
+}
+
+enum reason node_from_ip6(struct node *n, const uint8_t *p, uint16_t len,
+			  uint64_t now, struct outbox *out)
+{
+	enum reason r = REASON_NONE;
+
+	if (n->is_client && !n->is_native)
+		r = client_from_ip6(&n->client, p, len, now, out);
 	else if (n->is_relay)
-		stats_count(&n->stats,
-			    relay_from_ip6(&n->relay, p, len, now, out));
+		r = relay_from_ip6(&n->relay, p, len, now, out);
+	stats_count(&n->stats, r);
+	return r;
 }
 
 void node_native(struct node *n, bool native, uint64_t now, struct outbox *out)
@@ -118,4 +167,24 @@ uint64_t node_next(const struct node *n)
 	uint64_t client = n->is_client ? client_next(&n->client) : UINT64_MAX;
 
 	return relay < client ? relay : client;
+}
+
+uint32_t node_epoch(const struct node *n)
+{
+	return n->addresses + n->relay.moved + n->client.moved +
+	       n->client.status.version;
+}
+
+bool node_lease(const struct node *n, struct lease *l, enum lease_way way,
+		const struct wire_ip6 *ip, uint64_t now)
+{
+	*l = (struct lease){
+		.src = ip->src,
+		.dst = ip->dst,
+		.way = way,
+		.epoch = node_epoch(n),
+	};
+	if (n->is_client && !n->is_native)
+		return client_lease(&n->client, l, now);
+	return n->is_relay && relay_lease(&n->relay, l, now);
 }

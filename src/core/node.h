@@ -14,6 +14,7 @@
 #define CORE_NODE_H
 
 #include "client.h"
+#include "lease.h"
 #include "relay.h"
 #include "server.h"
 
@@ -37,6 +38,8 @@ struct node {
 	struct self self; /* kept up to date by the shell */
 	struct gate gate; /* rules set by the shell before the first packet */
 	struct stats stats;
+	uint32_t addresses; /* the shell counts up when it changes self or gate
+			     */
 	struct server server;
 	struct relay relay;
 	struct client
@@ -51,8 +54,33 @@ void node_init(struct node *n, const struct node_conf *conf,
 
 void node_from_ip4(struct node *n, const struct datagram *d, uint64_t now,
 		   struct outbox *out);
-void node_from_ip6(struct node *n, const uint8_t *p, uint16_t len, uint64_t now,
-		   struct outbox *out);
+/*
+ * Datagrams of a train, as many as the outbox has room for; true if that was
+ * all. What is decided is what node_from_ip4() would decide for
+ * each.
+ */
+bool node_train_from_ip4(struct node *n, struct train *t, uint64_t now,
+			 struct outbox *out);
+/*
+ * All segments of a super-packet at once; false if nothing was done, and they
+ * are to be handed over one by one.
+ */
+bool node_super_from_ip6(struct node *n, const struct super *s, uint64_t now,
+			 struct outbox *out);
+/* Returns how it ended, which is counted already. */
+enum reason node_from_ip6(struct node *n, const uint8_t *p, uint16_t len,
+			  uint64_t now, struct outbox *out);
+
+/*
+ * A plain packet (train.h) went this way just now: may other ones with the same
+ * addresses do so, too, without being asked about? Fills a lease if so.
+ */
+bool node_lease(const struct node *n, struct lease *l, enum lease_way way,
+		const struct wire_ip6 *ip, uint64_t now);
+
+/* Leases of another epoch are none. */
+uint32_t node_epoch(const struct node *n);
+
 /* Role auto: is there native IPv6 (4380 §5.5, C6)? */
 void node_native(struct node *n, bool native, uint64_t now, struct outbox *out);
 

@@ -20,6 +20,7 @@ static struct out *add(struct outbox *o, size_t head_len, const void *body,
 
 	assert(o->n <= OUT_MAX && head_len <= OUT_HEAD &&
 	       body_len <= INNER_MAX + TAIL_MAX);
+	a->super = NULL;
 	a->head = o->bytes + o->used;
 	a->head_len = (uint16_t)head_len;
 	a->body = body;
@@ -38,6 +39,13 @@ static void add_udp(struct outbox *o, enum door door, struct tuple to,
 	a->to = to;
 }
 
+static void add_super(struct outbox *o, enum door door, struct tuple to,
+		      const struct super *s)
+{
+	add_udp(o, door, to, 0, NULL, 0);
+	o->v[o->n - 1].super = s;
+}
+
 enum reason outbox_udp(struct outbox *o, enum door door, struct tuple to,
 		       size_t head_len, const void *body, size_t body_len)
 {
@@ -46,6 +54,25 @@ enum reason outbox_udp(struct outbox *o, enum door door, struct tuple to,
 	if (r == REASON_NONE)
 		add_udp(o, door, to, head_len, body, body_len);
 	return r;
+}
+
+enum reason outbox_super(struct outbox *o, enum door door, struct tuple to,
+			 const struct super *s)
+{
+	enum reason r = gate_target(o->gate, to);
+
+	if (r == REASON_NONE)
+		add_super(o, door, to, s);
+	return r;
+}
+
+void outbox_leased(struct outbox *o, enum door door, struct tuple to,
+		   const struct super *s)
+{
+	if (s->kind == SUPER_NONE)
+		add_udp(o, door, to, 0, s->p, s->len);
+	else
+		add_super(o, door, to, s);
 }
 
 enum reason outbox_neighbour(struct outbox *o, enum door door, struct tuple to,
@@ -58,11 +85,22 @@ enum reason outbox_neighbour(struct outbox *o, enum door door, struct tuple to,
 	return r;
 }
 
+enum reason outbox_neighbour_super(struct outbox *o, enum door door,
+				   struct tuple to, const struct super *s)
+{
+	enum reason r = gate_neighbour(o->gate, to);
+
+	if (r == REASON_NONE)
+		add_super(o, door, to, s);
+	return r;
+}
+
 void outbox_group(struct outbox *o, size_t head_len)
 {
 	struct out *a = add(o, head_len, NULL, 0);
 
 	a->kind = OUT_GROUP;
+	o->at_once = true;
 	a->door = DOOR_SERVICE;
 }
 

@@ -17,9 +17,10 @@
 #define CORE_OUTBOX_H
 
 #include "gate.h"
+#include "super.h"
 
 enum {
-	OUT_MAX = 128,     /* actions */
+	OUT_MAX = 512,     /* actions */
 	OUT_PER_CALL = 14, /* 8 released packets, and bubbles and tests */
 	OUT_HEAD = 1536,   /* the longest head: a released packet */
 	OUT_BYTES = 4 * OUT_PER_CALL * OUT_HEAD,
@@ -48,6 +49,8 @@ struct out {
 	struct tuple to;
 	const uint8_t *head, *body;
 	uint16_t head_len, body_len;
+	const struct super *super; /* send its segments; else NULL. The
+				      caller's, like the body */
 };
 
 /* A datagram as received. */
@@ -61,6 +64,9 @@ struct datagram {
 
 struct outbox {
 	const struct gate *gate;
+	bool at_once; /* run it before anybody else calls the machine: held
+			 packets are in here, and later ones of the same flow
+			 must not overtake them; or what is not to be shared */
 	unsigned n;
 	unsigned used;
 	struct out v[OUT_MAX];
@@ -73,6 +79,7 @@ static inline void outbox_clear(struct outbox *o)
 {
 	o->n = 0;
 	o->used = 0;
+	o->at_once = false;
 }
 
 static inline bool outbox_has_room(const struct outbox *o)
@@ -94,10 +101,23 @@ uint8_t *outbox_head(struct outbox *o);
 enum reason outbox_udp(struct outbox *o, enum door door, struct tuple to,
 		       size_t head_len, const void *body, size_t body_len);
 
-/* The same to a neighbour, by gate_neighbour() (C49). */
+/* The segments of a super-packet to a tuple. */
+enum reason outbox_super(struct outbox *o, enum door door, struct tuple to,
+			 const struct super *s);
+
+/* The same two to a neighbour, by gate_neighbour() (C49). */
 enum reason outbox_neighbour(struct outbox *o, enum door door, struct tuple to,
 			     size_t head_len, const void *body,
 			     size_t body_len);
+enum reason outbox_neighbour_super(struct outbox *o, enum door door,
+				   struct tuple to, const struct super *s);
+
+/*
+ * A super-packet, or one packet, by a lease (lease.h): to a tuple that passed
+ * the gate when the core granted it, and the gate has not changed since.
+ */
+void outbox_leased(struct outbox *o, enum door door, struct tuple to,
+		   const struct super *s);
 
 /* To the local discovery group, from the service port (4380 §5.2.8). */
 void outbox_group(struct outbox *o, size_t head_len);

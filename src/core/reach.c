@@ -264,6 +264,7 @@ static void release(struct relay *r, struct peer *e, struct outbox *out)
 	enum reason why;
 
 	while ((k = held_first(&r->held, e->held)) != NULL) {
+		out->at_once = true;
 		memcpy(outbox_head(out), k->data, k->len);
 		why = outbox_udp(out, r->conf.door,
 				 (struct tuple){e->ip, e->port}, k->len, NULL,
@@ -279,6 +280,9 @@ void relay_prove(struct relay *r, uint32_t i, struct tuple from, uint64_t now,
 	struct peer *e = peers_at(&r->peers, i);
 	uint32_t victim;
 
+	if (e->roll == ROLL_PROVEN &&
+	    (e->ip != from.ip || e->port != from.port))
+		r->moved++;
 	e->ip = from.ip;
 	e->port = from.port;
 	e->heard = now;

@@ -19,8 +19,13 @@ const char *reason_text(enum reason r)
 	return reasons[r].text;
 }
 
-void stats_count(struct stats *s, enum reason r)
+void stats_add(struct stats *s, enum reason r, unsigned n)
 {
 	if (r != REASON_NONE && r != REASON_HELD)
-		s->n[r]++;
+		__atomic_store_n(&s->n[r], s->n[r] + n, __ATOMIC_RELAXED);
+}
+
+void stats_count(struct stats *s, enum reason r)
+{
+	stats_add(s, r, 1);
 }

@@ -106,7 +106,11 @@ struct stats {
 const char *reason_name(enum reason r);
 const char *reason_text(enum reason r);
 
-/* Count the end of a packet; what is no end is not counted. */
+/*
+ * Count the end of a packet, or of n that end alike; what is no end is not
+ * counted. One thread counts, others may read meanwhile, one number at a time.
+ */
 void stats_count(struct stats *s, enum reason r);
+void stats_add(struct stats *s, enum reason r, unsigned n);
 
 #endif

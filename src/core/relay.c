@@ -7,6 +7,7 @@
 #include "relay.h"
 
 #include "decap.h"
+#include "lease.h"
 #include "reach.h"
 
 static const uint64_t VALID_NS = 30 * NS_PER_S; /* R5, 4380 §5.2.4 */
@@ -113,6 +114,42 @@ enum reason relay_from_ip6(struct relay *r, const uint8_t *p, uint16_t len,
 	why = outbox_udp(out, r->conf.door, (struct tuple){e->ip, e->port}, 0,
 			 p, len); /* R5 */
 	return why == REASON_NONE ? REASON_TO_IPV4 : why;
+}
+
+bool relay_super_from_ip6(struct relay *r, const struct super *s, uint64_t now,
+			  struct outbox *out)
+{
+	const struct wire_ip6 *ip = (const void *)s->p;
+	const struct peer *e;
+	uint32_t i;
+
+	if (!ip6_is_teredo(&ip->dst, r->gate->prefix) ||
+	    check_native(r, &ip->src) != REASON_NONE ||
+	    super_longest(s) > r->conf.mtu)
+		return false;
+	i = peers_find(&r->peers, &ip->dst);
+	if (i == PEER_NONE || !is_valid(peers_at(&r->peers, i), now))
+		return false;
+	e = peers_at(&r->peers, i);
+	return outbox_super(out, r->conf.door, (struct tuple){e->ip, e->port},
+			    s) == REASON_NONE;
+}
+
+/* Who has an entry that is good for both ways now. */
+bool relay_lease(const struct relay *r, struct lease *l, uint64_t now)
+{
+	uint32_t i =
+		peers_find(&r->peers, l->way == LEASE_UP ? &l->src : &l->dst);
+	const struct peer *e;
+
+	if (i == PEER_NONE || !is_valid(peers_at(&r->peers, i), now))
+		return false;
+	e = peers_at(&r->peers, i);
+	l->tuple = (struct tuple){e->ip, e->port};
+	l->door = r->conf.door;
+	l->mtu = r->conf.mtu;
+	l->until = lease_end(now, e->heard + VALID_NS);
+	return true;
 }
 
 /* Does this bubble show that its sender has got our last one? */

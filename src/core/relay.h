@@ -62,6 +62,7 @@ struct relay {
 	struct held held;
 	struct bucket strangers, answers, repeats, known, errors;
 	struct bucket sources[RELAY_SOURCES];
+	uint32_t moved; /* proven peers that are somewhere else now */
 };
 
 /* What a configuration gets that says nothing else (spec values). */
@@ -82,6 +83,18 @@ enum reason relay_from_ip4(struct relay *r, const struct datagram *d,
 /* A packet from the tunnel device: how it ended, or REASON_HELD. */
 enum reason relay_from_ip6(struct relay *r, const uint8_t *p, uint16_t len,
 			   uint64_t now, struct outbox *out);
+
+/*
+ * A super-packet from the tunnel device: true if all of it leaves at once; else
+ * nothing was done, and its segments are to be handed over one by one.
+ */
+bool relay_super_from_ip6(struct relay *r, const struct super *s, uint64_t now,
+			  struct outbox *out);
+
+struct lease;
+
+/* Fill in what node_lease() has begun; false if there is none. */
+bool relay_lease(const struct relay *r, struct lease *l, uint64_t now);
 
 /* Something valid came from this client: trust it, send what is held (R18). */
 void relay_heard(struct relay *r, const struct ip6 *client, struct tuple from,

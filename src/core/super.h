@@ -69,6 +69,12 @@ enum reason super_parse(struct super *s, uint8_t *p, size_t n);
 /* Number of segments, at least 1. */
 unsigned super_count(const struct super *s);
 
+/* Length of the longest of them. */
+static inline uint32_t super_longest(const struct super *s)
+{
+	return s->kind == SUPER_NONE ? s->len : (uint32_t)s->head_len + s->seg;
+}
+
 /* The payload of segment i; the whole packet if it is one. */
 const uint8_t *super_payload(const struct super *s, unsigned i, size_t *len);
 

@@ -1,0 +1,71 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * Leases: what the core has decided about packets between two addresses, for a
+ * quarter of a second. With several threads, one at a time calls the core; a
+ * lease lets each of them pass on the packets of established peers meanwhile,
+ * and whoever has one shares nothing with anybody. Four times a second a packet
+ * of each flow takes the long way and renews its lease, so the core sees that a
+ * peer is heard, or is silent, a little coarser than with one thread.
+ *
+ * A lease is for plain packets of TCP and UDP (train.h) only. It ends early
+ * when something changes that the core would heed: it counts up its epoch then.
+ * What a lease lets pass is what the core would have let pass when it was
+ * granted; all else is left to the core, in order.
+ *
+ * The table belongs to one thread. It is small, and an entry makes room for
+ * another one of the same hash: what is missing costs time only.
+ */
+#ifndef CORE_LEASE_H
+#define CORE_LEASE_H
+
+#include "hash.h"
+#include "train.h"
+
+enum {
+	LEASES = 256,
+	LEASE_MS = 250,
+};
+
+enum lease_way {
+	LEASE_UP,   /* from a peer to the IPv6 side */
+	LEASE_DOWN, /* from the IPv6 side to a peer */
+};
+
+struct lease {
+	struct ip6 src, dst;
+	struct tuple tuple; /* where the peer is */
+	enum lease_way way;
+	enum door door; /* it sends from, and we too */
+	uint16_t mtu;   /* LEASE_DOWN */
+	uint32_t epoch;
+	uint64_t until; /* ns; 0 = no lease */
+};
+
+struct leases {
+	struct hash_key key;
+	struct lease v[LEASES];
+};
+
+/* Of a lease that is granted now, for what is valid until then. */
+static inline uint64_t lease_end(uint64_t now, uint64_t valid)
+{
+	uint64_t end = now + LEASE_MS * UINT64_C(1000000);
+
+	return end < valid ? end : valid;
+}
+
+/* What the core grants, it grants by this: see node_lease(). */
+void lease_put(struct leases *ls, const struct lease *l);
+
+/*
+ * Pass on what there are leases for: datagrams of a train from t->at on, a
+ * packet, or all segments of a super-packet. True if that was all of it. How
+ * packets end is counted in stats. epoch: of the core, now.
+ */
+bool lease_train(const struct leases *ls, struct train *t, uint32_t epoch,
+		 uint64_t now, struct stats *stats, struct outbox *out);
+bool lease_packet(const struct leases *ls, const struct super *s,
+		  uint32_t epoch, uint64_t now, struct stats *stats,
+		  struct outbox *out);
+
+#endif
