@@ -130,7 +130,7 @@ static void configure(struct plan *p, struct conf *c, const struct options *o)
 		exit(in_options ? STATUS_USAGE : STATUS_FAILED);
 	}
 	report_log(&r, SEVERITY_NOTE);
-	plan_make(p, c, o, memory_size());
+	plan_make(p, c, o, memory_size(), memory_processors());
 	if (o->n_servers && !p->node.is_client)
 		log_warning("\"%s\" is ignored: only a client asks a server",
 			    o->servers[0]);

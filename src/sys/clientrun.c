@@ -54,7 +54,7 @@ static void tell_server(struct loop *l, unsigned i, uint64_t now)
 	r->told[i] = true;
 	r->wanted[i] = false;
 	loop_make_room(l);
-	client_server(&l->node.client, i, first, second, now, &l->out);
+	client_server(&l->node.client, i, first, second, now, loop_out(l));
 }
 
 /* Once, until it can be: what the core does not know it must be told, too. */
@@ -76,7 +76,7 @@ static void say_failed(struct loop *l, const struct resolver_answer *a,
 			    host_of(r, a->name), gai_strerror(a->error));
 	r->said[a->name] = true;
 	loop_make_room(l);
-	client_server(&l->node.client, a->name / 2, 0, 0, now, &l->out);
+	client_server(&l->node.client, a->name / 2, 0, 0, now, loop_out(l));
 }
 
 static void take_answer(struct loop *l, const struct resolver_answer *a,
@@ -163,7 +163,7 @@ static void report_network(struct loop *l, uint64_t now)
 		  ip4_text(r->way.source), r->way.oif,
 		  ip4_text(r->way.gateway));
 	loop_make_room(l);
-	client_network(&l->node.client, local, now, &l->out);
+	client_network(&l->node.client, local, now, loop_out(l));
 	if (local.ip)
 		names_hurry(&r->names, now);
 	loop_flush(l);
@@ -210,7 +210,7 @@ static void look_at_native(struct loop *l, uint64_t now)
 	if (!l->node.is_relay)
 		return;
 	loop_make_room(l);
-	node_native(&l->node, native, now, &l->out);
+	node_native(&l->node, native, now, loop_out(l));
 	loop_flush(l);
 }
 
@@ -395,18 +395,22 @@ void clientrun_doors(struct loop *l)
 	bool wants = l->node.client.status.wants_probe && r->probe >= 0;
 	char old;
 
-	if (wants == (l->door[DOOR_PROBE] >= 0))
+	if (wants == r->is_probing)
 		return;
-	if (wants) {
-		/* What came while nobody listened. */
-		while (recv(r->probe, &old, 1, MSG_DONTWAIT) >= 0)
-			;
-		l->door[DOOR_PROBE] = r->probe;
-		loop_watch_door(l, DOOR_PROBE);
-	} else {
+	r->is_probing = wants;
+	if (!wants) {
 		loop_unwatch(l, r->probe);
-		l->door[DOOR_PROBE] = -1;
+		return;
 	}
+	/* What came while nobody listened. */
+	while (recv(r->probe, &old, 1, MSG_DONTWAIT) >= 0)
+		;
+	loop_watch(l, r->probe, (enum source)(SOURCE_DOOR + DOOR_PROBE));
+}
+
+bool clientrun_is_behind(const struct loop *l)
+{
+	return l->client->version != l->node.client.status.version;
 }
 
 void clientrun_look(struct loop *l, uint64_t now)
@@ -414,7 +418,7 @@ void clientrun_look(struct loop *l, uint64_t now)
 	struct clientrun *r = l->client;
 	const struct client_status *s = &l->node.client.status;
 
-	if (s->version == r->version)
+	if (!clientrun_is_behind(l))
 		return;
 	r->version = s->version;
 	clientrun_doors(l);
@@ -463,7 +467,7 @@ void clientrun_check(struct loop *l, uint64_t now)
 		 "  start again to apply a changed configuration");
 	names_hurry(&l->client->names, now);
 	loop_make_room(l);
-	client_check(&l->node.client, now, &l->out);
+	client_check(&l->node.client, now, loop_out(l));
 	loop_flush(l);
 }
 
@@ -473,6 +477,8 @@ void clientrun_watch(struct loop *l)
 {
 	struct clientrun *r = l->client;
 
+	/* Sends; it is listened to when the core wants that. */
+	l->lane[0].door[DOOR_PROBE] = r->probe;
 	loop_watch(l, r->steward, SOURCE_STEWARD);
 	loop_watch(l, r->resolver, SOURCE_RESOLVER);
 	loop_watch(l, netlink_fd(&r->watch.events), SOURCE_WAY);

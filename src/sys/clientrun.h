@@ -26,6 +26,7 @@ struct clientrun {
 	const struct plan *plan;
 	int steward, resolver; /* -1 = none */
 	int probe;             /* the secondary port of §5.2.7; -1 = none */
+	bool is_probing;       /* it is listened to */
 	struct neighbours neighbours; /* fd -1 = no local discovery */
 	struct names names;
 	struct way_watch watch;
@@ -64,10 +65,11 @@ void clientrun_addresses(struct loop *l, uint64_t now);
 uint64_t clientrun_next(const struct clientrun *r);
 void clientrun_timeout(struct loop *l, uint64_t now);
 
-/* Before the outbox is run: have the doors open that the core wants. */
+/* When the core was called: listen where it wants us to. */
 void clientrun_doors(struct loop *l);
 
 /* After each round: has the client's state changed? */
+bool clientrun_is_behind(const struct loop *l);
 void clientrun_look(struct loop *l, uint64_t now);
 
 /* SIGHUP: ask everybody again. SIGUSR1: how are we? */

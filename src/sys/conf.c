@@ -24,6 +24,7 @@
 #include <syslog.h>
 
 #include "conf.h"
+#include "lane.h"
 #include "value.h"
 
 enum kind {
@@ -279,6 +280,39 @@ static bool set_second(struct conf *c, const struct directive *d, const char *s)
 			  s);
 }
 
+static bool set_threads(struct conf *c, const struct directive *d,
+			const char *s)
+{
+	if (strcasecmp(s, "auto") != 0)
+		return value_number(&c->threads, s, d->min, d->max);
+	c->threads = 0;
+	return true;
+}
+
+static bool set_offload(struct conf *c, const struct directive *d,
+			const char *s)
+{
+	bool yes;
+
+	(void)d;
+	if (!value_bool(&yes, s))
+		return offload_parse(&c->offloads, s);
+	c->offloads = yes ? OFFLOAD_ALL : 0;
+	return true;
+}
+
+static bool set_dscp(struct conf *c, const struct directive *d, const char *s)
+{
+	uint32_t n = 0;
+
+	(void)d;
+	c->copy_dscp = strcasecmp(s, "copy") == 0;
+	if (!c->copy_dscp && !value_number(&n, s, 0, 63))
+		return false;
+	c->dscp = (uint8_t)n;
+	return true;
+}
+
 #define YES_NO .allowed = "yes or no"
 #define LATER  .kind = KIND_LATER
 #define GONE   .kind = KIND_GONE
@@ -360,6 +394,11 @@ static const struct directive directives[] = {
 	{"NonceRequired", set_bool, FIELD(nonce_required), YES_NO},
 	{"BindInterface", set_iface, FIELD(bind_iface), .max = IFNAMSIZ,
 	 .allowed = "the name of an interface"},
+	{"Threads", set_threads, .min = 1, .max = LANES_MAX,
+	 .allowed = "auto, or 1 to 4"},
+	{"Offload", set_offload,
+	 .allowed = "yes, no, or some of tso uso gso gro"},
+	{"DSCP", set_dscp, .allowed = "0 to 63, or copy"},
 	{"Mark", set_mark, .allowed = "0 to 4294967295, or 0x0 to 0xffffffff"},
 
 	{"DiscoveryNetmask", LATER,
@@ -397,6 +436,7 @@ void conf_defaults(struct conf *c)
 		.nonce_required = true,
 		.route_metric = 1029,
 		.state_dir = "/var/lib/miredo",
+		.offloads = OFFLOAD_ALL,
 	};
 }
 

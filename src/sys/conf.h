@@ -14,6 +14,7 @@
 #include "../core/client.h"
 #include "../core/gate.h"
 #include "../core/relay.h"
+#include "offload.h"
 #include "report.h"
 #include "value.h"
 
@@ -92,6 +93,12 @@ struct conf {
 	uint32_t route_metric, route_table; /* table 0 = main */
 	char hook_script[CONF_PATH];        /* empty = the usual one */
 	char state_dir[CONF_PATH];
+
+	/* of how packets are carried */
+	uint32_t threads;  /* 0 = by the processor */
+	unsigned offloads; /* enum offload: those that may be used */
+	bool copy_dscp;
+	uint8_t dscp;
 
 	/* of the service port */
 	char bind_iface[IFNAMSIZ];

@@ -3,18 +3,14 @@
  * The loop (see loop.h).
  *
  * Order within a wake-up: packets first, in the order in which epoll names
- * their sources, then what is due. All of a batch passes through the core, or
- * as much as the outbox holds; then the outbox is run; only then is a buffer
- * used again, for the outbox points into it.
- *
- * The outbox is run socket by socket, so that each gets its datagrams in one
- * system call whatever their order in between.
+ * their sources, then what is due.
  */
 #include <errno.h>
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/epoll.h>
+#include <sys/eventfd.h>
 #include <sys/signalfd.h>
 #include <sys/socket.h>
 #include <sys/timerfd.h>
@@ -48,11 +44,6 @@ void loop_watch(struct loop *l, int fd, enum source source)
 	watch(l, fd, source);
 }
 
-void loop_watch_door(struct loop *l, enum door door)
-{
-	watch(l, l->door[door], SOURCE_DOOR + (uint32_t)door);
-}
-
 void loop_unwatch(struct loop *l, int fd)
 {
 	epoll_ctl(l->epoll, EPOLL_CTL_DEL, fd, NULL);
@@ -69,6 +60,18 @@ static int open_sunset(time_t at)
 	return fd;
 }
 
+static void open_threads(struct loop *l)
+{
+	const int flags = EFD_CLOEXEC | EFD_NONBLOCK;
+
+	l->call = l->lanes > 1 ? eventfd(0, flags) : -1;
+	l->end = l->lanes > 1 ? eventfd(0, flags) : -1;
+	if (l->lanes > 1 && (l->call < 0 || l->end < 0))
+		die("cannot start: %s", strerror(errno));
+	pthread_mutex_init(&l->lock, NULL);
+	watch(l, l->call, SOURCE_CALL);
+}
+
 void loop_open(struct loop *l, time_t sunset)
 {
 	l->epoll = epoll_create1(EPOLL_CLOEXEC);
@@ -80,22 +83,20 @@ void loop_open(struct loop *l, time_t sunset)
 	    (sunset && l->sunset < 0))
 		die("cannot start: %s", strerror(errno));
 	l->refresh_at = 0; /* things may have changed since they were opened */
-	outbox_init(&l->out, &l->node.gate);
-	udp_batch_init(&l->udp);
 	for (unsigned i = 0; i < DOORS; i++)
-		loop_watch_door(l, (enum door)i);
-	watch(l, l->tun, SOURCE_TUN);
+		watch(l, l->lane[0].door[i], SOURCE_DOOR + i);
+	watch(l, l->lane[0].tun, SOURCE_TUN);
 	watch(l, l->channel, SOURCE_CHANNEL);
 	watch(l, l->signals, SOURCE_SIGNALS);
 	watch(l, netlink_fd(&l->watch->events), SOURCE_ADDRESSES);
 	watch(l, l->sunset, SOURCE_SUNSET);
 	watch(l, l->timer, SOURCE_TIMER);
+	open_threads(l);
 	if (l->client)
 		clientrun_watch(l);
 }
 
-/* The clock that goes on while the host sleeps: so do the NATs' (ns). */
-static uint64_t clock_now(void)
+uint64_t clock_now(void)
 {
 	struct timespec t;
 
@@ -103,96 +104,68 @@ static uint64_t clock_now(void)
 	return (uint64_t)t.tv_sec * NS_PER_S + (uint64_t)t.tv_nsec;
 }
 
-/* Where an action goes: a door, or one of these. */
-enum {
-	SINK_IP6 = DOORS,
-	SINK_GROUP,
-	SINKS,
-};
+/* --- the lock --- */
 
-static unsigned sink_of(const struct out *o)
+void loop_enter(struct loop *l)
 {
-	switch (o->kind) {
-	case OUT_UDP:
-		break;
-	case OUT_IP6:
-		return SINK_IP6;
-	case OUT_GROUP:
-		return SINK_GROUP;
-	}
-	return (unsigned)o->door;
+	if (l->lanes > 1)
+		pthread_mutex_lock(&l->lock);
 }
 
-static unsigned send_group(const struct loop *l, const struct out *const *v,
-			   unsigned n)
-{
-	unsigned refused = 0;
+static uint64_t next_deadline(const struct loop *l);
 
-	for (unsigned i = 0; i < n; i++)
-		refused += neighbours_send(&l->client->neighbours,
-					   l->door[DOOR_SERVICE], v[i]);
-	return refused;
+/* The core has changed its mind about the time, or what the client is. */
+static bool is_called(const struct loop *l)
+{
+	return next_deadline(l) < l->armed ||
+	       (l->client && clientrun_is_behind(l));
 }
 
-static unsigned send_batch(const struct loop *l, unsigned sink,
-			   const struct out *const *v, unsigned n)
+/*
+ * Another lane's packets may make something due sooner than the loop knows. If
+ * its timer is not set, it is awake and will see.
+ */
+void loop_leave(struct loop *l, const struct lane *lane)
 {
-	if (sink < DOORS)
-		return udp_send(l->door[sink], v, n);
-	if (sink == SINK_GROUP)
-		return send_group(l, v, n);
-	if (l->tun >= 0)
-		return tun_send(l->tun, v, n);
-	return raw6_send(l->raw6, v, n);
+	const uint64_t one = 1;
+
+	if (l->client)
+		clientrun_doors(l);
+	if (l->lanes < 2)
+		return;
+	__atomic_store_n(&l->epoch, node_epoch(&l->node), __ATOMIC_RELEASE);
+	if (lane != &l->lane[0] && is_called(l) &&
+	    write(l->call, &one, sizeof(one)) < 0)
+		log_debug("the loop is called already");
+	pthread_mutex_unlock(&l->lock);
+}
+
+static void on_call(struct loop *l)
+{
+	uint64_t times;
+
+	if (read(l->call, &times, sizeof(times)) < 0)
+		log_debug("called for nothing");
+}
+
+/* --- packets --- */
+
+struct outbox *loop_out(struct loop *l)
+{
+	return &l->lane[0].out;
 }
 
 void loop_flush(struct loop *l)
 {
 	if (l->client)
 		clientrun_doors(l);
-	for (unsigned sink = 0; sink < SINKS && l->out.n; sink++) {
-		const struct out *v[BATCH];
-		unsigned n = 0, refused = 0;
-
-		for (unsigned i = 0; i < l->out.n; i++) {
-			if (sink_of(&l->out.v[i]) != sink)
-				continue;
-			v[n++] = &l->out.v[i];
-			if (n == BATCH) {
-				refused += send_batch(l, sink, v, n);
-				n = 0;
-			}
-		}
-		if (n)
-			refused += send_batch(l, sink, v, n);
-		l->unsent += refused;
-	}
-	outbox_clear(&l->out);
+	lane_flush(&l->lane[0]);
 }
 
 void loop_make_room(struct loop *l)
 {
-	if (!outbox_has_room(&l->out))
+	if (!outbox_has_room(loop_out(l)))
 		loop_flush(l);
-}
-
-static void on_door(struct loop *l, enum door door, uint64_t now)
-{
-	/* What may fail here is want of memory, and passes: errors of earlier
-	 * datagrams are only reported to those who ask (IP_RECVERR) or have
-	 * connected the socket. */
-	int n = udp_receive(l->door[door], door, &l->udp);
-
-	for (int i = 0; i < n; i++) {
-		if (udp_is_cut(&l->udp, i)) {
-			/* Its head may look like a packet that is whole. */
-			stats_count(&l->node.stats, REASON_OVERSIZE);
-			continue;
-		}
-		loop_make_room(l);
-		node_from_ip4(&l->node, &l->udp.d[i], now, &l->out);
-	}
-	loop_flush(l);
 }
 
 void loop_finish(struct loop *l, int status)
@@ -213,22 +186,6 @@ static void lose_tunnel(struct loop *l)
 				      "it",
 			  l->client ? "it" : "them");
 	loop_finish(l, STATUS_FAILED);
-}
-
-static void on_tun(struct loop *l, uint64_t now)
-{
-	int n = tun_receive(l->tun, &l->packets);
-
-	if (n < 0) {
-		lose_tunnel(l);
-		return;
-	}
-	for (int i = 0; i < n; i++) {
-		loop_make_room(l);
-		node_from_ip6(&l->node, l->packets.bytes[i], l->packets.len[i],
-			      now, &l->out);
-	}
-	loop_flush(l);
 }
 
 /* A few counters a line, so that a person can read it. */
@@ -255,14 +212,40 @@ static void log_counters(const struct stats *s)
 		log_info("counters:%s", line);
 }
 
+/* What the lanes have carried, in all. */
+static void log_lanes(const struct loop *l)
+{
+	struct lane_counts c;
+	char names[OFFLOAD_NAMES];
+
+	lanes_count(l, &c);
+	offload_names(names, l->offloads);
+	log_info("threads: %u, offloads: %s", l->lanes, names);
+	log_info("from IPv4: %llu datagrams in %llu pieces; to IPv6: %llu "
+		 "packets in %llu",
+		 c.datagrams, c.trains, c.written, c.writes);
+	if (l->tun.n)
+		log_info("from IPv6: %llu packets in %llu pieces; to IPv4: "
+			 "%llu datagrams in %llu",
+			 c.packets, c.supers, c.sent, c.sends);
+	if (c.refused)
+		log_info("refused by the kernel when sent: %llu", c.refused);
+	if (c.cut_here)
+		log_info("cut here, as the kernel would not: %llu", c.cut_here);
+	if (c.bad_csum)
+		log_info("with a wrong checksum, passed on as they were: %llu",
+			 c.bad_csum);
+}
+
 static void log_state(const struct loop *l)
 {
 	const uint32_t *n = l->node.relay.peers.n;
 
-	log_counters(&l->node.stats);
-	if (l->unsent)
-		log_info("refused by the kernel when sent: %llu",
-			 (unsigned long long)l->unsent);
+	struct stats s = l->node.stats;
+
+	lanes_stats(l, &s);
+	log_counters(&s);
+	log_lanes(l);
 	if (l->client)
 		clientrun_log(l);
 	if (l->node.is_relay)
@@ -347,8 +330,8 @@ static void check_tunnel(struct loop *l)
 
 	if (l->client)
 		return; /* its steward takes care */
-	up = l->tun >= 0 &&
-	     tun_is_up(l->watch->tun, l->door[l->node.relay.conf.door]);
+	up = l->tun.n &&
+	     tun_is_up(l->watch->tun, l->lane[0].door[l->node.relay.conf.door]);
 	if (l->was_up && !up)
 		lose_tunnel(l);
 	l->was_up = up;
@@ -399,6 +382,7 @@ static void refresh(struct loop *l, uint64_t now)
 		return;
 	}
 	l->is_stale = false;
+	l->node.addresses++;
 	log_debug("addresses of this host: %u IPv4, %u IPv6", s->n_ip4,
 		  s->n_ip6);
 	if (l->client)
@@ -415,9 +399,6 @@ static void refresh(struct loop *l, uint64_t now)
 static void on_event(struct loop *l, uint32_t source, uint64_t now)
 {
 	switch (source) {
-	case SOURCE_TUN:
-		on_tun(l, now);
-		break;
 	case SOURCE_CHANNEL:
 		on_channel(l, now);
 		break;
@@ -442,8 +423,24 @@ static void on_event(struct loop *l, uint32_t source, uint64_t now)
 	case SOURCE_WAY:
 		clientrun_on_way(l, now);
 		break;
-	default: /* not the enum: numbers of doors */
-		on_door(l, (enum door)(source - SOURCE_DOOR), now);
+	case SOURCE_CALL:
+		on_call(l);
+		break;
+	}
+}
+
+/* Packets are the lane's; all else is done with the core to ourselves. */
+static void take_event(struct loop *l, uint32_t source, uint64_t now)
+{
+	if (source < SOURCE_TUN) {
+		lane_on_door(&l->lane[0], (enum door)source, now);
+	} else if (source == SOURCE_TUN) {
+		if (lane_on_tun(&l->lane[0], now) < 0)
+			lose_tunnel(l);
+	} else {
+		loop_enter(l);
+		on_event(l, source, now);
+		loop_leave(l, &l->lane[0]);
 	}
 }
 
@@ -454,7 +451,7 @@ static void on_time(struct loop *l, uint64_t now)
 	if (l->client && clientrun_next(l->client) <= now)
 		clientrun_timeout(l, now);
 	for (int i = 0; i < TIMEOUT_ROUNDS && node_next(&l->node) <= now; i++) {
-		node_timeout(&l->node, now, &l->out);
+		node_timeout(&l->node, now, loop_out(l));
 		loop_flush(l);
 	}
 }
@@ -500,22 +497,27 @@ static void run_round(struct loop *l)
 	uint64_t now;
 	int n;
 
-	set_timer(l);
 	n = epoll_wait(l->epoll, e, SOURCES, -1);
 	now = clock_now();
 	for (int i = 0; i < n; i++)
-		on_event(l, e[i].data.u32, now);
+		take_event(l, e[i].data.u32, now);
+	loop_enter(l);
 	on_time(l, now);
 	if (l->client)
 		clientrun_look(l, now);
+	set_timer(l);
+	loop_leave(l, &l->lane[0]);
 }
 
 int loop_run(struct loop *l)
 {
 	if (l->client)
 		clientrun_start(l, clock_now());
+	set_timer(l);
+	lanes_start(l);
 	while (!l->done)
 		run_round(l);
+	lanes_stop(l);
 	if (l->client)
 		clientrun_finish(l);
 	return l->status;

@@ -4,6 +4,11 @@
  * once, takes at most one batch from each socket, feeds it to the core, and
  * sends what the core wants sent. No packet makes anything here allocate; what
  * does (getifaddrs(), for local discovery) is done when the network changes.
+ *
+ * Packets are carried by lanes (lane.h). The first is here; the others, if
+ * there are any, have threads of their own, and share the node with the loop:
+ * who calls the core, or looks at what it holds, is between loop_enter() and
+ * loop_leave().
  */
 #ifndef SYS_LOOP_H
 #define SYS_LOOP_H
@@ -11,9 +16,8 @@
 #include <time.h>
 
 #include "../core/node.h"
+#include "lane.h"
 #include "self.h"
-#include "tun.h"
-#include "udp.h"
 
 struct clientrun;
 
@@ -29,16 +33,18 @@ enum source {
 	SOURCE_STEWARD,
 	SOURCE_RESOLVER,
 	SOURCE_WAY,
+	SOURCE_CALL, /* another lane has something for the loop */
+	SOURCE_END,  /* of a lane's thread */
 	SOURCES,
 };
 
 struct loop {
 	int epoll;
-	int door[DOORS]; /* by enum door; -1 = closed. All owned by the worker
-			  */
-	int tun, raw6;   /* the IPv6 side is the first that is not -1 */
-	int channel;     /* to the monitor */
+	struct tun tun;
+	int raw6;    /* the IPv6 side if there is no tun; -1 = none */
+	int channel; /* to the monitor */
 	int signals, sunset, timer;
+	int call, end;  /* eventfds; -1 with one lane */
 	uint64_t armed; /* the timer; UINT64_MAX = not */
 	struct self_watch *watch;
 	struct clientrun *client; /* NULL = no client here */
@@ -50,12 +56,14 @@ struct loop {
 	bool was_up;   /* the tunnel interface */
 	bool done;
 	int status;
-	uint64_t unsent; /* what the kernel did not take, of what the core sent
-			  */
+	unsigned offloads; /* those in use: enum offload */
+	bool copy_dscp;
+	pthread_mutex_t lock; /* of the node, and of what is above */
+	uint32_t epoch;       /* of the node; read without the lock */
+	struct hash_key lease_key;
 	struct node node;
-	struct outbox out;
-	struct udp_batch udp;
-	struct tun_batch packets;
+	unsigned lanes; /* in use */
+	struct lane lane[LANES_MAX];
 };
 
 /*
@@ -67,14 +75,25 @@ void loop_open(struct loop *l, time_t sunset);
 /* Until told to end; the exit status. */
 int loop_run(struct loop *l);
 
+/* The clock that goes on while the host sleeps: so do the NATs' (ns). */
+uint64_t clock_now(void);
+
+/* --- for lane.c --- */
+
+/* Nobody else calls the core until loop_leave(). */
+void loop_enter(struct loop *l);
+void loop_leave(struct loop *l, const struct lane *lane);
+
 /* --- for clientrun.c --- */
 
 /* Wait for a descriptor, too; -1 is none. */
 void loop_watch(struct loop *l, int fd, enum source source);
-void loop_watch_door(struct loop *l, enum door door);
 void loop_unwatch(struct loop *l, int fd);
 
-/* Run the outbox; or only if one call of the core might find it full. */
+/* Where the core writes what it wants while the loop calls it. */
+struct outbox *loop_out(struct loop *l);
+
+/* Run it; or only if one call of the core might find it full. */
 void loop_flush(struct loop *l);
 void loop_make_room(struct loop *l);
 

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #include <inttypes.h>
+#include <sched.h>
 #include <stdio.h>
 #include <string.h>
 #include <unistd.h>
@@ -53,6 +54,15 @@ uint64_t memory_limit(const char *list, const char *root)
 	if (f)
 		fclose(f);
 	return limit;
+}
+
+unsigned memory_processors(void)
+{
+	cpu_set_t set;
+
+	if (sched_getaffinity(0, sizeof(set), &set) == 0)
+		return (unsigned)CPU_COUNT(&set);
+	return 1; /* more than fit into the set; or none of our business */
 }
 
 uint64_t memory_size(void)

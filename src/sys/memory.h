@@ -1,9 +1,12 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* How much memory there is for us: that of the host, or less in a container. */
+/* How much there is of this machine for us: less in a container. */
 #ifndef SYS_MEMORY_H
 #define SYS_MEMORY_H
 
 #include <stdint.h>
+
+/* How many processors this process may run on; at least 1. */
+unsigned memory_processors(void);
 
 /* Bytes. */
 uint64_t memory_size(void);

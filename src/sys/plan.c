@@ -9,11 +9,13 @@
 #include <strings.h>
 #include <unistd.h>
 
+#include "lane.h"
 #include "plan.h"
 #include "preflight.h"
 
 enum {
 	MEMORY_SHARE = 16, /* of the host's memory, at most, unless asked */
+	SMALL_MEMORY = 256 << 20,
 	PEERS_LEAST = 4096,
 	PEERS_A_SECOND = 256, /* the share of a table that may be new in one */
 	/* Role auto: of one host, and beside a client that stays small. */
@@ -344,13 +346,30 @@ static void plan_host_relay(struct relay_conf *r, const struct conf *c)
 	plan_new_peers(r, c);
 }
 
+/*
+ * One for each processor; one on a small system, where each costs memory; and
+ * one where device or socket was passed in, for there is one of that.
+ */
+static unsigned plan_threads(const struct conf *c, const struct options *o,
+			     uint64_t memory, unsigned processors)
+{
+	if (o->tun_fd >= 0 || o->n_udp)
+		return 1;
+	if (c->threads)
+		return c->threads;
+	if (memory < SMALL_MEMORY)
+		return 1;
+	return processors < LANES_MAX ? processors : LANES_MAX;
+}
+
 void plan_make(struct plan *p, const struct conf *c, const struct options *o,
-	       uint64_t memory)
+	       uint64_t memory, unsigned processors)
 {
 	struct node_conf *n = &p->node;
 	enum role role = plan_role(c, o);
 
 	*p = (struct plan){.conf = c, .options = o};
+	p->threads = plan_threads(c, o, memory, processors);
 	n->prefix = c->prefix;
 	n->is_server = role == ROLE_SERVER;
 	n->is_client = role == ROLE_CLIENT || role == ROLE_AUTO;

@@ -22,6 +22,7 @@ struct plan {
 	const struct options *options;
 	struct node_conf node; /* secrets are added by the worker */
 	struct gate gate;      /* rules only */
+	unsigned threads;      /* 1..LANES_MAX */
 };
 
 /* The first rule that matches. */
@@ -35,9 +36,9 @@ void plan_check(struct conf *c, const struct options *o, struct report *r);
 
 /*
  * Fill a plan from what plan_check() found nothing wrong with. memory: what
- * there is of it, in bytes.
+ * there is of it, in bytes; processors: how many we may run on.
  */
 void plan_make(struct plan *p, const struct conf *c, const struct options *o,
-	       uint64_t memory);
+	       uint64_t memory, unsigned processors);
 
 #endif

@@ -6,10 +6,18 @@
  * full link.
  */
 #include <errno.h>
+#include <linux/udp.h>
 #include <string.h>
 #include <unistd.h>
 
 #include "udp.h"
+
+#ifndef UDP_SEGMENT /* kernel headers before 4.18 */
+#define UDP_SEGMENT 103
+#endif
+#ifndef UDP_GRO /* before 5.0 */
+#define UDP_GRO 104
+#endif
 
 /* Room for a tenth of a second of small packets at full speed. */
 enum {
@@ -100,6 +108,47 @@ int udp_open(uint32_t ip, uint16_t port, bool with_ecn)
 	return fd;
 }
 
+int udp_open_beside(int fd, bool with_ecn)
+{
+	struct sockaddr_in a;
+	socklen_t n = sizeof(a);
+	int beside, r = set_int(fd, SOL_SOCKET, SO_REUSEPORT, 1);
+
+	if (r)
+		return r;
+	if (getsockname(fd, (struct sockaddr *)&a, &n) < 0)
+		return -errno;
+	beside = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+	if (beside < 0)
+		return -errno;
+	r = set_int(beside, SOL_SOCKET, SO_REUSEPORT, 1);
+	if (!r)
+		r = prepare(beside, with_ecn);
+	if (!r && bind(beside, (struct sockaddr *)&a, n) < 0)
+		r = -errno;
+	if (r)
+		close(beside);
+	return r ? r : beside;
+}
+
+unsigned udp_offload(int fd, unsigned wanted)
+{
+	unsigned has = 0;
+
+	/* A segment of 0 is none: a question, and no change. */
+	if (wanted & OFFLOAD_GSO &&
+	    set_int(fd, IPPROTO_UDP, UDP_SEGMENT, 0) == 0)
+		has |= OFFLOAD_GSO;
+	if (wanted & OFFLOAD_GRO && set_int(fd, IPPROTO_UDP, UDP_GRO, 1) == 0)
+		has |= OFFLOAD_GRO;
+	return has;
+}
+
+int udp_set_dscp(int fd, uint8_t dscp)
+{
+	return set_int(fd, IPPROTO_IP, IP_TOS, dscp << 2);
+}
+
 int udp_confine(int fd, const char *iface, uint32_t mark)
 {
 	if (*iface && setsockopt(fd, SOL_SOCKET, SO_BINDTODEVICE, iface,
@@ -111,10 +160,14 @@ int udp_confine(int fd, const char *iface, uint32_t mark)
 	return 0;
 }
 
-void udp_batch_init(struct udp_batch *b)
+void udp_batch_init(struct udp_batch *b, void *memory, bool gro)
 {
-	for (unsigned i = 0; i < BATCH; i++) {
-		b->iov[i] = (struct iovec){b->bytes[i], PACKET_SPACE};
+	size_t space = gro ? TRAIN_SPACE : PACKET_SPACE;
+
+	b->slots = gro ? TRAINS : BATCH;
+	for (unsigned i = 0; i < b->slots; i++) {
+		b->iov[i] =
+			(struct iovec){(uint8_t *)memory + i * space, space};
 		b->msg[i].msg_hdr = (struct msghdr){
 			.msg_name = &b->from[i],
 			.msg_iov = &b->iov[i],
@@ -124,13 +177,20 @@ void udp_batch_init(struct udp_batch *b)
 	}
 }
 
-static uint8_t ecn_of(struct msghdr *h)
+/* What the kernel says beside a train: the outer ECN, and where to cut. */
+static void read_control(struct train *t, struct msghdr *h, uint16_t *cut)
 {
+	int segment;
+
 	for (struct cmsghdr *c = CMSG_FIRSTHDR(h); c; c = CMSG_NXTHDR(h, c)) {
-		if (c->cmsg_level == IPPROTO_IP && c->cmsg_type == IP_TOS)
-			return *CMSG_DATA(c) & 3;
+		if (c->cmsg_level == IPPROTO_IP && c->cmsg_type == IP_TOS) {
+			t->all.ecn = *CMSG_DATA(c) & 3;
+		} else if (c->cmsg_level == IPPROTO_UDP &&
+			   c->cmsg_type == UDP_GRO) {
+			memcpy(&segment, CMSG_DATA(c), sizeof(segment));
+			*cut = (uint16_t)segment;
+		}
 	}
-	return 0;
 }
 
 int udp_receive(int fd, enum door door, struct udp_batch *b)
@@ -138,29 +198,28 @@ int udp_receive(int fd, enum door door, struct udp_batch *b)
 	int n;
 
 	/* The kernel wrote the lengths of the last batch over ours. */
-	for (unsigned i = 0; i < BATCH; i++) {
+	for (unsigned i = 0; i < b->slots; i++) {
 		b->msg[i].msg_hdr.msg_namelen = sizeof(b->from[i]);
 		b->msg[i].msg_hdr.msg_controllen = sizeof(b->control[i]);
 	}
-	n = recvmmsg(fd, b->msg, BATCH, MSG_DONTWAIT, NULL);
+	/* A cut one's own length shows that it was cut. */
+	n = recvmmsg(fd, b->msg, b->slots, MSG_DONTWAIT | MSG_TRUNC, NULL);
 	if (n < 0)
 		return errno == EAGAIN || errno == EINTR ? 0 : -errno;
 	for (int i = 0; i < n; i++) {
-		b->d[i] = (struct datagram){
-			.door = door,
-			.from.ip = ntohl(b->from[i].sin_addr.s_addr),
-			.from.port = ntohs(b->from[i].sin_port),
-			.ecn = ecn_of(&b->msg[i].msg_hdr),
-			.data = b->bytes[i],
-			.len = (uint16_t)b->msg[i].msg_len,
+		uint16_t cut = 0;
+
+		b->t[i] = (struct train){
+			.all.door = door,
+			.all.from.ip = ntohl(b->from[i].sin_addr.s_addr),
+			.all.from.port = ntohs(b->from[i].sin_port),
+			.all.data = b->iov[i].iov_base,
+			.all.len = (uint16_t)b->msg[i].msg_len,
 		};
+		read_control(&b->t[i], &b->msg[i].msg_hdr, &cut);
+		train_begin(&b->t[i], cut);
 	}
 	return n;
-}
-
-bool udp_is_cut(const struct udp_batch *b, int i)
-{
-	return b->msg[i].msg_hdr.msg_flags & MSG_TRUNC;
 }
 
 unsigned out_to_iov(struct iovec iov[static 2], const struct out *o)
@@ -199,26 +258,4 @@ unsigned send_all(int fd, struct mmsghdr *msg, unsigned n)
 		at++;
 	}
 	return refused;
-}
-
-unsigned udp_send(int fd, const struct out *const *v, unsigned n)
-{
-	struct mmsghdr msg[BATCH];
-	struct sockaddr_in to[BATCH];
-	struct iovec iov[BATCH][2];
-
-	for (unsigned i = 0; i < n; i++) {
-		to[i] = (struct sockaddr_in){
-			.sin_family = AF_INET,
-			.sin_port = htons(v[i]->to.port),
-			.sin_addr.s_addr = htonl(v[i]->to.ip),
-		};
-		msg[i].msg_hdr = (struct msghdr){
-			.msg_name = &to[i],
-			.msg_namelen = sizeof(to[i]),
-			.msg_iov = iov[i],
-			.msg_iovlen = out_to_iov(iov[i], v[i]),
-		};
-	}
-	return send_all(fd, msg, n);
 }

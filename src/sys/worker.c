@@ -51,10 +51,19 @@ static void populate(void *mem, size_t n)
 		p[i] = 0;
 }
 
-static struct loop *allocate(const struct plan *p, void **node_mem)
+/*
+ * One piece: the loop with as many lanes as there are, their buffers, the node.
+ * A client does not take the buffers before they are used: most have little to
+ * carry, and ought to stay small.
+ */
+static struct loop *allocate(const struct plan *p, void **node_mem,
+			     uint8_t **buffers)
 {
-	size_t own = round_up(sizeof(struct loop));
-	size_t all = own + node_memory(&p->node);
+	size_t own = round_up(offsetof(struct loop, lane) +
+			      p->threads * sizeof(struct lane));
+	size_t node = round_up(node_memory(&p->node));
+	size_t lanes = (size_t)p->threads * LANE_BYTES;
+	size_t all = own + node + lanes;
 	struct loop *l = mmap(NULL, all, PROT_READ | PROT_WRITE,
 			      MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
 
@@ -66,8 +75,9 @@ static struct loop *allocate(const struct plan *p, void **node_mem)
 				     : "see what limits it:  ulimit -v");
 	/* Steward and resolver have no use for it. */
 	madvise(l, all, MADV_DONTFORK);
-	populate(l, all);
+	populate(l, p->node.is_client ? own + node : all);
 	*node_mem = (char *)l + own;
+	*buffers = (uint8_t *)l + own + node;
 	return l;
 }
 
@@ -75,7 +85,9 @@ static void make_node(struct loop *l, const struct plan *p, void *mem)
 {
 	struct node_seed seed;
 
-	if (getrandom(&seed, sizeof(seed), 0) != sizeof(seed))
+	if (getrandom(&seed, sizeof(seed), 0) != sizeof(seed) ||
+	    getrandom(&l->lease_key, sizeof(l->lease_key), 0) !=
+		    sizeof(l->lease_key))
 		die("cannot get random numbers: %s", strerror(errno));
 	l->node.gate = p->gate;
 	node_init(&l->node, &p->node, &seed, mem);
@@ -145,6 +157,17 @@ static void confine(int fd, const struct conf *c)
 		die("cannot set BindInterface or Mark: %s", strerror(-r));
 }
 
+/* What is wanted of every socket. */
+static void set_up(int fd, const struct plan *p)
+{
+	int r = p->conf->dscp ? udp_set_dscp(fd, p->conf->dscp) : 0;
+
+	if (r)
+		die("cannot set DSCP: %s", strerror(-r));
+	if (!p->node.is_server)
+		confine(fd, p->conf);
+}
+
 static int open_door(const struct plan *p, uint32_t ip, uint16_t port,
 		     unsigned i)
 {
@@ -171,8 +194,7 @@ static int open_door(const struct plan *p, uint32_t ip, uint16_t port,
 	if (fd < 0)
 		die("cannot open UDP port %u on %s: %s", port,
 		    ip ? ip4_text(ip) : "any address", strerror(-fd));
-	if (!p->node.is_server)
-		confine(fd, p->conf);
+	set_up(fd, p);
 	return fd;
 }
 
@@ -199,7 +221,7 @@ static int open_random(const struct plan *p)
 		int fd = udp_open(c->bind_ip, random_port(), true);
 
 		if (fd >= 0)
-			confine(fd, c);
+			set_up(fd, p);
 		if (fd != -EADDRINUSE && fd != -EACCES)
 			return fd >= 0 ? fd : open_door(p, c->bind_ip, 0, 0);
 	}
@@ -218,7 +240,7 @@ static int open_service(const struct plan *p, uint16_t last)
 			       : open_random(p);
 	fd = udp_open(c->bind_ip, last, true);
 	if (fd >= 0) {
-		confine(fd, c);
+		set_up(fd, p);
 		return fd;
 	}
 	log_info("UDP port %u of the last run is taken: using another, so the "
@@ -232,8 +254,10 @@ static void open_server(struct loop *l, const struct plan *p)
 	const struct server_conf *s = &p->node.server;
 
 	preflight_server(p, l->watch, &l->node.self);
-	l->door[DOOR_PRIMARY] = open_door(p, s->primary, TEREDO_PORT, 0);
-	l->door[DOOR_SECONDARY] = open_door(p, s->secondary, TEREDO_PORT, 1);
+	l->lane[0].door[DOOR_PRIMARY] =
+		open_door(p, s->primary, TEREDO_PORT, 0);
+	l->lane[0].door[DOOR_SECONDARY] =
+		open_door(p, s->secondary, TEREDO_PORT, 1);
 	if (p->node.is_relay)
 		return; /* its interface is the IPv6 side */
 	l->raw6 = raw6_open();
@@ -243,39 +267,37 @@ static void open_server(struct loop *l, const struct plan *p)
 		    strerror(-l->raw6));
 }
 
-static int open_tun(const char *name)
+static void open_tun(struct tun *t, const struct plan *p)
 {
-	int fd = tun_open(name);
+	const char *name = p->conf->iface;
+	int r = tun_open(t, name, p->threads, p->conf->offloads);
 
-	if (fd == -ENOENT || fd == -ENODEV || fd == -ENXIO)
+	if (r == -ENOENT || r == -ENODEV || r == -ENXIO)
 		die("there is no /dev/net/tun\n"
 		    "  get it:  modprobe tun  (in a container: --device "
 		    "/dev/net/tun)\n"
 		    "  or:  mkdir -p /dev/net; mknod /dev/net/tun c 10 200");
-	if (fd == -EACCES || fd == -EPERM)
+	if (r == -EACCES || r == -EPERM)
 		die("this process may not use /dev/net/tun\n"
 		    "  start as root  (in a container: --device /dev/net/tun)\n"
 		    "  or:  chmod 666 /dev/net/tun");
-	if (fd == -EBUSY)
+	if (r == -EBUSY)
 		die("there is already an interface \"%s\"\n"
 		    "  use another name: -i NAME",
 		    name);
-	if (fd < 0)
-		die("cannot create the interface %s: %s", name, strerror(-fd));
-	return fd;
+	if (r)
+		die("cannot create the interface %s: %s", name, strerror(-r));
 }
 
 static void adopt_tunnel(struct loop *l, const struct plan *p,
 			 char name[static IFNAMSIZ])
 {
 	struct host_link link;
-	int r;
+	int r = tun_adopt(&l->tun, p->options->tun_fd, name);
 
-	l->tun = p->options->tun_fd;
-	r = tun_adopt(l->tun, name);
 	if (r)
-		die("descriptor %d is no tun device without header: %s", l->tun,
-		    strerror(-r));
+		die("descriptor %d is no tun device without header: %s",
+		    p->options->tun_fd, strerror(-r));
 	l->watch->tun = if_nametoindex(name);
 	r = netlink_link(&l->watch->requests, l->watch->tun, &link);
 	if (r)
@@ -309,7 +331,7 @@ static void make_tunnel(struct loop *l, const struct plan *p)
 	const struct conf *c = p->conf;
 	int r;
 
-	l->tun = open_tun(c->iface);
+	open_tun(&l->tun, p);
 	l->watch->tun = if_nametoindex(c->iface);
 	r = netlink_link_up(&l->watch->requests, l->watch->tun, c->mtu);
 	if (r)
@@ -326,7 +348,7 @@ static void open_relay(struct loop *l, const struct plan *p)
 
 	preflight_relay(p, &l->node.self);
 	if (!p->node.is_server)
-		l->door[DOOR_SERVICE] =
+		l->lane[0].door[DOOR_SERVICE] =
 			open_door(p, c->bind_ip, c->bind_port, 0);
 	if (p->options->tun_fd >= 0) {
 		adopt_tunnel(l, p, name);
@@ -378,7 +400,7 @@ static void open_discovery(struct loop *l, struct clientrun *r,
 	r->neighbours.fd = -1;
 	if (c->discovery == DISCOVERY_DISABLED)
 		return;
-	e = neighbours_prepare(l->door[DOOR_SERVICE]);
+	e = neighbours_prepare(l->lane[0].door[DOOR_SERVICE]);
 	if (!e)
 		e = neighbours_open(&r->neighbours, c->discovery_ifaces,
 				    l->bound, l->watch->tun);
@@ -386,7 +408,7 @@ static void open_discovery(struct loop *l, struct clientrun *r,
 		die("cannot listen for neighbours on UDP port %u: %s\n"
 		    "  for a client without:  LocalDiscovery disabled",
 		    TEREDO_PORT, strerror(-e));
-	l->door[DOOR_DISCOVERY] = r->neighbours.fd;
+	l->lane[0].door[DOOR_DISCOVERY] = r->neighbours.fd;
 }
 
 /* What a client watches; needs no privilege, but for the mark. */
@@ -398,7 +420,7 @@ static void open_watches(struct loop *l, struct clientrun *r,
 
 	if (e)
 		die("cannot watch the network: %s", strerror(-e));
-	udp_local(l->door[DOOR_SERVICE], &local);
+	udp_local(l->lane[0].door[DOOR_SERVICE], &local);
 	r->port = local.port;
 	r->by = (struct way_by){
 		.source = local.ip,
@@ -423,7 +445,7 @@ static void open_client(struct loop *l, struct plan *p)
 	else
 		strcpy(name, c->iface);
 	recall(&r, p, name);
-	l->door[DOOR_SERVICE] = open_service(p, r.state.port);
+	l->lane[0].door[DOOR_SERVICE] = open_service(p, r.state.port);
 	if (c->learn_refresh)
 		r.probe = open_random(p);
 	if (p->options->tun_fd < 0)
@@ -487,6 +509,58 @@ static void note_bound(struct loop *l, const struct plan *p)
 		l->bound = if_nametoindex(l->bound_name);
 }
 
+/* The same door for the other lanes, as far as the kernel goes along. */
+static void open_beside(struct loop *l, const struct plan *p, enum door door)
+{
+	bool with_ecn = p->node.is_relay || p->node.is_client;
+
+	if (l->lane[0].door[door] < 0)
+		return;
+	for (unsigned i = 1; i < p->threads; i++) {
+		int fd = udp_open_beside(l->lane[0].door[door], with_ecn);
+
+		if (fd < 0) {
+			log_warning("no socket for thread %u: %s", i + 1,
+				    strerror(-fd));
+			return;
+		}
+		set_up(fd, p);
+		l->lane[i].door[door] = fd;
+	}
+}
+
+/* Which offloads all sockets have. */
+static unsigned probe_offloads(const struct loop *l, const struct plan *p)
+{
+	unsigned got = p->conf->offloads & (OFFLOAD_GSO | OFFLOAD_GRO);
+
+	for (unsigned i = 0; i < p->threads; i++) {
+		for (unsigned d = 0; d < DOORS; d++) {
+			if (l->lane[i].door[d] >= 0)
+				got &= udp_offload(l->lane[i].door[d], got);
+		}
+	}
+	return got;
+}
+
+/* Sockets, queues and buffers of each lane; they are all open. */
+static void open_lanes(struct loop *l, const struct plan *p, uint8_t *buffers)
+{
+	open_beside(l, p, DOOR_PRIMARY);
+	open_beside(l, p, DOOR_SECONDARY);
+	open_beside(l, p, DOOR_SERVICE);
+	l->copy_dscp = p->conf->copy_dscp;
+	l->offloads = probe_offloads(l, p) | l->tun.offloads;
+	if (l->client && l->client->probe >= 0)
+		udp_offload(l->client->probe, l->offloads);
+	l->lanes = p->threads;
+	for (unsigned i = 0; i < l->lanes; i++) {
+		if (i < l->tun.n)
+			l->lane[i].tun = l->tun.fd[i];
+		lane_init(&l->lane[i], l, buffers + i * LANE_BYTES);
+	}
+}
+
 /* All that needs privilege, and all memory. */
 static struct loop *open_all(struct plan *p, const struct identity *id,
 			     int channel)
@@ -494,13 +568,14 @@ static struct loop *open_all(struct plan *p, const struct identity *id,
 	static struct self_watch w;
 	int resolver = start_resolver(p, id);
 	struct loop *l;
+	uint8_t *buffers;
 	void *mem;
 
 	load_secrets(p);
-	l = allocate(p, &mem);
-	for (unsigned i = 0; i < DOORS; i++)
-		l->door[i] = -1;
-	l->tun = l->raw6 = -1;
+	l = allocate(p, &mem, &buffers);
+	for (unsigned i = 0; i < p->threads; i++)
+		lane_close(&l->lane[i]);
+	l->raw6 = -1;
 	l->channel = channel;
 	l->watch = &w;
 	list_addresses(l, p);
@@ -512,6 +587,7 @@ static struct loop *open_all(struct plan *p, const struct identity *id,
 	else if (p->node.is_relay)
 		open_relay(l, p);
 	make_node(l, p, mem);
+	open_lanes(l, p, buffers);
 	if (l->client)
 		prepare_client(l, p, resolver);
 	loop_open(l, p->conf->sunset);
@@ -520,7 +596,7 @@ static struct loop *open_all(struct plan *p, const struct identity *id,
 
 static void announce_relay(const struct loop *l, const struct plan *p)
 {
-	int fd = l->door[p->node.relay.door];
+	int fd = l->lane[0].door[p->node.relay.door];
 	struct tuple t = {0};
 
 	udp_local(fd, &t);
@@ -551,6 +627,7 @@ static void announce(const struct loop *l, const struct plan *p)
 {
 	const struct server_conf *s = &p->node.server;
 	const struct conf *c = p->conf;
+	char offloads[OFFLOAD_NAMES];
 
 	for (unsigned i = 0; i < c->n_allow; i++)
 		log_warning("AllowIPv4 %s/%u: the RFC forbids such addresses; "
@@ -566,6 +643,9 @@ static void announce(const struct loop *l, const struct plan *p)
 		announce_client(l, p);
 	else if (p->node.is_relay)
 		announce_relay(l, p);
+	offload_names(offloads, l->offloads);
+	log_info("%u thread%s, offloads: %s", l->lanes, l->lanes > 1 ? "s" : "",
+		 offloads);
 }
 
 int worker_main(void *arg, int channel)

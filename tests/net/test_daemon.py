@@ -136,7 +136,9 @@ def test_read_your_system_logs(net):
                    r" teredo, from 2001:db8:1::2, for \d+ peers(?m:$)")
     assert relay.stop() == 0
     relay.wait_log(r"exiting on SIGTERM")
-    assert len(relay.log.strip().split("\n")) == 2
+    assert re.match(r"miredo\[\d+\]: \d threads?, offloads: [a-z ]+$",
+                    relay.log.strip().split("\n")[1])
+    assert len(relay.log.strip().split("\n")) == 3
 
 
 def test_foreground_stays_and_logs_to_stderr(net):

@@ -356,7 +356,7 @@ static void everything_of_a_client(void **state)
 	assert_string_equal(c.bind_iface, "eth0");
 	assert_int_equal(c.mark, 255);
 	assert_string_equal(c.client_id, "me");
-	plan_make(&p, &c, &o, 1 << 30);
+	plan_make(&p, &c, &o, 1 << 30, 2);
 	assert_true(p.node.is_client && !p.node.is_relay);
 	assert_int_equal(p.node.client.n_servers, 3);
 	assert_int_equal(p.node.client.refresh_s, 25);
@@ -441,7 +441,7 @@ static void plan_takes_what_was_configured(void **state)
 	read_text("RelayType host\nNewPeersPerSecond 401\nMaxPeers 5000\n"
 		  "RelayNonces no\nAcceptStrangers yes\nAllowIPv4 10.0.0.0/8\n"
 		  "PublicOnly no\n");
-	plan_make(&p, &c, &o, 1 << 30);
+	plan_make(&p, &c, &o, 1 << 30, 2);
 	assert_true(p.node.is_relay && !p.node.is_server);
 	assert_true(p.node.relay.host_only && p.node.relay.no_nonces &&
 		    p.node.relay.accept_strangers);
@@ -461,7 +461,7 @@ static void no_limit_stays_no_limit(void **state)
 	read_text("NewPeersPerSecond 0\nReplyRate 0\nRelay yes\n"
 		  "ServerBindAddress 9.0.0.2\n");
 	o.role = "server";
-	plan_make(&p, &c, &o, 1 << 30);
+	plan_make(&p, &c, &o, 1 << 30, 2);
 	assert_int_equal(p.node.relay.strangers.per_second, 0);
 	assert_int_equal(p.node.relay.per_source.per_second, 0);
 	assert_int_equal(p.node.server.ra.per_second, 0);
@@ -475,7 +475,7 @@ static void server_and_relay_share_the_primary_address(void **state)
 	(void)state;
 	read_text("RelayType server\nRelay yes\nServerBindAddress 9.0.0.2\n"
 		  "OwnClientsOnly yes\nSymmetricClients no\n");
-	plan_make(&p, &c, &o, 1 << 30);
+	plan_make(&p, &c, &o, 1 << 30, 2);
 	assert_true(p.node.is_server && p.node.is_relay);
 	assert_int_equal(p.node.server.secondary, 0x09000003);
 	assert_int_equal(p.node.relay.door, DOOR_PRIMARY);
@@ -491,11 +491,11 @@ static void file_of_secrets_makes_them_required(void **state)
 
 	(void)state;
 	read_text("RelayType server\nServerBindAddress 9.0.0.2\nSecret f\n");
-	plan_make(&p, &c, &o, 1 << 30);
+	plan_make(&p, &c, &o, 1 << 30, 2);
 	assert_true(p.node.server.require_secret);
 	read_text("RelayType server\nServerBindAddress 9.0.0.2\nSecret f\n"
 		  "RequireSecret no\n");
-	plan_make(&p, &c, &o, 1 << 30);
+	plan_make(&p, &c, &o, 1 << 30, 2);
 	assert_false(p.node.server.require_secret);
 }
 
@@ -509,7 +509,7 @@ static void peers_fit_the_memory_of_the_host(void **state)
 	for (unsigned bits = 20; bits < 40; bits++) {
 		uint64_t memory = UINT64_C(1) << bits;
 
-		plan_make(&p, &c, &o, memory);
+		plan_make(&p, &c, &o, memory, 2);
 		assert_true(p.node.relay.max_peers >= 4096);
 		assert_true(p.node.relay.max_peers >= last);
 		if (p.node.relay.max_peers > 4096)

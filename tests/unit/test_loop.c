@@ -15,6 +15,7 @@
 
 static struct self_watch w;
 static struct loop l;
+static uint8_t buffers[LANE_BYTES];
 static unsigned failures; /* how many lists of addresses to let fail */
 static int monitor;       /* its end of the channel; -1 = tell it nothing */
 
@@ -47,9 +48,10 @@ static int open_loop(void **state)
 	l.node.gate.self = &l.node.self;
 	l.channel = fd[0];
 	monitor = fd[1];
-	for (unsigned i = 0; i < DOORS; i++)
-		l.door[i] = -1;
-	l.tun = l.raw6 = -1;
+	l.lanes = 1;
+	lane_close(&l.lane[0]);
+	lane_init(&l.lane[0], &l, buffers);
+	l.raw6 = -1;
 	return 0;
 }
 
@@ -82,20 +84,22 @@ static void cut_datagrams_end_as_oversize(void **state)
 {
 	static const uint8_t data[PACKET_SPACE + 1];
 	const char stop = SIGTERM;
+	static struct udp_sender s;
 	struct out o = {.body = data};
 	const struct out *v = &o;
 
 	(void)state;
-	l.door[DOOR_PRIMARY] = udp_open(0x7f000001, 0, false);
-	assert_int_equal(udp_local(l.door[DOOR_PRIMARY], &o.to), 0);
+	l.lane[0].door[DOOR_PRIMARY] = udp_open(0x7f000001, 0, false);
+	assert_int_equal(udp_local(l.lane[0].door[DOOR_PRIMARY], &o.to), 0);
 	for (o.body_len = PACKET_SPACE; o.body_len <= sizeof(data);
 	     o.body_len++)
-		assert_int_equal(udp_send(l.door[DOOR_PRIMARY], &v, 1), 0);
+		udp_send(&s, l.lane[0].door[DOOR_PRIMARY], &v, 1);
+	assert_int_equal(s.refused, 0);
 	loop_open(&l, time(NULL) + 20);
 	assert_int_equal(send(monitor, &stop, 1, 0), 1);
 	assert_int_equal(loop_run(&l), 0);
 	assert_int_equal(l.node.stats.n[REASON_OVERSIZE], 1);
-	close(l.door[DOOR_PRIMARY]);
+	close(l.lane[0].door[DOOR_PRIMARY]);
 }
 
 int main(void)

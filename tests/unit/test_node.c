@@ -306,9 +306,10 @@ static void test_timeout_in_portions(void **state)
 	(void)state;
 	prepare_both(&r);
 	r.conf.relay.errors.per_second = 0;
+	r.conf.relay.max_held = 2048;
 	start(&r);
 	r.count_only = true;
-	for (uint32_t i = 0; i < 100; i++) {
+	for (uint32_t i = 0; i < 300; i++) {
 		for (int k = 0; k < 8; k++)
 			goes_in(ta_of(OTHER,
 				      (struct tuple){0x0c000000 + i, 1}));
@@ -326,7 +327,7 @@ static void test_timeout_in_portions(void **state)
 			fail_msg("it never ends");
 	}
 	assert_int_equal(r.node.relay.held.n, 0);
-	assert_in_range(sent, 256, 256 + 100);
+	assert_in_range(sent, 2048, 2048 + 300);
 	assert_in_range(calls, 3, 20);
 	rig_end(&r);
 }

@@ -28,7 +28,7 @@ static int fresh(void **state)
 
 static void relay_on(uint64_t memory)
 {
-	plan_make(&p, &c, &o, memory);
+	plan_make(&p, &c, &o, memory, 2);
 	assert_true(p.node.is_relay);
 }
 
@@ -184,7 +184,7 @@ static void test_client_is_small(void **state)
 {
 	(void)state;
 	c.n_servers = 1;
-	plan_make(&p, &c, &o, 24 * GIB);
+	plan_make(&p, &c, &o, 24 * GIB, 2);
 	assert_true(p.node.is_client);
 	assert_false(p.node.is_relay || p.node.is_server);
 	assert_in_range(node_memory(&p.node), 1, 1 << 20);
@@ -201,7 +201,7 @@ static void test_auto_is_two(void **state)
 	(void)state;
 	c.n_servers = 1;
 	c.type = TYPE_AUTO;
-	plan_make(&p, &c, &o, 24 * GIB);
+	plan_make(&p, &c, &o, 24 * GIB, 2);
 	assert_true(p.node.is_client && p.node.is_relay);
 	assert_true(p.node.relay.host_only);
 	assert_int_equal(p.node.relay.door, DOOR_SERVICE);

@@ -44,6 +44,7 @@ static const struct ip6 b = {{0x20, 0x01, 0, 0, 0x09, 0, 0, 2, 0, 0x22, 0x10,
 
 static struct conf c;
 static struct steward_wish w;
+static struct tun device;
 static int tun = -1, channel = -1, log_fd, terminal;
 static char shown[16384];
 
@@ -159,9 +160,10 @@ static int make(void **state)
 	conf_defaults(&c);
 	snprintf(c.state_dir, sizeof(c.state_dir), STATE_DIR);
 	w = (struct steward_wish){0};
-	tun = tun_open("teredo");
-	if (tun < 0)
-		return tun;
+	r = tun_open(&device, "teredo", 1, 0);
+	if (r)
+		return r;
+	tun = device.fd[0];
 	r = netlink_open(&nl);
 	if (!r)
 		r = netlink_link_up(&nl, if_nametoindex("teredo"), 1280);

@@ -1,0 +1,423 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * See lane.h. A packet's way through here: a batch is received; while the lock
+ * is held, each packet of it passes through the core, which fills the outbox;
+ * then the outbox is run, and only then is a buffer used again, for the outbox
+ * points into it.
+ *
+ * With several threads, first of all as many packets as there are leases for
+ * pass without lock and core; all from the first on that has none take the long
+ * way. So order stays.
+ *
+ * The outbox is run after the lock is given back, so that others go on. Except
+ * for what must come before anything that they send: then before (at_once).
+ *
+ * The outbox is run socket by socket, so that each gets its datagrams in few
+ * system calls whatever their order in between.
+ */
+#include <errno.h>
+#include <string.h>
+#include <sys/epoll.h>
+#include <unistd.h>
+
+#include "clientrun.h"
+#include "log.h"
+#include "loop.h"
+#include "raw6.h"
+
+void lane_close(struct lane *lane)
+{
+	for (unsigned i = 0; i < DOORS; i++)
+		lane->door[i] = -1;
+	lane->tun = -1;
+}
+
+void lane_init(struct lane *lane, struct loop *l, void *memory)
+{
+	bool gro = l->offloads & OFFLOAD_GRO;
+
+	lane->loop = l;
+	outbox_init(&lane->out, &l->node.gate);
+	udp_batch_init(&lane->udp, memory, gro);
+	lane->packets.memory = (uint8_t *)memory + UDP_BATCH_BYTES;
+	lane->sender.gso = l->offloads & OFFLOAD_GSO;
+	lane->sender.copy_dscp = l->copy_dscp;
+	lane->leases.key = l->lease_key;
+}
+
+/* Where an action goes: a door, or one of these. */
+enum {
+	SINK_IP6 = DOORS,
+	SINK_GROUP,
+	SINKS,
+};
+
+static unsigned sink_of(const struct out *o)
+{
+	switch (o->kind) {
+	case OUT_UDP:
+		break;
+	case OUT_IP6:
+		return SINK_IP6;
+	case OUT_GROUP:
+		return SINK_GROUP;
+	}
+	return (unsigned)o->door;
+}
+
+static void send_group(struct lane *lane, const struct out *const *v,
+		       unsigned n)
+{
+	const struct loop *l = lane->loop;
+
+	for (unsigned i = 0; i < n; i++)
+		tally(&lane->sender.refused,
+		      neighbours_send(&l->client->neighbours,
+				      l->lane[0].door[DOOR_SERVICE], v[i]));
+}
+
+static void send_ip6(struct lane *lane, const struct out *const *v, unsigned n)
+{
+	const struct loop *l = lane->loop;
+
+	if (l->tun.n)
+		tun_send(&lane->writer, &l->tun,
+			 lane->tun >= 0 ? lane->tun : l->tun.fd[0], v, n);
+	else
+		tally(&lane->writer.refused, raw6_send(l->raw6, v, n));
+}
+
+/* Lanes that do not receive from a door still send from it. */
+static int way_out(const struct lane *lane, enum door door)
+{
+	if (lane->door[door] >= 0)
+		return lane->door[door];
+	return lane->loop->lane[0].door[door];
+}
+
+void lane_flush(struct lane *lane)
+{
+	const struct out *v[OUT_MAX];
+	struct outbox *o = &lane->out;
+
+	for (unsigned sink = 0; sink < SINKS && o->n; sink++) {
+		unsigned n = 0;
+
+		for (unsigned i = 0; i < o->n; i++) {
+			if (sink_of(&o->v[i]) == sink)
+				v[n++] = &o->v[i];
+		}
+		if (n == 0)
+			continue;
+		if (sink == SINK_IP6)
+			send_ip6(lane, v, n);
+		else if (sink == SINK_GROUP)
+			send_group(lane, v, n);
+		else
+			udp_send(&lane->sender, way_out(lane, (enum door)sink),
+				 v, n);
+	}
+	outbox_clear(o);
+}
+
+/*
+ * Give back the lock, and run the outbox. Whatever the core wants of the loop
+ * (a timer sooner than it is set to, a changed state) the loop gets to know.
+ */
+static void leave(struct lane *lane)
+{
+	struct loop *l = lane->loop;
+	bool at_once = lane->out.at_once;
+
+	if (at_once)
+		lane_flush(lane);
+	loop_leave(l, lane);
+	if (!at_once)
+		lane_flush(lane);
+}
+
+/* --- by lease --- */
+
+static uint32_t epoch_now(const struct loop *l)
+{
+	return __atomic_load_n(&l->epoch, __ATOMIC_ACQUIRE);
+}
+
+static bool train_by_lease(struct lane *lane, struct train *t, uint64_t now)
+{
+	while (!lease_train(&lane->leases, t, epoch_now(lane->loop), now,
+			    &lane->stats, &lane->out)) {
+		if (outbox_has_room(&lane->out))
+			return false;
+		lane_flush(lane);
+	}
+	return true;
+}
+
+static bool packet_by_lease(struct lane *lane, const struct super *s,
+			    uint64_t now)
+{
+	if (!outbox_has_room(&lane->out))
+		lane_flush(lane);
+	return lease_packet(&lane->leases, s, epoch_now(lane->loop), now,
+			    &lane->stats, &lane->out);
+}
+
+/* How many of the first trains, or packets, were passed on. */
+static int doors_by_lease(struct lane *lane, int n, uint64_t now)
+{
+	int i = 0;
+
+	while (lane->loop->lanes > 1 && i < n && !udp_is_cut(&lane->udp.t[i]) &&
+	       train_by_lease(lane, &lane->udp.t[i], now))
+		i++;
+	return i;
+}
+
+static int tun_by_lease(struct lane *lane, int n, uint64_t now)
+{
+	int i = 0;
+
+	while (lane->loop->lanes > 1 && i < n && lane->why[i] == REASON_NONE &&
+	       packet_by_lease(lane, &lane->super[i], now))
+		i++;
+	return i;
+}
+
+/* A plain packet went this way: let others follow. */
+static void ask_lease(struct lane *lane, enum lease_way way,
+		      const struct wire_ip6 *ip, uint64_t now)
+{
+	struct lease l;
+
+	if (lane->loop->lanes > 1 &&
+	    node_lease(&lane->loop->node, &l, way, ip, now))
+		lease_put(&lane->leases, &l);
+}
+
+/* --- by the core --- */
+
+static void pass_train(struct lane *lane, struct train *t, uint64_t now)
+{
+	struct loop *l = lane->loop;
+
+	if (udp_is_cut(t)) {
+		/* Its head may look like a packet that is whole. */
+		stats_add(&l->node.stats, REASON_OVERSIZE, t->count);
+		return;
+	}
+	while (!node_train_from_ip4(&l->node, t, now, &lane->out)) {
+		leave(lane);
+		loop_enter(l);
+	}
+	if (t->model)
+		ask_lease(lane, LEASE_UP, t->model, now);
+}
+
+void lane_on_door(struct lane *lane, enum door door, uint64_t now)
+{
+	struct loop *l = lane->loop;
+	/* What may fail here is want of memory, and passes: errors of earlier
+	 * datagrams are only reported to those who ask (IP_RECVERR) or have
+	 * connected the socket. */
+	int n = udp_receive(lane->door[door], door, &lane->udp), i;
+
+	for (i = 0; i < n; i++)
+		tally(&lane->datagrams, lane->udp.t[i].count);
+	tally(&lane->trains, n > 0 ? (unsigned)n : 0);
+	i = doors_by_lease(lane, n, now);
+	if (i >= n) {
+		lane_flush(lane);
+		return;
+	}
+	loop_enter(l);
+	for (; i < n; i++)
+		pass_train(lane, &lane->udp.t[i], now);
+	leave(lane);
+}
+
+/* One by one: some or all of them do not leave at once. */
+static void cut(struct lane *lane, const struct super *s, uint64_t now)
+{
+	struct loop *l = lane->loop;
+
+	for (unsigned i = 0; i < super_count(s); i++) {
+		size_t n = super_segment(s, i, lane->segment);
+
+		node_from_ip6(&l->node, lane->segment, (uint16_t)n, now,
+			      &lane->out);
+		leave(lane);
+		loop_enter(l);
+	}
+}
+
+static void make_room(struct lane *lane)
+{
+	if (outbox_has_room(&lane->out))
+		return;
+	leave(lane);
+	loop_enter(lane->loop);
+}
+
+/* What super_parse() has made of it. */
+static void pass_packet(struct lane *lane, const struct super *s, uint64_t now)
+{
+	struct node *n = &lane->loop->node;
+	bool gone;
+
+	if (s->kind == SUPER_NONE)
+		gone = node_from_ip6(n, s->p, (uint16_t)s->len, now,
+				     &lane->out) == REASON_TO_IPV4;
+	else
+		gone = node_super_from_ip6(n, s, now, &lane->out);
+	if (gone)
+		ask_lease(lane, LEASE_DOWN, (const void *)s->p, now);
+	else if (s->kind != SUPER_NONE)
+		cut(lane, s, now);
+}
+
+/* Take the header away; what is wrong stands in why[]. */
+static void parse(struct lane *lane, int n)
+{
+	for (int i = 0; i < n; i++) {
+		struct super *s = &lane->super[i];
+		uint8_t *p = lane->packets.v[i].p;
+		uint32_t len = lane->packets.v[i].len;
+
+		if (lane->loop->tun.has_header) {
+			lane->why[i] = super_parse(s, p, len);
+		} else {
+			*s = (struct super){.p = p, .len = len};
+			lane->why[i] = REASON_NONE;
+		}
+		if (lane->why[i] == REASON_NONE)
+			tally(&lane->packets_in, super_count(s));
+	}
+}
+
+int lane_on_tun(struct lane *lane, uint64_t now)
+{
+	struct loop *l = lane->loop;
+	int n = tun_receive(&l->tun, lane->tun, &lane->packets), i;
+
+	if (n <= 0)
+		return n;
+	parse(lane, n);
+	tally(&lane->supers, (unsigned)n);
+	i = tun_by_lease(lane, n, now);
+	if (i == n) {
+		lane_flush(lane);
+		return n;
+	}
+	loop_enter(l);
+	for (; i < n; i++) {
+		make_room(lane);
+		if (lane->why[i] == REASON_NONE)
+			pass_packet(lane, &lane->super[i], now);
+		else
+			stats_count(&l->node.stats, lane->why[i]);
+	}
+	leave(lane);
+	return n;
+}
+
+void lanes_count(const struct loop *l, struct lane_counts *c)
+{
+	*c = (struct lane_counts){0};
+	for (unsigned i = 0; i < l->lanes; i++) {
+		const struct lane *a = &l->lane[i];
+
+		c->datagrams += tally_read(&a->datagrams);
+		c->trains += tally_read(&a->trains);
+		c->packets += tally_read(&a->packets_in);
+		c->supers += tally_read(&a->supers);
+		c->sent += tally_read(&a->sender.datagrams);
+		c->sends += tally_read(&a->sender.calls);
+		c->cut_here += tally_read(&a->sender.cut_here);
+		c->written += tally_read(&a->writer.packets);
+		c->writes += tally_read(&a->writer.writes);
+		c->bad_csum += tally_read(&a->writer.bad_csum);
+		c->refused += tally_read(&a->sender.refused) +
+			      tally_read(&a->writer.refused);
+	}
+}
+
+void lanes_stats(const struct loop *l, struct stats *s)
+{
+	for (unsigned i = 0; i < l->lanes; i++) {
+		for (int r = 0; r < REASON_COUNT; r++)
+			s->n[r] += tally_read(&l->lane[i].stats.n[r]);
+	}
+}
+
+/* --- threads --- */
+
+/* Waits in its epoll; the loop's own lane waits with the loop. */
+static void wait_for(struct lane *lane, int fd, uint32_t source)
+{
+	struct epoll_event e = {.events = EPOLLIN, .data.u32 = source};
+
+	if (fd >= 0 && epoll_ctl(lane->epoll, EPOLL_CTL_ADD, fd, &e) < 0)
+		die("cannot wait for descriptor %d: %s", fd, strerror(errno));
+}
+
+static void *run(void *arg)
+{
+	struct lane *lane = arg;
+	struct epoll_event e[DOORS + 2];
+	bool done = false;
+
+	while (!done) {
+		int n = epoll_wait(lane->epoll, e, DOORS + 2, -1);
+		uint64_t now = clock_now();
+
+		for (int i = 0; i < n; i++) {
+			uint32_t source = e[i].data.u32;
+
+			if (source == SOURCE_END)
+				done = true;
+			else if (source != SOURCE_TUN)
+				lane_on_door(lane, (enum door)source, now);
+			else if (lane_on_tun(lane, now) < 0)
+				done = true; /* the loop notices, too */
+		}
+	}
+	return NULL;
+}
+
+static void start(struct lane *lane)
+{
+	int r;
+
+	lane->epoll = epoll_create1(EPOLL_CLOEXEC);
+	if (lane->epoll < 0)
+		die("cannot start: %s", strerror(errno));
+	for (unsigned i = 0; i < DOORS; i++)
+		wait_for(lane, lane->door[i], SOURCE_DOOR + i);
+	wait_for(lane, lane->tun, SOURCE_TUN);
+	wait_for(lane, lane->loop->end, SOURCE_END);
+	r = pthread_create(&lane->thread, NULL, run, lane);
+	if (r)
+		die("cannot start a thread: %s\n"
+		    "  do without:  Threads 1",
+		    strerror(r));
+}
+
+void lanes_start(struct loop *l)
+{
+	for (unsigned i = 1; i < l->lanes; i++)
+		start(&l->lane[i]);
+}
+
+void lanes_stop(struct loop *l)
+{
+	const uint64_t one = 1;
+
+	if (l->lanes < 2)
+		return;
+	/* Nobody reads it, so each of them sees it. */
+	if (write(l->end, &one, sizeof(one)) < 0)
+		die("cannot end: %s", strerror(errno));
+	for (unsigned i = 1; i < l->lanes; i++)
+		pthread_join(l->lane[i].thread, NULL);
+}
