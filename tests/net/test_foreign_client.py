@@ -99,7 +99,9 @@ def check_wire(net, service, packets):
         for line in lines:
             assert "teredo" in line.protocols, line
             assert not line.malformed, line
-            assert not line.expert, line
+            # A client may have drawn a port that traceroute uses, too.
+            assert not line.expert.strip() or \
+                line.expert.startswith("Possible traceroute"), line
 
 
 def test_restarted_client_is_reached(net, service):

@@ -327,7 +327,7 @@ static void test_timeout_in_portions(void **state)
 			fail_msg("it never ends");
 	}
 	assert_int_equal(r.node.relay.held.n, 0);
-	assert_in_range(sent, 2048, 2048 + 300);
+	assert_in_range(sent, 1024, 1024 + 300);
 	assert_in_range(calls, 3, 20);
 	rig_end(&r);
 }
