@@ -128,6 +128,79 @@ def tables(directory):
         (directory / f'table-{i}').write_bytes(rng.randbytes(40 << i % 4))
 
 
+def transport(proto, payload, flags=0x10, options=b''):
+    """TCP or UDP behind the IPv6 header; fuzz_super.c mends the checksum."""
+    ports = struct.pack('>HH', 1000, 2000)
+    if proto == 17:
+        return ports + struct.pack('>HH', 8 + payload, 0) + bytes(payload)
+    return ports + struct.pack('>IIBBHHH', 5000, 77, 80 + len(options) * 4, flags, 500, 0, 0) + \
+        options + bytes(payload)
+
+
+def supers(directory):
+    vnet = struct.Struct('=BBHHHH')
+    options = bytes.fromhex('0101080a0000000100000002')
+    behind = {6: 16, 17: 6}
+    chains = {60: bytes.fromhex('00010400000000'), 43: bytes([2, 0, 1]) + bytes(20),
+              44: bytes(7), 51: bytes([1]) + bytes(10), 0: bytes([23]) + bytes(190)}
+    inputs = []
+    for proto, gso in (6, 4), (6, 0x84), (17, 5), (6, 0), (17, 0), (17, 4):
+        for more in 0, 250, 3000:
+            for seg in 1, 33, 100, 1208:
+                body = transport(proto, 20, 0x99, options if seg == 33 else b'')
+                inputs.append((more, vnet.pack(1, gso, 60, seg, 40, behind[proto]) +
+                               header(0, proto) + body))
+    for first, chain in chains.items():
+        body = bytes([6]) + chain + transport(6, 100, 0x19)
+        inputs.append((500, vnet.pack(1, 4, 0, 100, 41 + len(chain), 16) +
+                       header(0, first) + body))
+    whole, short = header(0, 6) + transport(6, 300), header(0, 17) + transport(17, 0)[:7]
+    bad = [(0, 4, 60, 100, 40, 16), (1, 4, 60, 0, 40, 16), (1, 4, 60, 100, 48, 16),
+           (1, 5, 60, 100, 40, 6), (1, 0, 0, 0, 38, 2), (1, 0, 0, 0, 40, 319),
+           (1, 0, 0, 0, 40, 318)]
+    inputs += [(0, vnet.pack(*v) + whole) for v in bad]
+    inputs += [(0, vnet.pack(1, 4, 60, 100, 40, 16) + whole[:52] + bytes([b]) + whole[53:])
+               for b in (0x40, 0xf0)]
+    inputs += [(0, vnet.pack(1, 4, 60, 1, 40, 16) + whole[:52] + b'\xf0' + whole[53:70]),
+               (0, vnet.pack(1, 5, 60, 1, 40, 6) + short),
+               (0, vnet.pack(1, 5, 60, 100, 40, 6) + header(0, 6) + whole[40:]),
+               (0, vnet.pack(1, 4, 60, 100, 40, 16) + header(0, 17) + whole[40:])]
+    for i, (more, p) in enumerate(inputs):
+        (directory / f'super-{i}').write_bytes(struct.pack('>BH', 3, more) + p)
+    (directory / 'super-raw').write_bytes(struct.pack('>BH', 0, 300) + inputs[1][1])
+
+
+def odd_packets(flow):
+    """Each way of fuzz_merge.c for a packet to be odd, and what it reads."""
+    places = [struct.pack('>HB', at, 1) for at in (1, 5, 7, 20, 45, 47, 48, 54, 58, 59, 63)]
+    arguments = {8: [b'\1', b'\xff', b'\x18'], 9: [bytes([1 << k]) for k in range(8)],
+                 10: [b'\1', b'\4'], 11: places,
+                 12: places + [struct.pack('>HB', 52, 0x10), struct.pack('>HB', 0, 0x20)],
+                 13: [b'\0', b'\1'], 14: [b'\0\1', b'\0\x13', b'\0\x10'],
+                 15: [bytes([n]) for n in (6, 17, 44, 58, 60)]}
+    for kind, values in arguments.items():
+        for value in values:
+            yield bytes([flow, kind << 4]) + value
+
+
+def merges(directory):
+    tcp, udp = bytes([0, 0]), bytes([5, 0])
+    inputs = [tcp * 5, udp * 5, bytes([0x20, 0, 70]), bytes([0x21, 0, 70]),
+              bytes([0x38, 0, 60]) * 2,
+              b''.join(bytes([f, 0]) for f in range(32)) * 3,
+              b''.join(bytes([f | how, 0]) for how in (0, 0x40, 0x80) for f in range(4)) * 2,
+              bytes([0xc0, 0, 33]) * 3 + bytes([0xc1, 0, 45]) * 3,
+              bytes([0, 0xa0, 1, 0, 0xa0, 12]), bytes([0, 0xa0, 1, 0, 0xa0, 2])]
+    for ripe, flow in (tcp, 0), (udp, 5):
+        inputs += [ripe * 2 + bytes([flow, size, 9]) + ripe * 2 for size in (12, 13, 14)]
+        inputs += [ripe * 2 + o * 2 + ripe * 2 for o in odd_packets(flow)]
+    for i, p in enumerate(inputs):
+        (directory / f'merge-{i}').write_bytes(b'\7' + p)
+    for allow in 0, 1, 4:
+        (directory / f'merge-allow-{allow}').write_bytes(bytes([allow]) + inputs[5] +
+                                                         bytes([0, 0x90, 0x80, 0, 0]))
+
+
 CONFS = [
     b'RelayType relay\nInterfaceName teredo\nSyslogFacility user\n',
     b'# server\nServerBindAddress 9.0.0.2\nServerBindAddress2 9.0.0.3\nPrefix 2001:0::\n',
@@ -152,6 +225,7 @@ def main():
     for name, write in {'frame': frames, 'server': machines, 'relay': machines,
                         'node': machines, 'client': clients,
                         'peers': tables, 'held': tables,
+                        'super': supers, 'merge': merges,
                         'conf': texts(CONFS), 'secrets': texts(SECRETS)}.items():
         directory = root / name
         directory.mkdir(parents=True, exist_ok=True)
