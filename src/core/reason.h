@@ -74,6 +74,7 @@
 	X(TOO_BIG, "too-big", "larger than the MTU of the tunnel")             \
 	X(ECN, "ecn", "congestion mark on a packet that does not know it")     \
 	X(RATE_PEER, "rate-peer", "too many new destinations")                 \
+	X(FLOOD, "flood", "more than one sender's share of too much")          \
 	X(RA_INVALID, "advertisement-invalid",                                 \
 	  "fails the checks of 4861 6.1.2 or 4380 5.2.1")                      \
 	X(RA_UNEXPECTED, "advertisement-unexpected",                           \

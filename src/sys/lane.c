@@ -42,7 +42,10 @@ void lane_init(struct lane *lane, struct loop *l, void *memory)
 	lane->packets.memory = (uint8_t *)memory + UDP_BATCH_BYTES;
 	lane->sender.gso = l->offloads & OFFLOAD_GSO;
 	lane->sender.copy_dscp = l->copy_dscp;
-	lane->leases.key = l->lease_key;
+	lane->leases.key = l->lane_key;
+	for (unsigned i = 0; i < DOORS; i++)
+		fair_init(&lane->from_door[i], &l->lane_key);
+	fair_init(&lane->from_tun, &l->lane_key);
 }
 
 /* Where an action goes: a door, or one of these. */
@@ -136,6 +139,72 @@ static void leave(struct lane *lane)
 		lane_flush(lane);
 }
 
+/* --- fairness --- */
+
+/*
+ * Leave out what those sent who send more than their share, if there is too
+ * much; how many trains are left.
+ */
+static int fair_trains(struct lane *lane, enum door door, int n, uint64_t now)
+{
+	struct fair *f = &lane->from_door[door];
+	int kept = 0;
+
+	fair_begin(f, lane->udp.dropped, now);
+	for (int i = 0; i < n && f->is_on; i++) {
+		struct train *t = &lane->udp.t[i];
+		struct tuple from = t->all.from;
+		uint8_t who[6];
+
+		put32(who, from.ip);
+		put16(who + 4, from.port);
+		if (fair_admits(f, who, sizeof(who), t->count))
+			lane->udp.t[kept++] = *t;
+		else
+			stats_add(&lane->stats, REASON_FLOOD, t->count);
+	}
+	return f->is_on ? kept : n;
+}
+
+/*
+ * What the device has dropped for want of room in our queue. It is asked when
+ * it may have: when there was more than we take at a time.
+ */
+static uint32_t tun_dropped(struct lane *lane, int n, uint64_t now)
+{
+	uint32_t known = lane->from_tun.dropped;
+	struct host_link link;
+
+	if (n < BATCH || now - lane->asked < FAIR_SLICE_MS * NS_PER_MS)
+		return known;
+	lane->asked = now;
+	if (netlink_link(&lane->link, lane->loop->watch->tun, &link))
+		return known;
+	return link.tx_dropped;
+}
+
+/* The same as fair_trains(), by whom packets are for. */
+static int fair_packets(struct lane *lane, int n, uint64_t now)
+{
+	struct fair *f = &lane->from_tun;
+	int kept = 0;
+
+	fair_begin(f, tun_dropped(lane, n, now), now);
+	for (int i = 0; i < n && f->is_on; i++) {
+		const struct super *s = &lane->super[i];
+		const struct wire_ip6 *ip = (const void *)s->p;
+
+		if (lane->why[i] != REASON_NONE || s->len < IP6_LEN ||
+		    fair_admits(f, &ip->dst, sizeof(ip->dst), super_count(s))) {
+			lane->why[kept] = lane->why[i];
+			lane->super[kept++] = *s;
+		} else {
+			stats_add(&lane->stats, REASON_FLOOD, super_count(s));
+		}
+	}
+	return f->is_on ? kept : n;
+}
+
 /* --- by lease --- */
 
 static uint32_t epoch_now(const struct loop *l)
@@ -220,11 +289,14 @@ void lane_on_door(struct lane *lane, enum door door, uint64_t now)
 	/* What may fail here is want of memory, and passes: errors of earlier
 	 * datagrams are only reported to those who ask (IP_RECVERR) or have
 	 * connected the socket. */
-	int n = udp_receive(lane->door[door], door, &lane->udp), i;
+	int n, i;
 
+	lane->udp.dropped = lane->from_door[door].dropped;
+	n = udp_receive(lane->door[door], door, &lane->udp);
 	for (i = 0; i < n; i++)
 		tally(&lane->datagrams, lane->udp.t[i].count);
 	tally(&lane->trains, n > 0 ? (unsigned)n : 0);
+	n = fair_trains(lane, door, n, now);
 	i = doors_by_lease(lane, n, now);
 	if (i >= n) {
 		lane_flush(lane);
@@ -303,6 +375,7 @@ int lane_on_tun(struct lane *lane, uint64_t now)
 	if (n <= 0)
 		return n;
 	parse(lane, n);
+	n = fair_packets(lane, n, now);
 	tally(&lane->supers, (unsigned)n);
 	i = tun_by_lease(lane, n, now);
 	if (i == n) {

@@ -15,7 +15,9 @@
 
 #include <pthread.h>
 
+#include "../core/fair.h"
 #include "../core/node.h"
+#include "netlink.h"
 #include "tun.h"
 #include "udp.h"
 
@@ -40,6 +42,9 @@ struct lane {
 	enum reason why[BATCH];    /* or what is wrong with them */
 	struct udp_sender sender;
 	struct tun_sender writer;
+	struct fair from_door[DOORS], from_tun;
+	struct netlink link; /* asks what the device has dropped */
+	uint64_t asked;      /* when, last; ns */
 	struct leases leases;
 	struct stats stats;            /* of what went by lease */
 	uint64_t datagrams, trains;    /* received, and in how many pieces */

@@ -60,7 +60,7 @@ struct loop {
 	bool copy_dscp;
 	pthread_mutex_t lock; /* of the node, and of what is above */
 	uint32_t epoch;       /* of the node; read without the lock */
-	struct hash_key lease_key;
+	struct hash_key lane_key;
 	struct node node;
 	unsigned lanes; /* in use */
 	struct lane lane[LANES_MAX];

@@ -221,12 +221,18 @@ int netlink_link_up(struct netlink *nl, unsigned ifindex, uint32_t mtu)
 	return r;
 }
 
-static int on_mtu(const struct nlattr *a, void *arg)
+static int on_link_attribute(const struct nlattr *a, void *arg)
 {
 	struct host_link *link = arg;
+	struct rtnl_link_stats stats;
 
 	if (mnl_attr_get_type(a) == IFLA_MTU)
 		link->mtu = mnl_attr_get_u32(a);
+	if (mnl_attr_get_type(a) == IFLA_STATS &&
+	    mnl_attr_get_payload_len(a) >= sizeof(stats)) {
+		memcpy(&stats, mnl_attr_get_payload(a), sizeof(stats));
+		link->tx_dropped = stats.tx_dropped;
+	}
 	return MNL_CB_OK;
 }
 
@@ -236,7 +242,7 @@ static int on_link(const struct nlmsghdr *h, void *arg)
 	struct host_link *link = arg;
 
 	link->is_up = m->ifi_flags & IFF_UP;
-	mnl_attr_parse(h, sizeof(*m), on_mtu, link);
+	mnl_attr_parse(h, sizeof(*m), on_link_attribute, link);
 	return MNL_CB_OK;
 }
 

@@ -76,6 +76,7 @@ int netlink_link_up(struct netlink *nl, unsigned ifindex, uint32_t mtu);
 struct host_link {
 	bool is_up;
 	uint32_t mtu;
+	uint32_t tx_dropped; /* modulo 2^32 */
 };
 
 /* -ENODEV: it is gone. */

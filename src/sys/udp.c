@@ -44,6 +44,8 @@ static int prepare(int fd, bool with_ecn)
 		r = set_int(fd, IPPROTO_IP, IP_TOS, 0);
 	if (!r && with_ecn)
 		r = set_int(fd, IPPROTO_IP, IP_RECVTOS, 1);
+	if (!r)
+		r = set_int(fd, SOL_SOCKET, SO_RXQ_OVFL, 1);
 	set_buffer(fd, SO_RCVBUFFORCE, SO_RCVBUF);
 	set_buffer(fd, SO_SNDBUFFORCE, SO_SNDBUF);
 	return r;
@@ -177,20 +179,26 @@ void udp_batch_init(struct udp_batch *b, void *memory, bool gro)
 	}
 }
 
-/* What the kernel says beside a train: the outer ECN, and where to cut. */
-static void read_control(struct train *t, struct msghdr *h, uint16_t *cut)
+/*
+ * What the kernel says beside a train: the outer ECN, where to cut, and what it
+ * has dropped before, if anything ever.
+ */
+static void read_control(struct udp_batch *b, unsigned i)
 {
-	int segment;
+	struct msghdr *h = &b->msg[i].msg_hdr;
+	int segment = 0;
 
 	for (struct cmsghdr *c = CMSG_FIRSTHDR(h); c; c = CMSG_NXTHDR(h, c)) {
-		if (c->cmsg_level == IPPROTO_IP && c->cmsg_type == IP_TOS) {
-			t->all.ecn = *CMSG_DATA(c) & 3;
-		} else if (c->cmsg_level == IPPROTO_UDP &&
-			   c->cmsg_type == UDP_GRO) {
+		if (c->cmsg_level == IPPROTO_IP && c->cmsg_type == IP_TOS)
+			b->t[i].all.ecn = *CMSG_DATA(c) & 3;
+		else if (c->cmsg_level == IPPROTO_UDP &&
+			 c->cmsg_type == UDP_GRO)
 			memcpy(&segment, CMSG_DATA(c), sizeof(segment));
-			*cut = (uint16_t)segment;
-		}
+		else if (c->cmsg_level == SOL_SOCKET &&
+			 c->cmsg_type == SO_RXQ_OVFL)
+			memcpy(&b->dropped, CMSG_DATA(c), sizeof(b->dropped));
 	}
+	train_begin(&b->t[i], (uint16_t)segment);
 }
 
 int udp_receive(int fd, enum door door, struct udp_batch *b)
@@ -207,8 +215,6 @@ int udp_receive(int fd, enum door door, struct udp_batch *b)
 	if (n < 0)
 		return errno == EAGAIN || errno == EINTR ? 0 : -errno;
 	for (int i = 0; i < n; i++) {
-		uint16_t cut = 0;
-
 		b->t[i] = (struct train){
 			.all.door = door,
 			.all.from.ip = ntohl(b->from[i].sin_addr.s_addr),
@@ -216,8 +222,7 @@ int udp_receive(int fd, enum door door, struct udp_batch *b)
 			.all.data = b->iov[i].iov_base,
 			.all.len = (uint16_t)b->msg[i].msg_len,
 		};
-		read_control(&b->t[i], &b->msg[i].msg_hdr, &cut);
-		train_begin(&b->t[i], cut);
+		read_control(b, (unsigned)i);
 	}
 	return n;
 }

@@ -34,6 +34,7 @@ enum {
 
 struct udp_batch {
 	unsigned slots;
+	uint32_t dropped; /* by the socket that was received from, in all */
 	struct train t[BATCH];
 	struct mmsghdr msg[BATCH];
 	struct iovec iov[BATCH];

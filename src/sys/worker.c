@@ -86,8 +86,8 @@ static void make_node(struct loop *l, const struct plan *p, void *mem)
 	struct node_seed seed;
 
 	if (getrandom(&seed, sizeof(seed), 0) != sizeof(seed) ||
-	    getrandom(&l->lease_key, sizeof(l->lease_key), 0) !=
-		    sizeof(l->lease_key))
+	    getrandom(&l->lane_key, sizeof(l->lane_key), 0) !=
+		    sizeof(l->lane_key))
 		die("cannot get random numbers: %s", strerror(errno));
 	l->node.gate = p->gate;
 	node_init(&l->node, &p->node, &seed, mem);
@@ -543,6 +543,15 @@ static unsigned probe_offloads(const struct loop *l, const struct plan *p)
 	return got;
 }
 
+static void open_queue(struct lane *lane, int fd)
+{
+	int r = netlink_open(&lane->link);
+
+	if (r)
+		die("cannot watch the interface: %s", strerror(-r));
+	lane->tun = fd;
+}
+
 /* Sockets, queues and buffers of each lane; they are all open. */
 static void open_lanes(struct loop *l, const struct plan *p, uint8_t *buffers)
 {
@@ -556,7 +565,7 @@ static void open_lanes(struct loop *l, const struct plan *p, uint8_t *buffers)
 	l->lanes = p->threads;
 	for (unsigned i = 0; i < l->lanes; i++) {
 		if (i < l->tun.n)
-			l->lane[i].tun = l->tun.fd[i];
+			open_queue(&l->lane[i], l->tun.fd[i]);
 		lane_init(&l->lane[i], l, buffers + i * LANE_BYTES);
 	}
 }
