@@ -152,8 +152,10 @@ class Window:
         self.sleep(self.end)
         after, machine = threads(net), busy_seconds() - machine
         spans = {who: now - before.get(who, 0) for who, now in after.items()}
-        full = {"machine"} if machine > .95 * self.seconds * os.cpu_count() \
-            else set()
+        total = self.seconds * os.cpu_count()
+        full = {"machine"} if machine > .95 * total else set()
+        if machine - sum(spans.values()) > .15 * total:
+            full.add("strangers")
         full |= {role if host in hosts or role != "daemon"
                  else f"daemon on {host.name}"
                  for (host, role, _), span in spans.items()
@@ -273,13 +275,15 @@ class Ours:
 class OursPlain(Ours):
     """Ours, one packet a time."""
 
-    name, title, more = "ours-plain", "Offload no", "Offload no\n"
+    name, title = "ours-plain", "Miredo, Offload no"
+    more = "Offload no\n"
 
 
 class OursSingle(Ours):
     """Ours, with one thread."""
 
-    name, title, more = "ours-1", "Threads 1", "Threads 1\n"
+    name, title = "ours-1", "Miredo, Threads 1"
+    more = "Threads 1\n"
 
 
 class Debian:
