@@ -252,7 +252,6 @@ WAYS = {"up": "client to native", "down": "native to client"}
 #: Datagrams in a train.
 TRAIN = 32
 
-
 SHORT = {"seconds": 1.5}
 TRAINS_WORDS = f"trains of {TRAIN} datagrams"
 RAMP = {"seconds": 4.8, "steps": 32}
@@ -267,11 +266,12 @@ FLOWS = (
     ("wire", "single datagrams, links without offloads", flow, SINGLE,
      (Ours, Debian, Plain), {"seconds": 2.5, "cards": False}, SHORT, (5, 2)),
     ("crowd", "1, 64 and 100,000 clients", crowd, CROWD, BOTH,
-     {"seconds": 2.5}, SHORT, (5, 1)),
+     SHORT, {}, (5, 1)),
     ("clean-train", f"{TRAINS_WORDS}, without loss", ramp, CLEAN, ALL,
-     {**RAMP, "low": 60000, "high": 3000000, "train": TRAIN}, {}, (5, 1)),
+     {**RAMP, "low": 60000, "high": 3000000, "train": TRAIN}, {},
+     (3, 1)),
     ("clean-single", "single datagrams, without loss", ramp, CLEAN, ALL,
-     {**RAMP, "low": 30000, "high": 400000}, {}, (5, 1)),
+     {**RAMP, "low": 30000, "high": 400000}, {}, (3, 1)),
 )
 
 
@@ -322,9 +322,11 @@ ROWS = (
          Figure("answered", "answered in all", "", 0)), (1, 1)),
     Row("fill-proven", "relay, 1,048,576 peers, 7 of 8 answer", fill, BOTH,
         {"proven": MEGA // 8 * 7, "silent": MEGA // 8, "rate": MEET},
-        {}, (*FILL, Figure("proven", "peers that answered", "", 0)), (1, 1)),
+        {"proven": MEGA // 32 * 7, "silent": MEGA // 32},
+        (*FILL, Figure("proven", "peers that answered", "", 0)), (1, 1)),
     Row("fill-silent", "relay, 1,048,576 peers, all silent", fill, BOTH,
-        {"proven": 0, "silent": MEGA, "rate": 0}, {}, FILL, (1, 1)),
+        {"proven": 0, "silent": MEGA, "rate": 0}, {"silent": MEGA // 4},
+        FILL, (1, 1)),
     Row("flood", "relay, a million new destinations at 30,000/s", flood, BOTH,
         {"count": 1000000, "rate": 30000, "before": 4, "after": 5},
         {"count": 300000, "after": 2}, FLOOD, (2, 1)),
