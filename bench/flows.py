@@ -81,12 +81,12 @@ def flow(plant, contender, way, seconds, peers=1, train=1, cards=True):
             **costs(load, got["counted"])}
 
 
-def crowd(plant, contender, way, seconds):
+def crowd(plant, contender, way, seconds, train=1):
     """The same with one client, with 64 and with 100,000 in turn."""
     found = {}
     for peers in (1, 64, 100000):
         with plant.net.tidy():
-            seen = flow(plant, contender, way, seconds, peers)
+            seen = flow(plant, contender, way, seconds, peers, train)
         found.update({f"{key}_{peers}": value for key, value in seen.items()})
     found["more"] = found["cpu_100000"] / found["cpu_1"]
     return found

@@ -270,6 +270,8 @@ class Ours:
     fill = "NewPeersPerSecond 10000000\n"
     unlimited = "ReplyRate 0\n"
     small = "MaxPeers 64\n"
+    #: Bytes of that table: peers, 128 chains, 8192 slots for waiting packets.
+    small_table = 64 * 64 + 4 * 128 + 8192 * 1484
 
 
 class OursPlain(Ours):
@@ -311,6 +313,7 @@ class Debian:
     server_argv = [foreign.ROOT / "usr/sbin/miredo-server", "-f", "-u",
                    "miredo", "-c", "/etc/miredo-server.conf"]
     fill = unlimited = small = ""
+    small_table = 0
 
 
 class Plain:
