@@ -11,7 +11,6 @@
 #include <poll.h>
 #include <pthread.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 
 #include "csum.h"
@@ -58,84 +57,89 @@ static void *receive(void *unused)
 
 	(void)unused;
 	while (!over) {
-		int n = 0;
+		const struct sockaddr_in *from;
+		const uint8_t *d;
 		uint64_t now;
+		size_t len;
 
 		poll(p, 2, 50);
 		now = now_ns();
 		if (p[1].revents)
-			n = batch_recv(&in, server, true);
-		for (int i = 0; i < n; i++)
-			answer(&out, in.data[i], in.h[i].msg_len, &in.from[i],
-			       now);
+			batch_recv(&in, server, true);
+		while ((d = batch_next(&in, &len, &from))) {
+			answer(&out, d, len, from, now);
+			if (out.n == BATCH)
+				batch_send(&out, service);
+		}
 		batch_send(&out, service);
-		n = p[0].revents ? batch_recv(&in, service, true) : 0;
-		for (int i = 0; i < n; i++) {
-			struct up_packet *u = (void *)in.data[i];
-
-			if (in.h[i].msg_len != sizeof(*u))
+		if (p[0].revents)
+			batch_recv(&in, service, true);
+		while ((d = batch_next(&in, &len, &from))) {
+			if (len != sizeof(struct up_packet))
 				continue;
-			tally_mark(&tally, &u->mark, now);
+			tally_mark(&tally, &((const struct up_packet *)d)->mark,
+				   now);
 			trusted = true;
 		}
 	}
 	return NULL;
 }
 
-/* A packet of each client, with the checksum that never changes. */
-static struct up_packet *templates(void)
+/*
+ * A packet of client `who`. A Teredo address ends with the inverse of the IPv4
+ * address, which stands in the mark as it is: so the checksum is one for all.
+ */
+static void template(struct up_packet *u, uint32_t who)
 {
-	struct up_packet *v = calloc(args->peers, sizeof(*v));
-	struct ip6 native;
+	struct ip6 src, native;
 
-	if (!v)
-		fail("memory");
 	memcpy(&native, &args->native, sizeof(native));
-	for (uint32_t i = 0; i < args->peers; i++) {
-		struct up_packet *u = &v[i];
-		struct ip6 src;
+	client_address(&src, who, CLIENT_PORT, (uint16_t)args->flags,
+		       ntohl(args->server.s_addr));
+	wire_put_ip6(&u->ip, 8 + PAYLOAD, IPPROTO_UDP, 64, &src, &native);
+	put16(u->sport, SINK_PORT);
+	put16(u->dport, SINK_PORT);
+	put16(u->len, 8 + PAYLOAD);
+	mark_put(&u->mark, 0, 0);
+	put32(u->mark.who, client_tuple(who, 0).ip);
+	put16(u->csum, csum_ip6(&u->ip, IPPROTO_UDP));
+}
 
-		client_address(&src, args->first + i, CLIENT_PORT,
-			       (uint16_t)args->flags,
-			       ntohl(args->server.s_addr));
-		wire_put_ip6(&u->ip, 8 + PAYLOAD, IPPROTO_UDP, 64, &src,
-			     &native);
-		put16(u->sport, SINK_PORT);
-		put16(u->dport, SINK_PORT);
-		put16(u->len, 8 + PAYLOAD);
-		mark_put(&u->mark, 0, 0);
-		put16(u->csum, csum_ip6(&u->ip, IPPROTO_UDP));
-	}
-	return v;
+/* Packet number seq; `more` if it belongs to the train of the one before. */
+static void add_packet(struct sendbatch *b, const struct up_packet *like,
+		       uint64_t seq, uint32_t step, bool more)
+{
+	const struct tuple relay = {ntohl(args->relay.s_addr),
+				    (uint16_t)args->relay_port};
+	uint32_t ip = FIRST_IP + args->first +
+		      (uint32_t)(seq / args->burst % args->peers);
+	struct up_packet *u =
+		(void *)(more ? batch_more(b, sizeof(*u))
+			      : batch_ip4(b, ip, relay, sizeof(*u)));
+
+	*u = *like;
+	put32(u->ip.src.b + 12, ~ip);
+	put32(u->mark.who, ip);
+	mark_put(&u->mark, (uint32_t)seq, step);
 }
 
 static void send_all(struct pace *p)
 {
 	static struct sendbatch b;
-	struct tuple relay = {ntohl(args->relay.s_addr),
-			      (uint16_t)args->relay_port};
-	struct up_packet *v = templates();
+	struct up_packet like;
 	unsigned n;
 
+	template(&like, args->first);
+	send_trains(service, sizeof(like));
 	while (!trusted && now_ns() < until_ns())
 		sleep_until(now_ns() + 1000000);
 	while ((n = pace_next(p)) > 0) {
-		for (unsigned i = 0; i < n; i++) {
-			uint64_t seq = p->sent + i;
-			uint32_t k =
-				(uint32_t)(seq / args->burst % args->peers);
-			struct up_packet *u =
-				(void *)batch_ip4(&b,
-						  FIRST_IP + args->first + k,
-						  relay, sizeof(*u));
-
-			*u = v[k];
-			mark_put(&u->mark, (uint32_t)seq, p->step);
-		}
+		for (unsigned i = 0; i < n; i++)
+			add_packet(&b, &like, p->sent + i, p->step,
+				   i % args->train);
 		batch_send(&b, service);
 		pace_sent(p, n);
 	}
-	free(v);
 }
 
 int job_clients(void)

@@ -14,6 +14,7 @@ static struct args given = {
 	.flags = FLAG_FLOW,
 	.answer = FLAG_FLOW,
 	.burst = 1,
+	.train = 1,
 	.every = 0.5,
 	.relay_port = 3545,
 };
@@ -26,6 +27,7 @@ static const struct {
 	{"clients", job_clients}, /* fake clients; a server for them */
 	{"native", job_native},   /* a native host: sends, counts */
 	{"solicit", job_solicit}, /* solicitations; counts advertisements */
+	{"cable", job_cable},     /* questions to a server, as frames */
 	{"ping", job_ping},       /* an established client and newcomers */
 };
 
@@ -36,7 +38,8 @@ static const struct {
 		COUNT,
 		NUMBER,
 		IP4,
-		IP6
+		IP6,
+		TEXT
 	} type;
 	void *to;
 } names[] = {
@@ -45,6 +48,7 @@ static const struct {
 	{"rate", REAL, &given.rate},
 	{"rate2", REAL, &given.rate2},
 	{"every", REAL, &given.every},
+	{"begin", REAL, &given.begin},
 	{"count", COUNT, &given.count},
 	{"peers", NUMBER, &given.peers},
 	{"first", NUMBER, &given.first},
@@ -54,12 +58,16 @@ static const struct {
 	{"send", NUMBER, &given.send},
 	{"sink", NUMBER, &given.sink},
 	{"burst", NUMBER, &given.burst},
+	{"train", NUMBER, &given.train},
 	{"server", IP4, &given.server},
 	{"relay", IP4, &given.relay},
 	{"relay_port", NUMBER, &given.relay_port},
 	{"native", IP6, &given.native},
 	{"source", IP6, &given.source},
 	{"echo", NUMBER, &given.echo},
+	{"bubbles", NUMBER, &given.bubbles},
+	{"device", TEXT, &given.device},
+	{"mac", TEXT, &given.mac},
 };
 
 static bool set(const char *word)
@@ -87,6 +95,9 @@ static bool set(const char *word)
 			return inet_pton(AF_INET, value, to) == 1;
 		case IP6:
 			return inet_pton(AF_INET6, value, to) == 1;
+		case TEXT:
+			*(const char **)to = value;
+			return true;
 		}
 	}
 	return false;
@@ -111,7 +122,8 @@ int main(int argc, char **argv)
 			return 2;
 		}
 	}
-	if (given.peers == 0 || given.steps > MAX_STEPS || given.burst == 0 ||
+	if (given.peers == 0 || given.steps > MAX_STEPS || given.steps == 1 ||
+	    given.burst == 0 || given.train == 0 || given.train > BATCH ||
 	    (uint64_t)given.first + given.peers > MAX_CLIENTS ||
 	    given.until * 1e9 > (double)now_ns() + 600e9) {
 		fprintf(stderr, "bench-gen: too many, or too long\n");
@@ -123,7 +135,8 @@ int main(int argc, char **argv)
 		if (argc > 1 && strcmp(argv[1], jobs[i].name) == 0)
 			return jobs[i].run();
 	}
-	fprintf(stderr, "usage: bench-gen clients|native|solicit|ping "
-			"[name=value]...\n       bench-gen exec PROGRAM ...\n");
+	fprintf(stderr,
+		"usage: bench-gen clients|native|solicit|cable|"
+		"ping [name=value]...\n       bench-gen exec PROGRAM ...\n");
 	return 2;
 }

@@ -23,6 +23,7 @@
 #include <sys/socket.h>
 
 #include "addr.h"
+#include "wire.h"
 
 enum {
 	FIRST_IP = 0x09400000, /* 9.64.0.0; 12 million up to 9.255.255.255 */
@@ -49,6 +50,7 @@ struct args {
 	double rate;        /* packets/s, 0 = as fast as possible */
 	double rate2;       /* a ramp ends at this rate */
 	double every;       /* s between newcomers */
+	double begin;       /* nothing is sent before; 0 = at once */
 	uint64_t count;     /* packets at most, 0 = no limit */
 	uint32_t peers;     /* clients, or sources, used in turn */
 	uint32_t first;     /* the first of them */
@@ -56,12 +58,17 @@ struct args {
 	uint32_t flags;     /* of the addresses sent to */
 	uint32_t answer;    /* clients with these flags answer bubbles */
 	uint32_t send, sink;
-	uint32_t burst; /* a new source after this many packets */
+	uint32_t burst; /* another client after this many packets */
+	uint32_t
+		train; /* so many datagrams in one call: see struct sendbatch */
 	struct in_addr server;
 	struct in_addr relay;
 	uint32_t relay_port;
 	struct in6_addr native, source;
-	uint32_t echo; /* send echo replies, not UDP */
+	uint32_t echo;      /* send echo replies, not UDP */
+	uint32_t bubbles;   /* send bubbles, not solicitations */
+	const char *device; /* of the cable, */
+	const char *mac;    /* and who is at its other end */
 };
 
 extern const struct args *args;
@@ -69,6 +76,7 @@ extern const struct args *args;
 int job_clients(void);
 int job_native(void);
 int job_solicit(void);
+int job_cable(void);
 int job_ping(void);
 
 /* -- time ------------------------------------------------------------ */
@@ -102,18 +110,28 @@ void pace_sent(struct pace *p, unsigned n);
 
 _Noreturn void fail(const char *what);
 
-/* Bound to all addresses, with large buffers, blocking for at most 50 ms. */
+/*
+ * Bound to all addresses, with large buffers, blocking for at most 50 ms; a
+ * train that arrives is read in one go (UDP_GRO).
+ */
 int udp4_socket(uint16_t port);
 int udp6_socket(uint16_t port);
 
-/* A batch of datagrams to send, each of up to 256 bytes. */
+/*
+ * From now on what is longer than a datagram of this length is a train: the
+ * kernel makes datagrams of it, as late as it can (UDP_SEGMENT).
+ */
+void send_trains(int fd, int len);
+
+/* Datagrams to send, of up to 256 bytes each, alone or in trains. */
 struct sendbatch {
 	struct mmsghdr h[BATCH];
 	struct iovec iov[BATCH];
 	struct sockaddr_storage to[BATCH];
 	alignas(struct cmsghdr) char control[BATCH][CMSG_SPACE(
 		sizeof(struct in_pktinfo))];
-	uint8_t data[BATCH][256];
+	alignas(8) uint8_t data[BATCH * 256];
+	size_t used;
 	unsigned n;
 };
 
@@ -125,6 +143,8 @@ uint8_t *batch_ip4(struct sendbatch *b, uint32_t from_ip, struct tuple to,
 		   size_t len);
 uint8_t *batch_ip6(struct sendbatch *b, const struct in6_addr *to,
 		   uint16_t port, size_t len);
+/* One more of the same length, in the train of the last one. */
+uint8_t *batch_more(struct sendbatch *b, size_t len);
 /* Send all of it; what the kernel refuses is skipped. */
 void batch_send(struct sendbatch *b, int fd);
 
@@ -132,12 +152,18 @@ struct recvbatch {
 	struct mmsghdr h[BATCH];
 	struct iovec iov[BATCH];
 	struct sockaddr_in from[BATCH]; /* of no use with IPv6 */
-	uint8_t data[BATCH][2048];
+	alignas(struct cmsghdr) char control[BATCH][CMSG_SPACE(sizeof(int))];
+	alignas(8) uint8_t data[BATCH][65536];
 	unsigned ready; /* headers filled in */
+	unsigned n, i;  /* messages, and the one being taken apart */
+	size_t at;      /* how far */
 };
 
-/* How many came; 0 after 50 ms without any, or at once if dontwait. */
-int batch_recv(struct recvbatch *b, int fd, bool dontwait);
+/* Receive; nothing after 50 ms without any, or at once if dontwait. */
+void batch_recv(struct recvbatch *b, int fd, bool dontwait);
+/* The next datagram, and who sent it; NULL if there is none. */
+uint8_t *batch_next(struct recvbatch *b, size_t *len,
+		    const struct sockaddr_in **from);
 
 /* -- packets --------------------------------------------------------- */
 
@@ -148,7 +174,8 @@ int batch_recv(struct recvbatch *b, int fd, bool dontwait);
 struct mark {
 	uint32_t seq, not_seq;
 	uint32_t step, not_step;
-	uint8_t rest[PAYLOAD - 16];
+	uint8_t who[4]; /* stands for the address of the sender likewise */
+	uint8_t rest[PAYLOAD - 20];
 };
 static_assert(sizeof(struct mark) == PAYLOAD, "64 bytes of payload");
 
@@ -166,6 +193,16 @@ struct tally {
 void tally_mark(struct tally *t, const struct mark *m, uint64_t now);
 void tally_print(const struct tally *t);
 void pace_print(const struct pace *p);
+
+/* A solicitation with a nonce. */
+struct solicitation {
+	uint8_t auth[4], nonce[8], confirm;
+	struct wire_ip6 ip;
+	struct wire_icmp6 rs;
+} __attribute__((packed));
+static_assert(sizeof(struct solicitation) == 61, "packed");
+
+void solicitation_put(struct solicitation *s, uint64_t nonce);
 
 struct tuple client_tuple(uint32_t i, uint16_t port);
 void client_address(struct ip6 *a, uint32_t i, uint16_t port, uint16_t flags,

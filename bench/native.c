@@ -22,12 +22,16 @@ static void *count(void *unused)
 
 	(void)unused;
 	while (!over) {
-		int n = batch_recv(&b, fd, false);
-		uint64_t now = now_ns();
+		const struct sockaddr_in *from;
+		const uint8_t *p;
+		uint64_t now;
+		size_t len;
 
-		for (int i = 0; i < n; i++) {
-			if (b.h[i].msg_len == PAYLOAD)
-				tally_mark(&tally, (void *)b.data[i], now);
+		batch_recv(&b, fd, false);
+		now = now_ns();
+		while ((p = batch_next(&b, &len, &from))) {
+			if (len == PAYLOAD)
+				tally_mark(&tally, (const void *)p, now);
 		}
 	}
 	return NULL;
@@ -47,12 +51,17 @@ static void destination(struct in6_addr *to, uint64_t seq)
 }
 
 /* The kernel puts the checksum into an echo reply. */
-static void add_packet(struct sendbatch *b, uint64_t seq, uint32_t step)
+static void add_packet(struct sendbatch *b, uint64_t seq, uint32_t step,
+		       bool more)
 {
 	const struct wire_icmp6 reply = {.type = ICMP6_ECHO_REPLY};
 	struct in6_addr to;
 	uint8_t *p;
 
+	if (more) {
+		mark_put((void *)batch_more(b, PAYLOAD), (uint32_t)seq, step);
+		return;
+	}
 	destination(&to, seq);
 	if (args->echo) {
 		p = batch_ip6(b, &to, 0, sizeof(reply) + PAYLOAD);
@@ -85,7 +94,7 @@ static void send_all(struct pace *p)
 
 	while ((n = pace_next(p)) > 0) {
 		for (unsigned i = 0; i < n; i++)
-			add_packet(&b, p->sent + i, p->step);
+			add_packet(&b, p->sent + i, p->step, i % args->train);
 		batch_send(&b, out);
 		pace_sent(p, n);
 	}
@@ -100,6 +109,7 @@ int job_native(void)
 	if (args->sink && pthread_create(&sink, NULL, count, NULL))
 		fail("thread");
 	out = open_out();
+	send_trains(out, PAYLOAD);
 	if (args->send)
 		send_all(&pace);
 	if (args->sink) {

@@ -7,6 +7,8 @@
  * echo reply, then an answer to the relay's bubble. It is admitted when the
  * reply arrives. It asks once: a second try would come after the second in
  * which it should be in. The established client began the same way.
+ *
+ * Told no server, it is a native host that pings.
  */
 #include "gen.h"
 
@@ -18,12 +20,16 @@
 #include "csum.h"
 
 struct echo {
-	struct wire_ip6 ip;
 	struct wire_icmp6 h;
 	uint8_t who[4], seq[4]; /* client, number of the ping */
 	uint8_t random[16];
 };
-static_assert(sizeof(struct echo) == IP6_LEN + 8 + 24, "no holes");
+
+struct echo_packet {
+	struct wire_ip6 ip;
+	struct echo echo;
+};
+static_assert(sizeof(struct echo_packet) == IP6_LEN + 8 + 24, "no holes");
 
 struct sample {
 	uint64_t sent, back; /* 0 = not yet */
@@ -36,27 +42,44 @@ static uint32_t n_pings, n_newcomers;
 static struct tuple relay; /* of the established client */
 static struct ip6 native;
 
+static bool is_native(void)
+{
+	return args->server.s_addr == 0;
+}
+
 static void my_address(struct ip6 *a, uint32_t who)
 {
 	client_address(a, args->first + who, PING_PORT, FLAG_PING,
 		       ntohl(args->server.s_addr));
 }
 
-static void send_echo(uint32_t who, uint32_t seq, struct tuple to)
+static void put_echo(struct echo *e, uint32_t who, uint32_t seq)
 {
-	struct echo *e = (void *)batch_ip4(&out, FIRST_IP + args->first + who,
-					   to, sizeof(*e));
-	struct ip6 me;
-
 	memset(e, 0, sizeof(*e));
-	my_address(&me, who);
-	wire_put_ip6(&e->ip, sizeof(*e) - IP6_LEN, NEXT_ICMPV6, 64, &me,
-		     &native);
 	e->h.type = ICMP6_ECHO_REQUEST;
 	put32(e->h.body, 0x4d520000 | (who & 0xffff));
 	put32(e->who, who);
 	put32(e->seq, seq);
-	put16(e->h.csum, csum_ip6(&e->ip, NEXT_ICMPV6));
+}
+
+static void send_echo(uint32_t who, uint32_t seq, struct tuple to)
+{
+	struct echo_packet *p;
+	struct ip6 me;
+
+	if (is_native()) { /* the kernel puts the rest */
+		put_echo((void *)batch_ip6(&out, &args->native, 0,
+					   sizeof(struct echo)),
+			 who, seq);
+	} else {
+		p = (void *)batch_ip4(&out, FIRST_IP + args->first + who, to,
+				      sizeof(*p));
+		my_address(&me, who);
+		wire_put_ip6(&p->ip, sizeof(p->echo), NEXT_ICMPV6, 64, &me,
+			     &native);
+		put_echo(&p->echo, who, seq);
+		put16(p->echo.h.csum, csum_ip6(&p->ip, NEXT_ICMPV6));
+	}
 	batch_send(&out, fd);
 }
 
@@ -111,20 +134,28 @@ static void receive(uint64_t until)
 	struct pollfd p = {fd, POLLIN, 0};
 	uint64_t now = now_ns();
 	struct timespec wait = {0, until > now ? (long)(until - now) : 0};
-	int n;
+	const struct sockaddr_in *from;
+	const uint8_t *d;
+	size_t len;
 
 	ppoll(&p, 1, &wait, NULL);
-	n = batch_recv(&in, fd, true);
+	batch_recv(&in, fd, true);
 	now = now_ns();
-	for (int i = 0; i < n; i++) {
+	while ((d = batch_next(&in, &len, &from))) {
 		struct frame f;
 
-		if (frame_parse(&f, in.data[i], in.h[i].msg_len) != REASON_NONE)
+		if (is_native()) {
+			if (len == sizeof(struct echo))
+				take_reply((const void *)d, now);
+			continue;
+		}
+		if (frame_parse(&f, d, len) != REASON_NONE)
 			continue;
 		if (ip6_is_bubble(f.ip))
 			answer_bubble(&f);
-		else if (f.len == sizeof(struct echo))
-			take_reply((const void *)f.ip, now);
+		else if (f.len == sizeof(struct echo_packet))
+			take_reply(&((const struct echo_packet *)f.ip)->echo,
+				   now);
 	}
 }
 
@@ -176,7 +207,10 @@ int job_ping(void)
 	uint64_t step = (uint64_t)(1e9 / args->rate);
 	uint64_t pause = (uint64_t)(args->every * 1e9);
 
-	fd = udp4_socket(PING_PORT);
+	fd = is_native() ? socket(AF_INET6, SOCK_RAW, IPPROTO_ICMPV6)
+			 : udp4_socket(PING_PORT);
+	if (fd < 0)
+		fail("raw socket");
 	memcpy(&native, &args->native, sizeof(native));
 	while ((now = now_ns()) < end + 2000000000) {
 		if (!established && now - first_try > 250000000) {

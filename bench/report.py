@@ -13,7 +13,9 @@ WORDS = {">=": "at least", "<=": "at most"}
 
 def number(value, digits):
     """A number for people."""
-    return "-" if value is None else f"{value:,.{digits}f}"
+    if value is None or isinstance(value, str):
+        return value or "-"
+    return f"{value:,.{digits}f}"
 
 
 def cell(values):
@@ -21,6 +23,8 @@ def cell(values):
     values = [value for value in values if value is not None]
     if not values:
         return None
+    if isinstance(values[0], str):
+        return Cell(*[statistics.mode(values)] * 3)
     return Cell(statistics.median(values), min(values), max(values))
 
 
@@ -56,7 +60,8 @@ def lines(row, results):
     for figure in row.figures:
         cells = {name: cell([run.get(figure.key) for run in runs])
                  for name, runs in results.items()}
-        share = ratio(results, figure.key, "debian")
+        share = None if figure.unit is None \
+            else ratio(results, figure.key, "debian")
         met, goal = judge(figure.goal, cells, share)
         yield Line(figure, cells, share, met, goal)
 

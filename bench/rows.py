@@ -1,6 +1,8 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """What is measured: functions, and the table of rows that name them.
 
+The functions for traffic are in flows.py, those of events in events/.
+
 A function measures one contender once: it gets the plant, the contender and
 the options of its row, and returns numbers by name.  A row says which of them
 are shown, and how.  `runs` are the full and the quick number of runs; rows
@@ -11,101 +13,55 @@ it is compared with:
     ("value", "<=", 96)             our median
     ("most", "<=", 96)              our highest value
     ("least", ">=", 100)            our lowest value
+
+Unit None is for words.  `finish` is called with the results of a row, by
+contender, and may add figures that are known only then.
 """
 
 import collections
+import itertools
 import json
 import shutil
 
-from bench.plant import (FAKE_SERVER, FAR, RELAY_PORT, Debian, Ours, Plain,
-                         Window, memory)
-from lab import foreign, teredo, wait_for
+from bench.flows import (MEET, added, costs, crowd, flow, latency, ramp,
+                         spray, tcp)
+from bench.plant import (FAKE_SERVER, FAR, Debian, Ours, Plain, Vxlan, Window,
+                         memory)
+from lab import wait_for
 
 Figure = collections.namedtuple("Figure", "key label unit digits goal",
                                 defaults=(None,))
 Row = collections.namedtuple(
-    "Row", "name title measure contenders options quick figures runs",
-    defaults=((5, 3),))
+    "Row", "name title measure contenders options quick figures runs finish",
+    defaults=((5, 2), None))
 
 MEGA = 1 << 20
 BOTH = (Ours, Debian)
-ALL = (Ours, Debian, Plain)
-
-
-# -- relay, small packets ----------------------------------------------
-
-
-def start_flow(plant, contender, way, window, peers, **pace):
-    """Start both ends of flows; returns pairs of (sender, sink)."""
-    net = plant.net
-    up, down = way in ("up", "both"), way in ("down", "both")
-    common = {**window.options, "peers": peers, "steps": 0, **pace}
-    if not contender.tunnels:
-        client = plant.gen(net.tester, "native", **common, send=int(up),
-                           sink=int(down), native=FAR)
-        native = plant.gen(net.v6, "native", **common, send=int(down),
-                           sink=int(up), native=net.tester.ip6)
-    else:
-        common["server"] = FAKE_SERVER
-        client = plant.gen(net.tester, "clients", **common, send=int(up),
-                           native=net.v6.ip6, relay=net.relay.ip4,
-                           relay_port=RELAY_PORT)
-        if not down:
-            # A packet for each client every 100 ms opens the relay to it.
-            common["rate"] = common["rate2"] = 10 * peers
-        native = plant.gen(net.v6, "native", **common, send=1, sink=int(up))
-    return [(client, native)] * up + [(native, client)] * down
-
-
-def flow(plant, contender, way, peers, seconds):
-    """Packets of 64 bytes as fast as one generator can."""
-    net = plant.net
-    contender.relay(net, contender.fill)
-    window = Window(seconds)
-    pairs = start_flow(plant, contender, way, window, peers)
-    cpu = window.cpu(net.relay)
-    got = sum(plant.result(sink)["counted"] for _, sink in pairs)
-    found = {"delivered": got / seconds,
-             "offered": sum(plant.result(sender)["offered"]
-                            for sender, _ in pairs) / seconds}
-    if contender.tunnels:
-        found["cpu"] = cpu * 1e6 / max(got, 1)
-        found["busy"] = cpu * 100 / seconds
-    return found
-
-
-def ramp(plant, contender, way, peers, seconds, low, high, steps):
-    """The highest of some rates at which at most 1 % is lost each way."""
-    contender.relay(plant.net, contender.fill)
-    window = Window(seconds)
-    pairs = start_flow(plant, contender, way, window, peers,
-                       rate=low, rate2=high, steps=steps)
-    ways = [(plant.result(sender)["sent_by_step"],
-             plant.result(sink)["received_by_step"])
-            for sender, sink in pairs]
-    clean = 0
-    for step in range(steps):
-        if all(back[step] >= 0.99 * sent[step] > 0 for sent, back in ways):
-            total = sum(sent[step] for sent, _ in ways)
-            clean = max(clean, total / (seconds / steps))
-    return {"clean": clean}
+ALL = (Ours, Debian, Plain, Vxlan)
 
 
 # -- server ------------------------------------------------------------
 
 
-def solicit(plant, contender, sources, seconds):
-    """Solicitations as fast as one generator can."""
+#: Advertisements, behind authentication and origin; bubbles, behind origin.
+ANSWERS = {"solicitations": "@th,552,8 134", "bubbles": "udp length 56"}
+
+
+def ask(plant, contender, what, sources, seconds):
+    """Solicitations, or bubbles to forward, put straight on its cable."""
     net = plant.net
     contender.server(net, contender.unlimited)
     window = Window(seconds)
-    asking = plant.gen(net.tester, "solicit", **window.options,
-                       server=net.server.ip4, peers=sources)
-    cpu = window.cpu(net.server)
-    found = plant.result(asking)
-    return {"offered": found["offered"] / seconds,
-            "answered": found["counted"] / seconds,
-            "cpu": cpu * 1e6 / max(found["counted"], 1)}
+    mac = json.loads(net.server.run(["ip", "-json", "link", "show", "eth0"])
+                     .stdout)[0]["address"]
+    with plant.answers(ANSWERS[what]) as seen:
+        asking = plant.gen(net.core, "cable", **window.options, mac=mac,
+                           device="server", server=net.server.ip4,
+                           peers=sources, bubbles=int(what == "bubbles"))
+        load = window.load(net.server, counter=seen)
+        asked = plant.result(asking)["offered"]
+    return {"offered": asked / seconds, "answered": load.counted / seconds,
+            **costs(load, load.counted)}
 
 
 def many_sources(plant, contender, sources, rate):
@@ -131,20 +87,13 @@ def many_sources(plant, contender, sources, rate):
 # -- relay, many peers -------------------------------------------------
 
 
-def spray(plant, window, count, rate, first=0, flags=2, **more):
-    """Start sending a packet to each of many Teredo addresses."""
-    return plant.gen(plant.net.v6, "native", **window.options, send=1,
-                     server=FAKE_SERVER, flags=flags, peers=count,
-                     count=count, first=first, rate=rate, **more)
-
-
 def fill(plant, contender, proven, silent, rate):
     """Memory of a relay that has met a million clients."""
     net = plant.net
     contender.relay(net, contender.fill)
     before, found, met = memory(net.relay), {}, 0
     if proven:
-        window = Window(proven / rate * 1.5 + 1, 0.3)
+        window = Window(proven / rate * 1.2 + 1, 0.3)
         clients = plant.gen(net.tester, "clients", **window.options,
                             answer=1)
         plant.result(spray(plant, window, proven, rate, flags=1))
@@ -175,7 +124,7 @@ def flood(plant, contender, count, rate, before, after, **how):
                         rate2=after)
     window.sleep(window.start)
     spraying = spray(plant, window, count, rate, **how)
-    cpu = window.cpu(net.relay)
+    load = window.load(net.relay)
     sprayed = plant.result(spraying)
     seen, ping = plant.result(clients), plant.result(pinging)
 
@@ -194,7 +143,7 @@ def flood(plant, contender, count, rate, before, after, **how):
         "new_before": share("new_before"),
         "new_median": ping["new"].get("median"),
         "new_max": ping["new"].get("max"),
-        "busy": cpu * 100 / seconds,
+        "busy": load.cpu * 100 / seconds,
         "rss": memory(net.relay)["rss"] / 1024}
 
 
@@ -230,35 +179,11 @@ def start(plant, contender, role):
     return {"ready": (first - began) * 1000 if first else None}
 
 
-# -- TCP ---------------------------------------------------------------
-
-
-def tcp(plant, contender, up, flows, seconds):
-    """iperf3 between a Teredo client, the Debian package's, and v6."""
-    net = plant.net
-    contender.server(net)
-    contender.relay(net)
-    if contender.tunnels:
-        foreign.client(net.tester, net.server.ip4)
-        wait_for(lambda: teredo.address_of(net.tester), "a Teredo address")
-        way = "dev teredo"
-    else:
-        way = "via 2001:db8:3::1 mtu 1280"
-    net.tester.run(["ip", "-6", "route", "replace", "2001:db8:22::/64",
-                    *way.split()])
-    serving = net.v6.popen(["iperf3", "-s", "-1", "-B", FAR, "--forceflush"])
-    wait_for(lambda: "listening" in serving.out, "iperf3")
-    cpu = Window(seconds, 0.3)
-    asking = net.tester.popen(["iperf3", "-c", FAR, "-J", "-t", seconds + 1,
-                               "-O", 0, "-P", flows, *([] if up else ["-R"])])
-    busy = cpu.cpu(net.relay)
-    asking.wait(seconds + 20)
-    end = json.loads(asking.out)["end"]
-    net.tester.run(["ip", "-6", "route", "del", "2001:db8:22::/64"],
-                   check=False)
-    return {"rate": end["sum_received"]["bits_per_second"] / 1e6,
-            "again": end["sum_sent"].get("retransmits", 0),
-            "busy": busy * 100 / seconds}
+def idle(plant, contender):
+    """Memory of a relay with the smallest table there is."""
+    contender.relay(plant.net, contender.small)
+    rss = memory(plant.net.relay)["rss"] / 1024
+    return {"rss": rss, "beside": rss - contender.small_table / MEGA}
 
 
 # -- the table ---------------------------------------------------------
@@ -266,10 +191,42 @@ def tcp(plant, contender, up, flows, seconds):
 NOT_BELOW = ("ratio", "debian", ">=", 1)
 NOT_ABOVE = ("ratio", "debian", "<=", 1)
 
-FLOW = (Figure("delivered", "delivered", "packets/s", 0, NOT_BELOW),
-        Figure("cpu", "processor time each", "us", 2, NOT_ABOVE),
-        Figure("offered", "offered", "packets/s", 0))
+MACHINE = Figure("machine", "busy machine each", "us", 2)
+BOUND = Figure("bound", "fully busy", None, 0)
+
+
+def _small(rate, cost):
+    """Figures of small packets, with goals for rate and cost."""
+    return (Figure("delivered", "delivered", "packets/s", 0,
+                   ("ratio", "debian", ">=", rate)),
+            Figure("cpu", "processor time of the daemon each", "us", 2,
+                   ("ratio", "debian", "<=", cost)),
+            MACHINE, Figure("offered", "offered", "packets/s", 0), BOUND)
+
+
+SINGLE, TRAINS = _small(1, 1), _small(2.5, 0.33)
+CROWD = (Figure("more", "100,000 against 1, processor time each", "x", 2,
+                ("value", "<=", 1.3)),
+         *(Figure(f"{key}_{peers}", f"{label}, {words}", unit, digits)
+           for peers, words in ((1, "one"), (64, "64"), (100000, "100,000"))
+           for key, label, unit, digits in (
+               ("cpu", "processor time each", "us", 2),
+               ("delivered", "delivered", "packets/s", 0))))
 CLEAN = (Figure("clean", "with at most 1 % lost", "packets/s", 0, NOT_BELOW),)
+LATENCY = tuple(
+    figure for key, words in (("light", "alone"), ("heavy", "beside others"))
+    for figure in (
+        Figure(f"{key}_added", f"{words}, added to plain, median", "us", 0,
+               NOT_ABOVE if key == "light" else None),
+        Figure(f"{key}_99_added", f"{words}, added to plain, p99", "us", 0),
+        Figure(key, f"{words}, median", "ms", 3),
+        Figure(f"{key}_99", f"{words}, p99", "ms", 3),
+        Figure(f"{key}_lost", f"{words}, lost", "", 0)))
+SERVER = (Figure("answered", "answered", "/s", 0,
+                 ("ratio", "debian", ">=", 2.5)),
+          Figure("cpu", "processor time of the daemon each", "us", 2,
+                 NOT_ABOVE),
+          MACHINE, Figure("offered", "asked", "/s", 0), BOUND)
 FILL = (Figure("start", "memory after the start", "MiB", 1),
         Figure("full", "memory with the table full", "MiB", 1,
                ("most", "<=", 96)),
@@ -287,52 +244,79 @@ FLOOD = (Figure("rate", "new destinations", "/s", 0),
          Figure("bubbles", "bubbles sent", "/s", 0),
          Figure("busy", "processor of the relay", "%", 0),
          Figure("rss", "memory of the relay", "MiB", 1))
-TCP = (Figure("rate", "received", "Mbit/s", 0, NOT_BELOW),
-       Figure("again", "segments sent again", "", 0),
-       Figure("busy", "processor of the relay", "%", 0))
+TCP = (Figure("rate", "received", "Mbit/s", 0, ("ratio", "debian", ">=", 4)),
+       Figure("cpu", "processor time of the daemon", "ns/KiB", 0),
+       Figure("machine", "busy machine", "ns/KiB", 0),
+       Figure("again", "segments sent again", "", 0), BOUND)
 
+WAYS = {"up": "client to native", "down": "native to client"}
+#: Datagrams in a train.
+TRAIN = 32
 
-WAYS = {"up": "client to native", "down": "native to client",
-        "both": "both ways at once"}
+SHORT = {"seconds": 1.5}
+TRAINS_WORDS = f"trains of {TRAIN} datagrams"
+RAMP = {"seconds": 4.8, "steps": 32}
+
+#: What is measured each way: name, title, function, figures, contenders,
+#: options, quick options, runs.
+FLOWS = (
+    ("train", TRAINS_WORDS, flow, TRAINS, ALL,
+     {"seconds": 2.5, "train": TRAIN}, SHORT, (5, 2)),
+    ("single", "single datagrams", flow, SINGLE, ALL, {"seconds": 2.5}, SHORT,
+     (5, 2)),
+    ("wire", "single datagrams, links without offloads", flow, SINGLE,
+     (Ours, Debian, Plain), {"seconds": 2.5, "cards": False}, SHORT, (5, 2)),
+    ("crowd-train", f"1, 64 and 100,000 clients, {TRAINS_WORDS}", crowd,
+     CROWD, BOTH, {**SHORT, "train": TRAIN}, {}, (5, 1)),
+    ("crowd-single", "1, 64 and 100,000 clients, single datagrams", crowd,
+     CROWD, BOTH, SHORT, {}, (5, 1)),
+    ("clean-train", f"{TRAINS_WORDS}, without loss", ramp, CLEAN, ALL,
+     {**RAMP, "low": 60000, "high": 3000000, "train": TRAIN}, {},
+     (3, 1)),
+    ("clean-single", "single datagrams, without loss", ramp, CLEAN, ALL,
+     {**RAMP, "low": 30000, "high": 400000}, {}, (3, 1)),
+)
 
 
 def _flows():
-    for way, words in WAYS.items():
-        for peers in (1, 64):
-            clients = "one client" if peers == 1 else f"{peers} clients"
-            yield Row(f"{way}-{peers}", f"relay, {words}, {clients}", flow,
-                      ALL, {"way": way, "peers": peers, "seconds": 4},
-                      {"seconds": 1.5}, FLOW)
-
-
-def _ramps():
-    for way, words in WAYS.items():
-        half = 2 if way == "both" else 1
-        yield Row(f"clean-{way}", f"relay, {words}, without loss", ramp, ALL,
-                  {"way": way, "peers": 16, "seconds": 7.5,
-                   "low": 20000 // half, "high": 300000 // half, "steps": 29},
-                  {"seconds": 4.35}, CLEAN)
+    for (name, title, measure, figures, who, options, quick, runs), \
+            (way, words) in itertools.product(FLOWS, WAYS.items()):
+        yield Row(f"{name}-{way}", f"relay, {words}, {title}", measure, who,
+                  {"way": way, **options}, quick, figures, runs)
 
 
 def _tcp():
     if not shutil.which("iperf3"):
         return
-    for up, arrow in ((True, "client to native"), (False, "native to client")):
-        for flows in (1, 4):
-            yield Row(f"tcp-{'up' if up else 'down'}-{flows}",
-                      f"TCP, {arrow}, {flows} flow{'s' * (flows > 1)}", tcp,
-                      ALL, {"up": up, "flows": flows, "seconds": 4},
-                      {"seconds": 2}, TCP)
+    for role, title, who, numbers in (
+            ("relay", "TCP, relay", ALL, (1, 4)),
+            ("client", "TCP, client", BOTH, (1, 4)),
+            ("all", "TCP, server, relay and client", BOTH, (1,))):
+        for up, arrow in (True, WAYS["up"]), (False, WAYS["down"]):
+            for flows in numbers:
+                yield Row(
+                    f"tcp-{role}-{'up' if up else 'down'}-{flows}",
+                    f"{title}, {arrow}, {flows} flow{'s' * (flows > 1)}", tcp,
+                    who, {"role": role, "up": up, "flows": flows,
+                          "seconds": 3}, SHORT, TCP)
 
 
 ROWS = (
+    *_tcp(),
     *_flows(),
-    *_ramps(),
-    Row("server", "server, solicitations from 1,000 sources", solicit, BOTH,
-        {"sources": 1000, "seconds": 4}, {"seconds": 1.5},
-        (Figure("answered", "answered", "/s", 0, NOT_BELOW),
-         Figure("cpu", "processor time each", "us", 2, NOT_ABOVE),
-         Figure("offered", "asked", "/s", 0))),
+    Row("latency", "relay, pings; alone, and beside 50,000 packets/s",
+        latency, ALL, {"seconds": 3, "rate": 50000}, SHORT, LATENCY,
+        finish=added),
+    Row("ask", "server, solicitations from 1,000 sources", ask, BOTH,
+        {"what": "solicitations", "sources": 1000, "seconds": 3}, SHORT,
+        SERVER),
+    Row("forward", "server, bubbles of 1,000 sources to forward", ask, BOTH,
+        {"what": "bubbles", "sources": 1000, "seconds": 3}, SHORT,
+        SERVER),
+    Row("idle", "relay, idle, with a table of 64 peers", idle, BOTH, {}, {},
+        (Figure("beside", "memory beside the table", "MiB", 1,
+                ("most", "<=", 16)),
+         Figure("rss", "memory", "MiB", 1))),
     Row("sources", "server, one solicitation from each of many addresses",
         many_sources, BOTH, {"sources": 10000000, "rate": 80000},
         {"sources": 1000000},
@@ -342,10 +326,12 @@ ROWS = (
          Figure("rss", "memory", "MiB", 1),
          Figure("answered", "answered in all", "", 0)), (1, 1)),
     Row("fill-proven", "relay, 1,048,576 peers, 7 of 8 answer", fill, BOTH,
-        {"proven": MEGA // 8 * 7, "silent": MEGA // 8, "rate": 25000},
-        {}, (*FILL, Figure("proven", "peers that answered", "", 0)), (1, 1)),
+        {"proven": MEGA // 8 * 7, "silent": MEGA // 8, "rate": MEET},
+        {"proven": MEGA // 32 * 7, "silent": MEGA // 32},
+        (*FILL, Figure("proven", "peers that answered", "", 0)), (1, 1)),
     Row("fill-silent", "relay, 1,048,576 peers, all silent", fill, BOTH,
-        {"proven": 0, "silent": MEGA, "rate": 0}, {}, FILL, (1, 1)),
+        {"proven": 0, "silent": MEGA, "rate": 0}, {"silent": MEGA // 4},
+        FILL, (1, 1)),
     Row("flood", "relay, a million new destinations at 30,000/s", flood, BOTH,
         {"count": 1000000, "rate": 30000, "before": 4, "after": 5},
         {"count": 300000, "after": 2}, FLOOD, (2, 1)),
@@ -362,5 +348,4 @@ ROWS = (
         {"role": "relay"}, {}, (Figure("ready", "ready after", "ms", 1),)),
     Row("start-server", "server, from exec to the first answer", start, BOTH,
         {"role": "server"}, {}, (Figure("ready", "ready after", "ms", 1),)),
-    *_tcp(),
 )

@@ -11,13 +11,6 @@
 
 #include "csum.h"
 
-struct solicitation {
-	uint8_t auth[4], nonce[8], confirm;
-	struct wire_ip6 ip;
-	struct wire_icmp6 rs;
-} __attribute__((packed));
-static_assert(sizeof(struct solicitation) == 61, "packed");
-
 static int fd;
 static uint64_t received, counted, first;
 static atomic_bool over;
@@ -36,11 +29,15 @@ static void *count(void *unused)
 
 	(void)unused;
 	while (!over) {
-		int n = batch_recv(&b, fd, false);
-		uint64_t now = now_ns();
+		const struct sockaddr_in *from;
+		const uint8_t *p;
+		uint64_t now;
+		size_t len;
 
-		for (int i = 0; i < n; i++) {
-			if (!is_advertisement(b.data[i], b.h[i].msg_len))
+		batch_recv(&b, fd, false);
+		now = now_ns();
+		while ((p = batch_next(&b, &len, &from))) {
+			if (!is_advertisement(p, len))
 				continue;
 			if (received++ == 0)
 				first = now;
@@ -50,12 +47,13 @@ static void *count(void *unused)
 	return NULL;
 }
 
-static void template(struct solicitation *s)
+void solicitation_put(struct solicitation *s, uint64_t nonce)
 {
 	struct tuple inside = {0xc0a80105, CLIENT_PORT}; /* 192.168.1.5 */
 	struct ip6 src, routers = {{0xff, 2, [15] = 2}};
 
 	*s = (struct solicitation){.auth = {0, 1, 0, 0}};
+	memcpy(s->nonce, &nonce, sizeof(nonce));
 	teredo_link_local(&src, 0, inside);
 	wire_put_ip6(&s->ip, sizeof(s->rs), NEXT_ICMPV6, 255, &src, &routers);
 	s->rs.type = ICMP6_ROUTER_SOLICITATION;
@@ -69,7 +67,7 @@ static void send_all(struct pace *p)
 	struct solicitation s;
 	unsigned n;
 
-	template(&s);
+	solicitation_put(&s, 0);
 	while ((n = pace_next(p)) > 0) {
 		for (unsigned i = 0; i < n; i++) {
 			uint64_t seq = p->sent + i;

@@ -32,7 +32,7 @@ MIREDO_UID = 64123
 NOGROUP_GID = 65534
 
 # From linux/sockios.h and linux/ethtool.h: set transmit checksums, scatter and
-# gather, TSO, GSO, GRO.
+# gather, TSO, GSO, GRO; in this order one allows the next.
 SIOCETHTOOL = 0x8946
 ETHTOOL_OFFLOADS = (0x17, 0x19, 0x1f, 0x24, 0x2c)
 
@@ -531,9 +531,19 @@ class Host:
 
     def offloads_off(self, device):
         """Make the device carry real packets: checksums filled, no jumbos."""
+        self._offloads(device, 0)
+
+    def offloads_on(self, device):
+        """Make the device like a card of today: segments, merges, sums.
+
+        A virtual cable has all of it from the start, but for GRO.
+        """
+        self._offloads(device, 1)
+
+    def _offloads(self, device, value):
         with self.socket(socket.AF_INET, socket.SOCK_DGRAM) as sock:
             for command in ETHTOOL_OFFLOADS:
-                ethtool_off(sock, device, command)
+                ethtool_set(sock, device, command, value)
 
     # -- log ------------------------------------------------------------
 
@@ -561,9 +571,9 @@ class Host:
         return f"<Host {self.name}>"
 
 
-def ethtool_off(sock, device, command):
-    """Switch one offload of a device off."""
-    value = ctypes.create_string_buffer(struct.pack("II", command, 0))
+def ethtool_set(sock, device, command, value):
+    """Switch one offload of a device on or off."""
+    value = ctypes.create_string_buffer(struct.pack("II", command, value))
     try:
         fcntl.ioctl(sock, SIOCETHTOOL, struct.pack(
             "16sP16x", device.encode(), ctypes.addressof(value)))

@@ -238,6 +238,11 @@ class Internet(Paths):
                 host.offloads_off(device)
             host.ip(f"link set {device} up")
 
+    def offloads(self, on):
+        """Switch the offloads of all cables that there are, GRO as well."""
+        for host, device in self._ends:
+            (host.offloads_on if on else host.offloads_off)(device)
+
     def other_end(self, host, device):
         """The (host, device) at the other end of a cable."""
         return self._ends[host, device]
