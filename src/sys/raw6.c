@@ -38,7 +38,7 @@ static void destination(struct in6_addr *to, const struct out *o)
 						  : o->body[at - o->head_len];
 }
 
-unsigned raw6_send(int fd, const struct out *const *v, unsigned n)
+static unsigned send_batch(int fd, const struct out *const *v, unsigned n)
 {
 	struct mmsghdr msg[BATCH];
 	struct sockaddr_in6 to[BATCH];
@@ -55,4 +55,14 @@ unsigned raw6_send(int fd, const struct out *const *v, unsigned n)
 		};
 	}
 	return send_all(fd, msg, n);
+}
+
+unsigned raw6_send(int fd, const struct out *const *v, unsigned n)
+{
+	unsigned refused = 0;
+
+	for (unsigned at = 0; at < n; at += BATCH)
+		refused +=
+			send_batch(fd, v + at, n - at < BATCH ? n - at : BATCH);
+	return refused;
 }

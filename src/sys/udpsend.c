@@ -8,8 +8,8 @@
  *
  * Two things may be wrong with UDP_SEGMENT, which is found out by trying: some
  * device cannot do it at all (EIO), and then it is never tried again; or a
- * route has an MTU below the datagrams (EINVAL), so that they must become
- * fragments. Either way the message is sent again, datagram by datagram.
+ * route has an MTU below the datagrams (EINVAL, or EMSGSIZE), so that they must
+ * become fragments. Either way the message is sent again, datagram by datagram.
  */
 #include <errno.h>
 #include <linux/udp.h>
@@ -197,7 +197,8 @@ static unsigned datagrams_of(const struct udp_sender *s, unsigned m)
 /* The kernel refuses message m, and will not look at the next ones before. */
 static void refuse(struct udp_sender *s, int fd, unsigned m, int error)
 {
-	if (!s->segment[m] || (error != EIO && error != EINVAL)) {
+	if (!s->segment[m] ||
+	    (error != EIO && error != EINVAL && error != EMSGSIZE)) {
 		tally(&s->refused, datagrams_of(s, m));
 		return;
 	}
