@@ -12,7 +12,7 @@
 /* Needs CAP_NET_RAW. Descriptor or -errno. */
 int raw6_open(void);
 
-/* Send n packets, n <= BATCH. How many the kernel refused. */
+/* Send n packets. How many the kernel refused. */
 unsigned raw6_send(int fd, const struct out *const *v, unsigned n);
 
 #endif

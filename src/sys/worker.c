@@ -15,19 +15,18 @@
 #include <sys/socket.h>
 
 #include "clientrun.h"
+#include "doors.h"
 #include "log.h"
 #include "loop.h"
 #include "monitor.h"
-#include "portuser.h"
 #include "preflight.h"
 #include "raw6.h"
 #include "secrets.h"
+#include "tunnel.h"
 #include "worker.h"
 
 enum {
 	HUGE_FROM = 8 << 20,
-	PORT_MIN = 1024,
-	PORT_TRIES = 100,
 };
 
 static size_t round_up(size_t n)
@@ -129,135 +128,15 @@ static void load_secrets(struct plan *p)
 	p->node.server.n_secrets = secrets.n;
 }
 
-/* ip and port: where it must be bound to; 0 = anywhere. */
-static int adopt_door(int fd, uint32_t ip, uint16_t port, bool with_ecn)
-{
-	struct tuple local;
-	int r = udp_adopt(fd, with_ecn, &local);
-
-	if (r)
-		die("descriptor %d is no bound UDP socket over IPv4: %s", fd,
-		    strerror(-r));
-	if ((ip && local.ip != ip) || (port && local.port != port))
-		die("descriptor %d is bound to %s port %u, not to %s port %u\n"
-		    "  a server takes its primary address first",
-		    fd, ip4_text(local.ip), local.port, ip4_text(ip), port);
-	return fd;
-}
-
-static void confine(int fd, const struct conf *c)
-{
-	int r = udp_confine(fd, c->bind_iface, c->mark);
-
-	if (r == -ENODEV)
-		die("there is no interface \"%s\"\n"
-		    "  correct BindInterface, or leave it out for any",
-		    c->bind_iface);
-	if (r)
-		die("cannot set BindInterface or Mark: %s", strerror(-r));
-}
-
-/* What is wanted of every socket. */
-static void set_up(int fd, const struct plan *p)
-{
-	int r = p->conf->dscp ? udp_set_dscp(fd, p->conf->dscp) : 0;
-
-	if (r)
-		die("cannot set DSCP: %s", strerror(-r));
-	if (!p->node.is_server)
-		confine(fd, p->conf);
-}
-
-static int open_door(const struct plan *p, uint32_t ip, uint16_t port,
-		     unsigned i)
-{
-	bool with_ecn = p->node.is_relay || p->node.is_client;
-	char user[64];
-	int fd;
-
-	if (i < p->options->n_udp)
-		return adopt_door(p->options->udp_fd[i], ip, port, with_ecn);
-	fd = udp_open(ip, port, with_ecn);
-	if (fd == -EADDRINUSE) {
-		port_user(user, sizeof(user), ip, port);
-		die("UDP port %u on %s is taken by %s\n"
-		    "  stop it first",
-		    port, ip ? ip4_text(ip) : "any address", user);
-	}
-	if (fd == -EADDRNOTAVAIL)
-		die("%s is not an address of this host\n"
-		    "  %s",
-		    ip4_text(ip),
-		    p->node.is_server
-			    ? "add it, or correct ServerBindAddress"
-			    : "correct BindAddress, or leave it out for any");
-	if (fd < 0)
-		die("cannot open UDP port %u on %s: %s", port,
-		    ip ? ip4_text(ip) : "any address", strerror(-fd));
-	set_up(fd, p);
-	return fd;
-}
-
-static uint16_t random_port(void)
-{
-	uint16_t n;
-
-	do {
-		if (getrandom(&n, sizeof(n), 0) != sizeof(n))
-			die("cannot get random numbers: %s", strerror(errno));
-	} while (n < PORT_MIN);
-	return n;
-}
-
-/*
- * C3: any port, since clients behind one NAT that keeps ports should not meet;
- * the kernel would draw from half of them.
- */
-static int open_random(const struct plan *p)
-{
-	const struct conf *c = p->conf;
-
-	for (int i = 0; i < PORT_TRIES; i++) {
-		int fd = udp_open(c->bind_ip, random_port(), true);
-
-		if (fd >= 0)
-			set_up(fd, p);
-		if (fd != -EADDRINUSE && fd != -EACCES)
-			return fd >= 0 ? fd : open_door(p, c->bind_ip, 0, 0);
-	}
-	return open_door(p, c->bind_ip, 0, 0);
-}
-
-/* I10: the port of the last run, for with it goes the address. */
-static int open_service(const struct plan *p, uint16_t last)
-{
-	const struct conf *c = p->conf;
-	int fd;
-
-	if (c->bind_port || p->options->n_udp || !last)
-		return c->bind_port || p->options->n_udp
-			       ? open_door(p, c->bind_ip, c->bind_port, 0)
-			       : open_random(p);
-	fd = udp_open(c->bind_ip, last, true);
-	if (fd >= 0) {
-		set_up(fd, p);
-		return fd;
-	}
-	log_info("UDP port %u of the last run is taken: using another, so the "
-		 "address will be another",
-		 last);
-	return open_random(p);
-}
-
 static void open_server(struct loop *l, const struct plan *p)
 {
 	const struct server_conf *s = &p->node.server;
 
 	preflight_server(p, l->watch, &l->node.self);
 	l->lane[0].door[DOOR_PRIMARY] =
-		open_door(p, s->primary, TEREDO_PORT, 0);
+		door_open(p, s->primary, TEREDO_PORT, 0);
 	l->lane[0].door[DOOR_SECONDARY] =
-		open_door(p, s->secondary, TEREDO_PORT, 1);
+		door_open(p, s->secondary, TEREDO_PORT, 1);
 	if (p->node.is_relay)
 		return; /* its interface is the IPv6 side */
 	l->raw6 = raw6_open();
@@ -265,80 +144,6 @@ static void open_server(struct loop *l, const struct plan *p)
 		die("cannot open a raw IPv6 socket: %s\n"
 		    "  a server needs IPv6 in the kernel, and CAP_NET_RAW",
 		    strerror(-l->raw6));
-}
-
-static void open_tun(struct tun *t, const struct plan *p)
-{
-	const char *name = p->conf->iface;
-	int r = tun_open(t, name, p->threads, p->conf->offloads);
-
-	if (r == -ENOENT || r == -ENODEV || r == -ENXIO)
-		die("there is no /dev/net/tun\n"
-		    "  get it:  modprobe tun  (in a container: --device "
-		    "/dev/net/tun)\n"
-		    "  or:  mkdir -p /dev/net; mknod /dev/net/tun c 10 200");
-	if (r == -EACCES || r == -EPERM)
-		die("this process may not use /dev/net/tun\n"
-		    "  start as root  (in a container: --device /dev/net/tun)\n"
-		    "  or:  chmod 666 /dev/net/tun");
-	if (r == -EBUSY)
-		die("there is already an interface \"%s\"\n"
-		    "  use another name: -i NAME",
-		    name);
-	if (r)
-		die("cannot create the interface %s: %s", name, strerror(-r));
-}
-
-static void adopt_tunnel(struct loop *l, const struct plan *p,
-			 char name[static IFNAMSIZ])
-{
-	struct host_link link;
-	int r = tun_adopt(&l->tun, p->options->tun_fd, name);
-
-	if (r)
-		die("descriptor %d is no tun device without header: %s",
-		    p->options->tun_fd, strerror(-r));
-	l->watch->tun = if_nametoindex(name);
-	r = netlink_link(&l->watch->requests, l->watch->tun, &link);
-	if (r)
-		die("cannot look at the interface %s: %s", name, strerror(-r));
-	if (link.mtu < TEREDO_MTU || link.mtu > PACKET_SPACE)
-		die("the interface %s has an MTU of %u: it must be %d to %d\n"
-		    "  set it:  ip link set dev %s mtu %d",
-		    name, link.mtu, TEREDO_MTU, PACKET_SPACE, name, TEREDO_MTU);
-}
-
-static void set_route(struct loop *l, const struct plan *p)
-{
-	const struct conf *c = p->conf;
-	int r = netlink_route(&l->watch->requests, l->watch->tun, c->prefix);
-	struct ip6 prefix = {0};
-
-	put32(prefix.b, c->prefix);
-	if (r == -EEXIST)
-		die("there is already a route to the Teredo prefix\n"
-		    "  see it:  ip -6 route show %s/32",
-		    ip6_text(&prefix));
-	if (r)
-		die("cannot set a route to %s: %s\n"
-		    "  is IPv6 off for new interfaces?  sysctl "
-		    "net.ipv6.conf.default.disable_ipv6",
-		    c->iface, strerror(-r));
-}
-
-static void make_tunnel(struct loop *l, const struct plan *p)
-{
-	const struct conf *c = p->conf;
-	int r;
-
-	open_tun(&l->tun, p);
-	l->watch->tun = if_nametoindex(c->iface);
-	r = netlink_link_up(&l->watch->requests, l->watch->tun, c->mtu);
-	if (r)
-		die("cannot set up the interface %s: %s\n"
-		    "  is IPv6 off for new interfaces?  sysctl "
-		    "net.ipv6.conf.default.disable_ipv6",
-		    c->iface, strerror(-r));
 }
 
 static void open_relay(struct loop *l, const struct plan *p)
@@ -349,13 +154,13 @@ static void open_relay(struct loop *l, const struct plan *p)
 	preflight_relay(p, &l->node.self);
 	if (!p->node.is_server)
 		l->lane[0].door[DOOR_SERVICE] =
-			open_door(p, c->bind_ip, c->bind_port, 0);
+			door_open(p, c->bind_ip, c->bind_port, 0);
 	if (p->options->tun_fd >= 0) {
-		adopt_tunnel(l, p, name);
+		tunnel_adopt(l, p, name);
 		return;
 	}
-	make_tunnel(l, p);
-	set_route(l, p);
+	tunnel_make(l, p);
+	tunnel_route(l, p);
 }
 
 /* Before there are secrets or sockets that it could inherit. */
@@ -441,15 +246,15 @@ static void open_client(struct loop *l, struct plan *p)
 	r.probe = -1;
 	preflight_client(p);
 	if (p->options->tun_fd >= 0)
-		adopt_tunnel(l, p, name);
+		tunnel_adopt(l, p, name);
 	else
 		strcpy(name, c->iface);
 	recall(&r, p, name);
-	l->lane[0].door[DOOR_SERVICE] = open_service(p, r.state.port);
+	l->lane[0].door[DOOR_SERVICE] = door_open_service(p, r.state.port);
 	if (c->learn_refresh)
-		r.probe = open_random(p);
+		r.probe = door_open_random(p);
 	if (p->options->tun_fd < 0)
-		make_tunnel(l, p);
+		tunnel_make(l, p);
 	open_watches(l, &r, c);
 	r.steward = steward_start(c, name, l->watch->tun);
 }
@@ -509,40 +314,6 @@ static void note_bound(struct loop *l, const struct plan *p)
 		l->bound = if_nametoindex(l->bound_name);
 }
 
-/* The same door for the other lanes, as far as the kernel goes along. */
-static void open_beside(struct loop *l, const struct plan *p, enum door door)
-{
-	bool with_ecn = p->node.is_relay || p->node.is_client;
-
-	if (l->lane[0].door[door] < 0)
-		return;
-	for (unsigned i = 1; i < p->threads; i++) {
-		int fd = udp_open_beside(l->lane[0].door[door], with_ecn);
-
-		if (fd < 0) {
-			log_warning("no socket for thread %u: %s", i + 1,
-				    strerror(-fd));
-			return;
-		}
-		set_up(fd, p);
-		l->lane[i].door[door] = fd;
-	}
-}
-
-/* Which offloads all sockets have. */
-static unsigned probe_offloads(const struct loop *l, const struct plan *p)
-{
-	unsigned got = p->conf->offloads & (OFFLOAD_GSO | OFFLOAD_GRO);
-
-	for (unsigned i = 0; i < p->threads; i++) {
-		for (unsigned d = 0; d < DOORS; d++) {
-			if (l->lane[i].door[d] >= 0)
-				got &= udp_offload(l->lane[i].door[d], got);
-		}
-	}
-	return got;
-}
-
 static void open_queue(struct lane *lane, int fd)
 {
 	int r = netlink_open(&lane->link);
@@ -555,11 +326,11 @@ static void open_queue(struct lane *lane, int fd)
 /* Sockets, queues and buffers of each lane; they are all open. */
 static void open_lanes(struct loop *l, const struct plan *p, uint8_t *buffers)
 {
-	open_beside(l, p, DOOR_PRIMARY);
-	open_beside(l, p, DOOR_SECONDARY);
-	open_beside(l, p, DOOR_SERVICE);
+	doors_open_beside(l, p, DOOR_PRIMARY);
+	doors_open_beside(l, p, DOOR_SECONDARY);
+	doors_open_beside(l, p, DOOR_SERVICE);
 	l->copy_dscp = p->conf->copy_dscp;
-	l->offloads = probe_offloads(l, p) | l->tun.offloads;
+	l->offloads = doors_offload(l, p) | l->tun.offloads;
 	if (l->client && l->client->probe >= 0)
 		udp_offload(l->client->probe, l->offloads);
 	l->lanes = p->threads;

@@ -1,0 +1,22 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * The tunnel interface, as the configuration wants it: l->tun and l->watch->tun
+ * are set. Who cannot have it dies, and says why and what to do.
+ */
+#ifndef SYS_TUNNEL_H
+#define SYS_TUNNEL_H
+
+#include "loop.h"
+#include "plan.h"
+
+/* The one that was passed in, and its name. */
+void tunnel_adopt(struct loop *l, const struct plan *p,
+		  char name[static IFNAMSIZ]);
+
+/* A new one, which is up. */
+void tunnel_make(struct loop *l, const struct plan *p);
+
+/* What a relay takes packets for: the Teredo prefix. */
+void tunnel_route(struct loop *l, const struct plan *p);
+
+#endif
