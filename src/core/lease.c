@@ -18,6 +18,14 @@ void lease_put(struct leases *ls, const struct lease *l)
 	ls->v[slot(ls, l->way, &l->src, &l->dst)] = *l;
 }
 
+bool lease_wanted(const struct leases *ls, enum lease_way way,
+		  const struct wire_ip6 *ip, uint32_t epoch, uint64_t now)
+{
+	const struct lease *l = &ls->v[slot(ls, way, &ip->src, &ip->dst)];
+
+	return now >= l->until || l->epoch != epoch;
+}
+
 static const struct lease *find(const struct leases *ls, enum lease_way way,
 				const struct wire_ip6 *ip, uint32_t epoch,
 				uint64_t now)

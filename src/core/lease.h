@@ -12,8 +12,8 @@
  * What a lease lets pass is what the core would have let pass when it was
  * granted; all else is left to the core, in order.
  *
- * The table belongs to one thread. It is small, and an entry makes room for
- * another one of the same hash: what is missing costs time only.
+ * The table belongs to one thread. It is small: what is missing costs time
+ * only.
  */
 #ifndef CORE_LEASE_H
 #define CORE_LEASE_H
@@ -54,7 +54,14 @@ static inline uint64_t lease_end(uint64_t now, uint64_t valid)
 	return end < valid ? end : valid;
 }
 
-/* What the core grants, it grants by this: see node_lease(). */
+/*
+ * Is there a place for a lease of this flow? Others keep theirs, so where there
+ * are too many flows they do not push each other out.
+ */
+bool lease_wanted(const struct leases *ls, enum lease_way way,
+		  const struct wire_ip6 *ip, uint32_t epoch, uint64_t now);
+
+/* What the core has granted: see node_lease(). */
 void lease_put(struct leases *ls, const struct lease *l);
 
 /*

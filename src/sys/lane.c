@@ -81,7 +81,7 @@ static void send_ip6(struct lane *lane, const struct out *const *v, unsigned n)
 		tun_send(&lane->writer, &l->tun,
 			 lane->tun >= 0 ? lane->tun : l->tun.fd[0], v, n);
 	else
-		tally(&lane->writer.refused, raw6_send(l->raw6, v, n));
+		raw6_send(&lane->writer, l->raw6, v, n);
 }
 
 /* Lanes that do not receive from a door still send from it. */
@@ -117,6 +117,12 @@ void lane_flush(struct lane *lane)
 	outbox_clear(o);
 }
 
+/* Have the core to ourselves. */
+static void enter(struct lane *lane)
+{
+	lane->now = loop_enter(lane->loop, lane->now);
+}
+
 /*
  * Give back the lock, and run the outbox. Whatever the core wants of the loop
  * (a timer sooner than it is set to, a changed state) the loop gets to know.
@@ -139,12 +145,12 @@ static void leave(struct lane *lane)
  * Leave out what those sent who send more than their share, if there is too
  * much; how many trains are left.
  */
-static int fair_trains(struct lane *lane, enum door door, int n, uint64_t now)
+static int fair_trains(struct lane *lane, enum door door, int n)
 {
 	struct fair *f = &lane->from_door[door];
 	int kept = 0;
 
-	fair_begin(f, lane->udp.dropped, now);
+	fair_begin(f, lane->udp.dropped, lane->now);
 	for (int i = 0; i < n && f->is_on; i++) {
 		struct train *t = &lane->udp.t[i];
 		struct tuple from = t->all.from;
@@ -164,26 +170,26 @@ static int fair_trains(struct lane *lane, enum door door, int n, uint64_t now)
  * What the device has dropped for want of room in our queue. It is asked when
  * it may have: when there was more than we take at a time.
  */
-static uint32_t tun_dropped(struct lane *lane, int n, uint64_t now)
+static uint32_t tun_dropped(struct lane *lane, int n)
 {
 	uint32_t known = lane->from_tun.dropped;
 	struct host_link link;
 
-	if (n < BATCH || now - lane->asked < FAIR_SLICE_MS * NS_PER_MS)
+	if (n < BATCH || lane->now - lane->asked < FAIR_SLICE_MS * NS_PER_MS)
 		return known;
-	lane->asked = now;
+	lane->asked = lane->now;
 	if (netlink_link(&lane->link, lane->loop->watch->tun, &link))
 		return known;
 	return link.tx_dropped;
 }
 
 /* The same as fair_trains(), by whom packets are for. */
-static int fair_packets(struct lane *lane, int n, uint64_t now)
+static int fair_packets(struct lane *lane, int n)
 {
 	struct fair *f = &lane->from_tun;
 	int kept = 0;
 
-	fair_begin(f, tun_dropped(lane, n, now), now);
+	fair_begin(f, tun_dropped(lane, n), lane->now);
 	for (int i = 0; i < n && f->is_on; i++) {
 		const struct super *s = &lane->super[i];
 		const struct wire_ip6 *ip = (const void *)s->p;
@@ -206,9 +212,9 @@ static uint32_t epoch_now(const struct loop *l)
 	return __atomic_load_n(&l->epoch, __ATOMIC_ACQUIRE);
 }
 
-static bool train_by_lease(struct lane *lane, struct train *t, uint64_t now)
+static bool train_by_lease(struct lane *lane, struct train *t)
 {
-	while (!lease_train(&lane->leases, t, epoch_now(lane->loop), now,
+	while (!lease_train(&lane->leases, t, epoch_now(lane->loop), lane->now,
 			    &lane->stats, &lane->out)) {
 		if (outbox_has_room(&lane->out))
 			return false;
@@ -217,50 +223,51 @@ static bool train_by_lease(struct lane *lane, struct train *t, uint64_t now)
 	return true;
 }
 
-static bool packet_by_lease(struct lane *lane, const struct super *s,
-			    uint64_t now)
+static bool packet_by_lease(struct lane *lane, const struct super *s)
 {
 	if (!outbox_has_room(&lane->out))
 		lane_flush(lane);
-	return lease_packet(&lane->leases, s, epoch_now(lane->loop), now,
+	return lease_packet(&lane->leases, s, epoch_now(lane->loop), lane->now,
 			    &lane->stats, &lane->out);
 }
 
 /* How many of the first trains, or packets, were passed on. */
-static int doors_by_lease(struct lane *lane, int n, uint64_t now)
+static int doors_by_lease(struct lane *lane, int n)
 {
 	int i = 0;
 
 	while (lane->loop->lanes > 1 && i < n && !udp_is_cut(&lane->udp.t[i]) &&
-	       train_by_lease(lane, &lane->udp.t[i], now))
+	       train_by_lease(lane, &lane->udp.t[i]))
 		i++;
 	return i;
 }
 
-static int tun_by_lease(struct lane *lane, int n, uint64_t now)
+static int tun_by_lease(struct lane *lane, int n)
 {
 	int i = 0;
 
 	while (lane->loop->lanes > 1 && i < n && lane->why[i] == REASON_NONE &&
-	       packet_by_lease(lane, &lane->super[i], now))
+	       packet_by_lease(lane, &lane->super[i]))
 		i++;
 	return i;
 }
 
 /* A plain packet went this way: let others follow. */
 static void ask_lease(struct lane *lane, enum lease_way way,
-		      const struct wire_ip6 *ip, uint64_t now)
+		      const struct wire_ip6 *ip)
 {
 	struct lease l;
 
 	if (lane->loop->lanes > 1 &&
-	    node_lease(&lane->loop->node, &l, way, ip, now))
+	    lease_wanted(&lane->leases, way, ip, epoch_now(lane->loop),
+			 lane->now) &&
+	    node_lease(&lane->loop->node, &l, way, ip, lane->now))
 		lease_put(&lane->leases, &l);
 }
 
 /* --- by the core --- */
 
-static void pass_train(struct lane *lane, struct train *t, uint64_t now)
+static void pass_train(struct lane *lane, struct train *t)
 {
 	struct loop *l = lane->loop;
 
@@ -269,51 +276,51 @@ static void pass_train(struct lane *lane, struct train *t, uint64_t now)
 		stats_add(&l->node.stats, REASON_OVERSIZE, t->count);
 		return;
 	}
-	while (!node_train_from_ip4(&l->node, t, now, &lane->out)) {
+	while (!node_train_from_ip4(&l->node, t, lane->now, &lane->out)) {
 		leave(lane);
-		loop_enter(l);
+		enter(lane);
 	}
 	if (t->model)
-		ask_lease(lane, LEASE_UP, t->model, now);
+		ask_lease(lane, LEASE_UP, t->model);
 }
 
 void lane_on_door(struct lane *lane, enum door door, uint64_t now)
 {
-	struct loop *l = lane->loop;
 	/* What may fail here is want of memory, and passes: errors of earlier
 	 * datagrams are only reported to those who ask (IP_RECVERR) or have
 	 * connected the socket. */
 	int n, i;
 
+	lane->now = now;
 	lane->udp.dropped = lane->from_door[door].dropped;
 	n = udp_receive(lane->door[door], door, &lane->udp);
 	for (i = 0; i < n; i++)
 		tally(&lane->datagrams, lane->udp.t[i].count);
 	tally(&lane->trains, n > 0 ? (unsigned)n : 0);
-	n = fair_trains(lane, door, n, now);
-	i = doors_by_lease(lane, n, now);
+	n = fair_trains(lane, door, n);
+	i = doors_by_lease(lane, n);
 	if (i >= n) {
 		lane_flush(lane);
 		return;
 	}
-	loop_enter(l);
+	enter(lane);
 	for (; i < n; i++)
-		pass_train(lane, &lane->udp.t[i], now);
+		pass_train(lane, &lane->udp.t[i]);
 	leave(lane);
 }
 
 /* One by one: some or all of them do not leave at once. */
-static void cut(struct lane *lane, const struct super *s, uint64_t now)
+static void cut(struct lane *lane, const struct super *s)
 {
 	struct loop *l = lane->loop;
 
 	for (unsigned i = 0; i < super_count(s); i++) {
 		size_t n = super_segment(s, i, lane->segment);
 
-		node_from_ip6(&l->node, lane->segment, (uint16_t)n, now,
+		node_from_ip6(&l->node, lane->segment, (uint16_t)n, lane->now,
 			      &lane->out);
 		leave(lane);
-		loop_enter(l);
+		enter(lane);
 	}
 }
 
@@ -322,24 +329,24 @@ static void make_room(struct lane *lane)
 	if (outbox_has_room(&lane->out))
 		return;
 	leave(lane);
-	loop_enter(lane->loop);
+	enter(lane);
 }
 
 /* What super_parse() has made of it. */
-static void pass_packet(struct lane *lane, const struct super *s, uint64_t now)
+static void pass_packet(struct lane *lane, const struct super *s)
 {
 	struct node *n = &lane->loop->node;
 	bool gone;
 
 	if (s->kind == SUPER_NONE)
-		gone = node_from_ip6(n, s->p, (uint16_t)s->len, now,
+		gone = node_from_ip6(n, s->p, (uint16_t)s->len, lane->now,
 				     &lane->out) == REASON_TO_IPV4;
 	else
-		gone = node_super_from_ip6(n, s, now, &lane->out);
+		gone = node_super_from_ip6(n, s, lane->now, &lane->out);
 	if (gone)
-		ask_lease(lane, LEASE_DOWN, (const void *)s->p, now);
+		ask_lease(lane, LEASE_DOWN, (const void *)s->p);
 	else if (s->kind != SUPER_NONE)
-		cut(lane, s, now);
+		cut(lane, s);
 }
 
 /* Take the header away; what is wrong stands in why[]. */
@@ -368,19 +375,20 @@ int lane_on_tun(struct lane *lane, uint64_t now)
 
 	if (n <= 0)
 		return n;
+	lane->now = now;
 	tally(&lane->supers, (unsigned)n);
 	parse(lane, n);
-	n = fair_packets(lane, n, now);
-	i = tun_by_lease(lane, n, now);
+	n = fair_packets(lane, n);
+	i = tun_by_lease(lane, n);
 	if (i == n) {
 		lane_flush(lane);
 		return n;
 	}
-	loop_enter(l);
+	enter(lane);
 	for (; i < n; i++) {
 		make_room(lane);
 		if (lane->why[i] == REASON_NONE)
-			pass_packet(lane, &lane->super[i], now);
+			pass_packet(lane, &lane->super[i]);
 		else
 			stats_count(&l->node.stats, lane->why[i]);
 	}

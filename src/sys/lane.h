@@ -35,6 +35,7 @@ struct lane {
 	int door[DOORS]; /* that it receives from; -1 = none */
 	int tun;         /* its queue; -1 = none to read from */
 	pthread_t thread;
+	uint64_t now; /* of this wake-up; ns */
 	struct outbox out;
 	struct udp_batch udp;
 	struct tun_batch packets;
@@ -46,10 +47,10 @@ struct lane {
 	struct netlink link; /* asks what the device has dropped */
 	uint64_t asked;      /* when, last; ns */
 	struct leases leases;
-	struct stats stats;            /* of what went by lease */
-	uint64_t datagrams, trains;    /* received, and in how many pieces */
-	uint64_t packets_in, supers;   /* the same from the tunnel device */
-	uint8_t segment[PACKET_SPACE]; /* of a super-packet that is cut here */
+	struct stats stats;          /* of what went by lease */
+	uint64_t datagrams, trains;  /* received, and in how many pieces */
+	uint64_t packets_in, supers; /* the same from the tunnel device */
+	uint8_t segment[TUN_SPACE];  /* of a super-packet that is cut here */
 };
 
 /* What all lanes have carried, and in how many pieces or calls. */

@@ -106,10 +106,14 @@ uint64_t clock_now(void)
 
 /* --- the lock --- */
 
-void loop_enter(struct loop *l)
+uint64_t loop_enter(struct loop *l, uint64_t now)
 {
-	if (l->lanes > 1)
-		pthread_mutex_lock(&l->lock);
+	if (l->lanes < 2)
+		return now;
+	pthread_mutex_lock(&l->lock);
+	if (l->latest < now)
+		l->latest = now;
+	return l->latest;
 }
 
 static uint64_t next_deadline(const struct loop *l);
@@ -240,7 +244,6 @@ static void log_lanes(const struct loop *l)
 static void log_state(const struct loop *l)
 {
 	const uint32_t *n = l->node.relay.peers.n;
-
 	struct stats s = l->node.stats;
 
 	lanes_stats(l, &s);
@@ -438,7 +441,7 @@ static void take_event(struct loop *l, uint32_t source, uint64_t now)
 		if (lane_on_tun(&l->lane[0], now) < 0)
 			lose_tunnel(l);
 	} else {
-		loop_enter(l);
+		now = loop_enter(l, now);
 		on_event(l, source, now);
 		loop_leave(l, &l->lane[0]);
 	}
@@ -501,7 +504,7 @@ static void run_round(struct loop *l)
 	now = clock_now();
 	for (int i = 0; i < n; i++)
 		take_event(l, e[i].data.u32, now);
-	loop_enter(l);
+	now = loop_enter(l, now);
 	on_time(l, now);
 	if (l->client)
 		clientrun_look(l, now);

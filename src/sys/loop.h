@@ -58,6 +58,7 @@ struct loop {
 	int status;
 	unsigned offloads; /* those in use: enum offload */
 	bool copy_dscp;
+	uint64_t latest;      /* time that the core has seen */
 	pthread_mutex_t lock; /* of the node, and of what is above */
 	uint32_t epoch;       /* of the node; read without the lock */
 	struct hash_key lane_key;
@@ -80,8 +81,12 @@ uint64_t clock_now(void);
 
 /* --- for lane.c --- */
 
-/* Nobody else calls the core until loop_leave(). */
-void loop_enter(struct loop *l);
+/*
+ * Nobody else calls the core until loop_leave(). Returns the time to call it
+ * with: it may have been called by another lane meanwhile, at a later time than
+ * this one read, and must not see time go back.
+ */
+uint64_t loop_enter(struct loop *l, uint64_t now);
 void loop_leave(struct loop *l, const struct lane *lane);
 
 /* --- for clientrun.c --- */

@@ -57,12 +57,14 @@ static unsigned send_batch(int fd, const struct out *const *v, unsigned n)
 	return send_all(fd, msg, n);
 }
 
-unsigned raw6_send(int fd, const struct out *const *v, unsigned n)
+void raw6_send(struct tun_sender *s, int fd, const struct out *const *v,
+	       unsigned n)
 {
-	unsigned refused = 0;
+	for (unsigned at = 0; at < n; at += BATCH) {
+		unsigned here = n - at < BATCH ? n - at : BATCH;
 
-	for (unsigned at = 0; at < n; at += BATCH)
-		refused +=
-			send_batch(fd, v + at, n - at < BATCH ? n - at : BATCH);
-	return refused;
+		tally(&s->refused, send_batch(fd, v + at, here));
+		tally(&s->packets, here);
+		tally(&s->writes, 1);
+	}
 }

@@ -7,12 +7,13 @@
 #ifndef SYS_RAW6_H
 #define SYS_RAW6_H
 
-#include "udp.h"
+#include "tun.h"
 
 /* Needs CAP_NET_RAW. Descriptor or -errno. */
 int raw6_open(void);
 
-/* Send n packets. How many the kernel refused. */
-unsigned raw6_send(int fd, const struct out *const *v, unsigned n);
+/* Send n packets; they are counted where those to a tun device are. */
+void raw6_send(struct tun_sender *s, int fd, const struct out *const *v,
+	       unsigned n);
 
 #endif
