@@ -102,12 +102,28 @@ static void cut_datagrams_end_as_oversize(void **state)
 	close(l.lane[0].door[DOOR_PRIMARY]);
 }
 
+/* Lanes read the clock each for itself, and then wait for each other. */
+static void the_core_sees_no_time_go_back(void **state)
+{
+	(void)state;
+	l.lanes = 2;
+	lane_close(&l.lane[1]);
+	loop_open(&l, 0);
+	assert_int_equal(loop_enter(&l, 1000), 1000);
+	loop_leave(&l, &l.lane[0]);
+	assert_int_equal(loop_enter(&l, 999), 1000);
+	loop_leave(&l, &l.lane[1]);
+	assert_int_equal(loop_enter(&l, 1001), 1001);
+	loop_leave(&l, &l.lane[0]);
+}
+
 int main(void)
 {
 #define T(f) cmocka_unit_test_setup_teardown(f, open_loop, close_loop)
 	const struct CMUnitTest tests[] = {
 		T(failed_refresh_is_tried_again),
 		T(cut_datagrams_end_as_oversize),
+		T(the_core_sees_no_time_go_back),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
