@@ -51,9 +51,9 @@ static void populate(void *mem, size_t n)
 }
 
 /*
- * One piece: the loop with as many lanes as there are, their buffers, the node.
- * A client does not take the buffers before they are used: most have little to
- * carry, and ought to stay small.
+ * One piece: the loop with as many lanes as there are, the node, buffers of the
+ * lanes. A client takes what belongs to lanes only when it is used: most have
+ * little to carry, and ought to stay small.
  */
 static struct loop *allocate(const struct plan *p, void **node_mem,
 			     uint8_t **buffers)
@@ -74,8 +74,11 @@ static struct loop *allocate(const struct plan *p, void **node_mem,
 				     : "see what limits it:  ulimit -v");
 	/* Steward and resolver have no use for it. */
 	madvise(l, all, MADV_DONTFORK);
-	populate(l, p->node.is_client ? own + node : all);
 	*node_mem = (char *)l + own;
+	if (p->node.is_client)
+		populate(*node_mem, node);
+	else
+		populate(l, all);
 	*buffers = (uint8_t *)l + own + node;
 	return l;
 }
