@@ -30,7 +30,9 @@ enum {
 /* Of the inner packet: a whole one begins with its version. */
 static uint8_t dscp_of(const struct out *o)
 {
-	const uint8_t *p = o->head_len ? o->head : o->body;
+	const uint8_t *p = o->super      ? o->super->p
+			   : o->head_len ? o->head
+					 : o->body;
 
 	return p[0] >> 4 == 6 ? (uint8_t)((p[0] & 15) << 2 | p[1] >> 6) : 0;
 }
