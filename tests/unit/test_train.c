@@ -572,6 +572,27 @@ static void with_each_pair(void **state)
 	EACH_SCENE(pairs());
 }
 
+/* 6040 §4.2, A39: the outer mark changes each packet, or ends it. */
+static void marked_ones(void)
+{
+	for (uint8_t outer = 0; outer < 4; outer++) {
+		begin(SIZE);
+		t.ecn = outer;
+		for (uint8_t inner = 0; inner < 16; inner++) {
+			plain(&p, SIZE);
+			set_ecn(&p, inner / 2 % 4);
+			couple(&p);
+		}
+		departs();
+	}
+}
+
+static void with_marks(void **state)
+{
+	(void)state;
+	EACH_SCENE(marked_ones());
+}
+
 /* What else may be on the road, and when. */
 static void random_ones(void)
 {
@@ -1144,6 +1165,7 @@ int main(void)
 		cmocka_unit_test(of_plain_packets),
 		cmocka_unit_test(with_something_else),
 		cmocka_unit_test(with_each_pair),
+		cmocka_unit_test(with_marks),
 		cmocka_unit_test(at_random),
 		cmocka_unit_test(with_a_shorter_end),
 		cmocka_unit_test(of_one_datagram),
