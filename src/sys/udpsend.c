@@ -8,8 +8,9 @@
  *
  * Two things may be wrong with UDP_SEGMENT, which is found out by trying: some
  * device cannot do it at all (EIO), and then it is never tried again; or a
- * route has an MTU below the datagrams (EINVAL, or EMSGSIZE), so that they must
- * become fragments. Either way the message is sent again, datagram by datagram.
+ * route has an MTU below the datagrams, so that they must become fragments
+ * (EINVAL; EMSGSIZE since Linux 6.14, and in older ones that were mended).
+ * Either way the message is sent again, datagram by datagram.
  */
 #include <errno.h>
 #include <linux/udp.h>
@@ -30,7 +31,9 @@ enum {
 /* Of the inner packet: a whole one begins with its version. */
 static uint8_t dscp_of(const struct out *o)
 {
-	const uint8_t *p = o->head_len ? o->head : o->body;
+	const uint8_t *p = o->super      ? o->super->p
+			   : o->head_len ? o->head
+					 : o->body;
 
 	return p[0] >> 4 == 6 ? (uint8_t)((p[0] & 15) << 2 | p[1] >> 6) : 0;
 }
@@ -194,11 +197,15 @@ static unsigned datagrams_of(const struct udp_sender *s, unsigned m)
 	return (unsigned)((bytes + s->segment[m] - 1) / s->segment[m]);
 }
 
+static bool is_about_cutting(int error)
+{
+	return error == EIO || error == EINVAL || error == EMSGSIZE;
+}
+
 /* The kernel refuses message m, and will not look at the next ones before. */
 static void refuse(struct udp_sender *s, int fd, unsigned m, int error)
 {
-	if (!s->segment[m] ||
-	    (error != EIO && error != EINVAL && error != EMSGSIZE)) {
+	if (!s->segment[m] || !is_about_cutting(error)) {
 		tally(&s->refused, datagrams_of(s, m));
 		return;
 	}

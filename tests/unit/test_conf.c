@@ -14,6 +14,8 @@
 #include "../../src/sys/plan.h"
 #include "../../src/sys/value.h"
 
+#define OFFLOADS "yes, no, or some of tso uso gso gro"
+
 static struct conf c;
 static struct report r;
 static struct options o;
@@ -166,6 +168,95 @@ static void role_follows_the_rules_in_order(void **state)
 	assert_int_equal(plan_role(&c, &o), ROLE_RELAY);
 }
 
+static unsigned offloads_of(const char *line)
+{
+	read_text(line);
+	assert_clean();
+	return c.offloads;
+}
+
+/* How packets are carried. */
+static void offloads_are_named(void **state)
+{
+	(void)state;
+	assert_int_equal(offloads_of(""), OFFLOAD_ALL);
+	assert_int_equal(offloads_of("Offload yes\n"), OFFLOAD_ALL);
+	assert_int_equal(offloads_of("Offload no\n"), 0);
+	assert_int_equal(offloads_of("Offload tso\n"), OFFLOAD_TSO);
+	assert_int_equal(offloads_of("Offload uso\n"), OFFLOAD_USO);
+	assert_int_equal(offloads_of("offload GSO\n"), OFFLOAD_GSO);
+	assert_int_equal(offloads_of("Offload gro\n"), OFFLOAD_GRO);
+	assert_int_equal(offloads_of("Offload gro \t tso gro\n"),
+			 OFFLOAD_GRO | OFFLOAD_TSO);
+	assert_error("Offload lro\n",
+		     "m.conf:1: Offload: \"lro\" is not allowed: " OFFLOADS);
+	assert_int_equal(c.offloads, OFFLOAD_ALL);
+}
+
+static void offload_words(void **state)
+{
+	static const char *const bad[] = {"",        " ",       "ts",
+					  "tsoo",    "t",       "tso,uso",
+					  "tso lro", "tso yes", "all",
+					  "none"};
+	char names[OFFLOAD_NAMES];
+	unsigned n = 77;
+
+	(void)state;
+	for (unsigned i = 0; i < sizeof(bad) / sizeof(bad[0]); i++) {
+		assert_false(offload_parse(&n, bad[i]));
+		assert_int_equal(n, 77);
+	}
+	assert_true(offload_parse(&n, "uso \t"));
+	assert_int_equal(n, OFFLOAD_USO);
+	offload_names(names, 0);
+	assert_string_equal(names, "none");
+	offload_names(names, OFFLOAD_USO);
+	assert_string_equal(names, "uso");
+	offload_names(names, OFFLOAD_TSO | OFFLOAD_GRO);
+	assert_string_equal(names, "tso gro");
+	offload_names(names, OFFLOAD_ALL);
+	assert_string_equal(names, "tso uso gso gro");
+	for (unsigned all = 1; all <= OFFLOAD_ALL; all++) {
+		offload_names(names, all);
+		assert_true(offload_parse(&n, names));
+		assert_int_equal(n, all);
+	}
+}
+
+static uint32_t threads_of(const char *line)
+{
+	read_text(line);
+	assert_clean();
+	return c.threads;
+}
+
+static void threads_are_few(void **state)
+{
+	(void)state;
+	assert_int_equal(threads_of(""), 0);
+	assert_int_equal(threads_of("Threads 1\n"), 1);
+	assert_int_equal(threads_of("threads 4\n"), 4);
+	assert_int_equal(threads_of("Threads Auto\n"), 0);
+}
+
+static void dscp_of(const char *line, uint8_t dscp, bool copy)
+{
+	read_text(line);
+	assert_clean();
+	assert_int_equal(c.dscp, dscp);
+	assert_int_equal(c.copy_dscp, copy);
+}
+
+static void dscp_is_a_number_or_copied(void **state)
+{
+	(void)state;
+	dscp_of("", 0, false);
+	dscp_of("DSCP 0\n", 0, false);
+	dscp_of("dscp 63\n", 63, false);
+	dscp_of("DSCP Copy\n", 0, true);
+}
+
 static void bad_values_say_what_is_allowed(void **state)
 {
 	(void)state;
@@ -186,6 +277,18 @@ static void bad_values_of_each_kind(void **state)
 {
 	static const char *const lines[] = {
 		"RelayType teredo",
+		"Threads 0",
+		"Threads 5",
+		"Threads -1",
+		"Threads many",
+		"Offload lro",
+		"Offload yes tso",
+		"Offload tso,uso",
+		"DSCP 64",
+		"DSCP -1",
+		"DSCP 0x",
+		"DSCP ef",
+		"DSCP copy 1",
 		"ServerBindAddress 9.0.0",
 		"ServerBindAddress2 x",
 		"InterfaceName sixteen-letters!",
@@ -546,6 +649,10 @@ int main(void)
 		cmocka_unit_test(all_facilities_of_syslog),
 		cmocka_unit_test(layout_does_not_matter),
 		cmocka_unit_test(role_follows_the_rules_in_order),
+		cmocka_unit_test(offloads_are_named),
+		cmocka_unit_test(offload_words),
+		cmocka_unit_test(threads_are_few),
+		cmocka_unit_test(dscp_is_a_number_or_copied),
 		cmocka_unit_test(bad_values_say_what_is_allowed),
 		cmocka_unit_test(bad_values_of_each_kind),
 		cmocka_unit_test(all_errors_are_reported),

@@ -270,6 +270,53 @@ static void test_both(void **state)
 	assert_int_equal(p.node.relay.server, 0x09000002);
 }
 
+static unsigned threads(uint64_t memory, unsigned processors)
+{
+	plan_make(&p, &c, &o, memory, processors);
+	return p.threads;
+}
+
+/* One for each processor, but no more than lanes. */
+static void test_threads_by_processors(void **state)
+{
+	(void)state;
+	assert_int_equal(threads(24 * GIB, 1), 1);
+	assert_int_equal(threads(24 * GIB, 2), 2);
+	assert_int_equal(threads(24 * GIB, 3), 3);
+	assert_int_equal(threads(24 * GIB, 4), 4);
+	assert_int_equal(threads(24 * GIB, 5), 4);
+	assert_int_equal(threads(24 * GIB, 1000), 4);
+}
+
+/* On a small system memory is dearer than time. */
+static void test_threads_by_memory(void **state)
+{
+	(void)state;
+	assert_int_equal(threads(256 << 20, 4), 4);
+	assert_int_equal(threads((256 << 20) - 1, 4), 1);
+	c.threads = 3; /* but who asks for them gets them */
+	assert_int_equal(threads(64 << 20, 4), 3);
+	assert_int_equal(threads(24 * GIB, 1), 3);
+	c.threads = 1;
+	assert_int_equal(threads(24 * GIB, 4), 1);
+}
+
+/* There is one of what was passed in. */
+static void test_threads_of_passed_descriptors(void **state)
+{
+	(void)state;
+	c.threads = 4;
+	o.tun_fd = 0;
+	assert_int_equal(threads(24 * GIB, 4), 1);
+	o.tun_fd = -1;
+	assert_int_equal(threads(24 * GIB, 4), 4);
+	o.n_udp = 1;
+	assert_int_equal(threads(24 * GIB, 4), 1);
+	c.threads = 0;
+	assert_int_equal(threads(24 * GIB, 4), 1);
+	o.n_udp = 0;
+}
+
 int main(void)
 {
 #define T(f) cmocka_unit_test_setup(f, fresh)
@@ -277,6 +324,9 @@ int main(void)
 		T(test_nothing_is_relay),
 		T(test_order_of_roles),
 		T(test_what_a_role_needs),
+		T(test_threads_by_processors),
+		T(test_threads_by_memory),
+		T(test_threads_of_passed_descriptors),
 		T(test_peers_by_memory),
 		T(test_newcomers_by_table),
 		T(test_both),
