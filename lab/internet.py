@@ -243,6 +243,18 @@ class Internet(Paths):
         for host, device in self._ends:
             (host.offloads_on if on else host.offloads_off)(device)
 
+    def card(self, host, device="eth0"):
+        """Have a host receive as by a network card: single packets, and GRO.
+
+        Packets pile up a little and GRO makes trains of them.  Otherwise a
+        virtual cable hands over what was sent, trains as trains.
+        """
+        far, at = self.other_end(host, device)
+        far.offloads_off(at)
+        host.offloads_on(device)
+        host.run(["sh", "-c",
+                  f"echo 1 > /sys/class/net/{device}/threaded"])
+
     def other_end(self, host, device):
         """The (host, device) at the other end of a cable."""
         return self._ends[host, device]
@@ -327,7 +339,7 @@ class Internet(Paths):
             self._open = opened
             self.no_faults()
             if self._delay != delay:
-                self.delay(delay)
+                self.delay(*delay)
             if self._dns:
                 self._dns.mode, self._dns.delay = "answer", 0
             if problems:
