@@ -101,12 +101,15 @@ class Site:
 
     def forget(self):
         """Lose all mappings, as a NAT does that was switched off and on."""
-        self.router.run(["conntrack", "-F"])
-        if self.nat != "none":
-            self.router.nft("\n".join(
-                f"flush set ip nat {name}" for name in
-                ("taken", "heard", "tried", "tried_any"))
-                + "\nflush map ip nat outside\nflush map ip nat inside\n")
+        # A packet in between would have its mapping noted again.
+        with self.lab.closed(self.router):
+            self.router.run(["conntrack", "-F"])
+            if self.nat != "none":
+                self.router.nft("\n".join(
+                    f"flush set ip nat {name}" for name in
+                    ("taken", "heard", "tried", "tried_any"))
+                    + "\nflush map ip nat outside\n"
+                    "flush map ip nat inside\n")
 
     def rebind(self, address=None):
         """Lose all mappings, and use none of the old outside ports again.

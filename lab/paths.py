@@ -142,6 +142,10 @@ class Paths:
         at, sent, meant = self._before(host)
         return self._filter(at, f"{sent} drop", f"{meant} drop")
 
+    def closed(self, router):
+        """Have a router forward nothing, in a `with` statement."""
+        return self._filter(router, "drop")
+
     @contextlib.contextmanager
     def _filter(self, router, *rules):
         """Rules for what a router forwards, as long as the context."""
