@@ -324,7 +324,7 @@ class Host:
         full["PATH"] = f"{PROGRAMS}:/usr/local/sbin:/usr/local/bin:" \
             "/usr/sbin:/usr/bin:/sbin:/bin"
         full.update(env or {})
-        for name in "ASAN_OPTIONS", "UBSAN_OPTIONS":
+        for name in "ASAN_OPTIONS", "UBSAN_OPTIONS", "TSAN_OPTIONS":
             # A detached daemon's standard error is nowhere.
             full[name] = f"{full.get(name, '')}:log_path={REPORTS}/log"
         process = Process(self, argv, full, cwd, input)
@@ -540,9 +540,13 @@ class Host:
         """
         self._offloads(device, 1)
 
-    def _offloads(self, device, value):
+    def merging_off(self, device):
+        """Switch GRO off again: what comes is seen as it came."""
+        self._offloads(device, 0, ETHTOOL_OFFLOADS[-1:])
+
+    def _offloads(self, device, value, which=ETHTOOL_OFFLOADS):
         with self.socket(socket.AF_INET, socket.SOCK_DGRAM) as sock:
-            for command in ETHTOOL_OFFLOADS:
+            for command in which:
                 ethtool_set(sock, device, command, value)
 
     # -- log ------------------------------------------------------------

@@ -101,12 +101,15 @@ class Site:
 
     def forget(self):
         """Lose all mappings, as a NAT does that was switched off and on."""
-        self.router.run(["conntrack", "-F"])
-        if self.nat != "none":
-            self.router.nft("\n".join(
-                f"flush set ip nat {name}" for name in
-                ("taken", "heard", "tried", "tried_any"))
-                + "\nflush map ip nat outside\nflush map ip nat inside\n")
+        # A packet in between would have its mapping noted again.
+        with self.lab.closed(self.router):
+            self.router.run(["conntrack", "-F"])
+            if self.nat != "none":
+                self.router.nft("\n".join(
+                    f"flush set ip nat {name}" for name in
+                    ("taken", "heard", "tried", "tried_any"))
+                    + "\nflush map ip nat outside\n"
+                    "flush map ip nat inside\n")
 
     def rebind(self, address=None):
         """Lose all mappings, and use none of the old outside ports again.
@@ -243,6 +246,18 @@ class Internet(Paths):
         for host, device in self._ends:
             (host.offloads_on if on else host.offloads_off)(device)
 
+    def card(self, host, device="eth0"):
+        """Have a host receive as by a network card: single packets, and GRO.
+
+        Packets pile up a little and GRO makes trains of them.  Otherwise a
+        virtual cable hands over what was sent, trains as trains.
+        """
+        far, at = self.other_end(host, device)
+        far.offloads_off(at)
+        host.offloads_on(device)
+        host.run(["sh", "-c",
+                  f"echo 1 > /sys/class/net/{device}/threaded"])
+
     def other_end(self, host, device):
         """The (host, device) at the other end of a cable."""
         return self._ends[host, device]
@@ -327,7 +342,7 @@ class Internet(Paths):
             self._open = opened
             self.no_faults()
             if self._delay != delay:
-                self.delay(delay)
+                self.delay(*delay)
             if self._dns:
                 self._dns.mode, self._dns.delay = "answer", 0
             if problems:

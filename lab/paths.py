@@ -35,24 +35,25 @@ class Paths:
 
     def __init__(self):
         self._faults = {}
-        self._delay, self._slow = 0, None
+        self._delay, self._slow = (0, 0), None
         self._numbers = itertools.count(1)
 
     # -- all the time ---------------------------------------------------
 
-    def delay(self, ms):
+    def delay(self, ms, more=0):
         """Have each packet wait so many milliseconds in core; 0: none.
 
         Between any two hosts joined to core, or behind their NATs, a round
         trip takes twice that.  What is on its way when this changes goes on
-        at once.
+        at once.  more: so many at most besides, each packet its own time, so
+        that they come in another order.
         """
         if self._slow:
             self._slow_rules("del")
             self._slow.stop()
             self._slow = None
-        self._delay = ms
-        if ms:
+        self._delay = ms, more
+        if ms or more:
             self._slow = self._start_slow()
             self._slow_rules("add")
         self._load_faults()
@@ -66,7 +67,7 @@ class Paths:
                 f"route add 0.0.0.0/0 dev {SLOW} table {SLOW_TABLE}",
                 f"route add ::/0 dev {SLOW} table {SLOW_TABLE}")
         process = self.core.popen(["python3", "-I", "-S", slow.__file__, SLOW,
-                                   self._delay / 1000])
+                                   *(ms / 1000 for ms in self._delay)])
         self.core.running.remove(process)       # tidy() is to spare it
         wait_for(lambda: process.out or process.poll() is not None,
                  "the program that delays packets")
@@ -91,7 +92,7 @@ class Paths:
         if not self._faults:
             return
         # What is doubled before it waits must wait as well.
-        behind = f'device "{SLOW}"' if self._delay else ""
+        behind = f'device "{SLOW}"' if self._slow else ""
         rules = []
         for name, (lost, doubled) in self._faults.items():
             for side, by in ("iifname", behind), ("oifname", ""):
@@ -140,6 +141,10 @@ class Paths:
         """Have a host gone without a word, in a `with` statement."""
         at, sent, meant = self._before(host)
         return self._filter(at, f"{sent} drop", f"{meant} drop")
+
+    def closed(self, router):
+        """Have a router forward nothing, in a `with` statement."""
+        return self._filter(router, "drop")
 
     @contextlib.contextmanager
     def _filter(self, router, *rules):

@@ -394,7 +394,12 @@ def soon():
 
 
 def start(host, argv=(), config=""):
-    """Start our daemon in the foreground, with this configuration."""
+    """Start our daemon in the foreground, with this configuration.
+
+    Of several threads one may pass another, and the probe what is probed.
+    """
+    if "Threads" not in config:
+        config += "Threads 1\n"
     host.write("/run/test.conf", config)
     return host.daemon(["miredo", "-f", "--pidfile", "/run/test.pid",
                         "-c", "/run/test.conf", *argv], "/run/test.pid")

@@ -470,6 +470,10 @@ def test_descriptors_passed_in(net):
     net.relay.write("/etc/pass.py", PASS)
     relay = net.relay.popen(["python3", "/etc/pass.py"])
     wait_for(lambda: "relay on 127.0.0.1" in relay.err, "the relay to start")
+    # One thread, for there is no second descriptor of either; no offload of
+    # a device that was made without its header.
+    wait_for(lambda: re.search(r": 1 thread, offloads: (?!.*[tu]so)",
+                               relay.err), "the offloads")
     assert has_interface(net.relay, "passed")
     assert relay.stop() == 0
 

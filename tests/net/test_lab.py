@@ -259,6 +259,18 @@ def test_delay_ends_with_the_test(net):
     assert 40 <= min(round_trips(net.server, net.tester.ip4)) < 60
 
 
+def test_order_may_be_lost(net):
+    """Each packet waits a time of its own, and none is lost."""
+    net.delay(1, 20)
+    with udp(net.server, net.server.ip4) as sock, \
+            udp(net.tester, net.tester.ip4) as far:
+        sent = [b"%d" % number for number in range(100)]
+        for data in sent:
+            sock.sendto(data, far.getsockname())
+        got = [far.recv(99) for _ in sent]
+    assert got != sent and sorted(got) == sorted(sent)
+
+
 def test_what_is_late_is_not_lost(net):
     """... when the delay ends."""
     net.delay(5000)

@@ -271,6 +271,13 @@ static void bad_values_say_what_is_allowed(void **state)
 	assert_error("InterfaceMTU 65536\n",
 		     "m.conf:1: InterfaceMTU: \"65536\" is not allowed: 1280 "
 		     "to 1472");
+	assert_error("Threads 0\n", "m.conf:1: Threads: \"0\" is not allowed: "
+				    "auto, or 1 to 4");
+	assert_error("Offload tsoo\n",
+		     "m.conf:1: Offload: \"tsoo\" is not allowed: yes, no, or "
+		     "some of tso uso gso gro");
+	assert_error("DSCP 64\n", "m.conf:1: DSCP: \"64\" is not allowed: 0 to "
+				  "63, or copy");
 }
 
 static void bad_values_of_each_kind(void **state)
@@ -336,6 +343,22 @@ static void bad_values_of_each_kind(void **state)
 		"Mark 0x1ffffffff",
 		"Mark -1",
 		"Mark 0xfg",
+		"Threads 0",
+		"Threads 5",
+		"Threads 9",
+		"Threads -1",
+		"Threads yes",
+		"Threads",
+		"Offload",
+		"Offload tsoo",
+		"Offload \"\"",
+		"Offload \"tso nix\"",
+		"Offload yes no",
+		"Offload \"yes tso\"",
+		"DSCP 64",
+		"DSCP -1",
+		"DSCP EF",
+		"DSCP 0x2e",
 	};
 
 	(void)state;
