@@ -478,7 +478,7 @@ void clientrun_watch(struct loop *l)
 	struct clientrun *r = l->client;
 
 	/* Sends; it is listened to when the core wants that. */
-	l->lane[0].door[DOOR_PROBE] = r->probe;
+	l->lanes.lane[0].door[DOOR_PROBE] = r->probe;
 	loop_watch(l, r->steward, SOURCE_STEWARD);
 	loop_watch(l, r->resolver, SOURCE_RESOLVER);
 	loop_watch(l, netlink_fd(&r->watch.events), SOURCE_WAY);

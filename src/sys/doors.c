@@ -137,10 +137,10 @@ void doors_open_beside(struct loop *l, const struct plan *p, enum door door)
 {
 	bool with_ecn = p->node.is_relay || p->node.is_client;
 
-	if (l->lane[0].door[door] < 0)
+	if (l->lanes.lane[0].door[door] < 0)
 		return;
 	for (unsigned i = 1; i < p->threads; i++) {
-		int fd = udp_open_beside(l->lane[0].door[door], with_ecn);
+		int fd = udp_open_beside(l->lanes.lane[0].door[door], with_ecn);
 
 		if (fd < 0) {
 			log_warning("no socket for thread %u: %s", i + 1,
@@ -148,7 +148,7 @@ void doors_open_beside(struct loop *l, const struct plan *p, enum door door)
 			return;
 		}
 		set_up(fd, p);
-		l->lane[i].door[door] = fd;
+		l->lanes.lane[i].door[door] = fd;
 	}
 }
 
@@ -158,8 +158,9 @@ unsigned doors_offload(const struct loop *l, const struct plan *p)
 
 	for (unsigned i = 0; i < p->threads; i++) {
 		for (unsigned d = 0; d < DOORS; d++) {
-			if (l->lane[i].door[d] >= 0)
-				got &= udp_offload(l->lane[i].door[d], got);
+			if (l->lanes.lane[i].door[d] >= 0)
+				got &= udp_offload(l->lanes.lane[i].door[d],
+						   got);
 		}
 	}
 	return got;

@@ -15,8 +15,8 @@
  * The outbox is run socket by socket, so that each gets its datagrams in few
  * system calls whatever their order in between.
  */
-#include "clientrun.h"
-#include "loop.h"
+#include "lanes.h"
+#include "neighbours.h"
 #include "raw6.h"
 
 void lane_close(struct lane *lane)
@@ -26,20 +26,20 @@ void lane_close(struct lane *lane)
 	lane->tun = -1;
 }
 
-void lane_init(struct lane *lane, struct loop *l, void *memory)
+void lane_init(struct lane *lane, struct lanes *all, void *memory)
 {
-	bool gro = l->offloads & OFFLOAD_GRO;
+	bool gro = all->offloads & OFFLOAD_GRO;
 
-	lane->loop = l;
-	outbox_init(&lane->out, &l->node.gate);
+	lane->all = all;
+	outbox_init(&lane->out, &all->node->gate);
 	udp_batch_init(&lane->udp, memory, gro);
 	lane->packets.memory = (uint8_t *)memory + UDP_BATCH_BYTES;
-	lane->sender.gso = l->offloads & OFFLOAD_GSO;
-	lane->sender.copy_dscp = l->copy_dscp;
-	lane->leases.key = l->lane_key;
+	lane->sender.gso = all->offloads & OFFLOAD_GSO;
+	lane->sender.copy_dscp = all->copy_dscp;
+	lane->leases.key = all->key;
 	for (unsigned i = 0; i < DOORS; i++)
-		fair_init(&lane->from_door[i], &l->lane_key);
-	fair_init(&lane->from_tun, &l->lane_key);
+		fair_init(&lane->from_door[i], &all->key);
+	fair_init(&lane->from_tun, &all->key);
 }
 
 /* Where an action goes: a door, or one of these. */
@@ -65,17 +65,17 @@ static unsigned sink_of(const struct out *o)
 static void send_group(struct lane *lane, const struct out *const *v,
 		       unsigned n)
 {
-	const struct loop *l = lane->loop;
+	const struct lanes *l = lane->all;
 
 	for (unsigned i = 0; i < n; i++)
 		tally(&lane->sender.refused,
-		      neighbours_send(&l->client->neighbours,
+		      neighbours_send(l->neighbours,
 				      l->lane[0].door[DOOR_SERVICE], v[i]));
 }
 
 static void send_ip6(struct lane *lane, const struct out *const *v, unsigned n)
 {
-	const struct loop *l = lane->loop;
+	const struct lanes *l = lane->all;
 
 	if (l->tun.n)
 		tun_send(&lane->writer, &l->tun,
@@ -89,7 +89,7 @@ static int way_out(const struct lane *lane, enum door door)
 {
 	if (lane->door[door] >= 0)
 		return lane->door[door];
-	return lane->loop->lane[0].door[door];
+	return lane->all->lane[0].door[door];
 }
 
 void lane_flush(struct lane *lane)
@@ -120,7 +120,7 @@ void lane_flush(struct lane *lane)
 /* Have the core to ourselves. */
 static void enter(struct lane *lane)
 {
-	lane->now = loop_enter(lane->loop, lane->now);
+	lane->now = lanes_enter(lane->all, lane->now);
 }
 
 /*
@@ -129,12 +129,12 @@ static void enter(struct lane *lane)
  */
 static void leave(struct lane *lane)
 {
-	struct loop *l = lane->loop;
+	struct lanes *l = lane->all;
 	bool at_once = lane->out.at_once;
 
 	if (at_once)
 		lane_flush(lane);
-	loop_leave(l, lane);
+	lanes_leave(l, lane);
 	if (!at_once)
 		lane_flush(lane);
 }
@@ -178,7 +178,7 @@ static uint32_t tun_dropped(struct lane *lane, int n)
 	if (n < BATCH || lane->now - lane->asked < FAIR_SLICE_MS * NS_PER_MS)
 		return known;
 	lane->asked = lane->now;
-	if (netlink_link(&lane->link, lane->loop->watch->tun, &link))
+	if (netlink_link(&lane->link, lane->all->ifindex, &link))
 		return known;
 	return link.tx_dropped;
 }
@@ -207,14 +207,14 @@ static int fair_packets(struct lane *lane, int n)
 
 /* --- by lease --- */
 
-static uint32_t epoch_now(const struct loop *l)
+static uint32_t epoch_now(const struct lanes *l)
 {
 	return __atomic_load_n(&l->epoch, __ATOMIC_ACQUIRE);
 }
 
 static bool train_by_lease(struct lane *lane, struct train *t)
 {
-	while (!lease_train(&lane->leases, t, epoch_now(lane->loop), lane->now,
+	while (!lease_train(&lane->leases, t, epoch_now(lane->all), lane->now,
 			    &lane->stats, &lane->out)) {
 		if (outbox_has_room(&lane->out))
 			return false;
@@ -227,7 +227,7 @@ static bool packet_by_lease(struct lane *lane, const struct super *s)
 {
 	if (!outbox_has_room(&lane->out))
 		lane_flush(lane);
-	return lease_packet(&lane->leases, s, epoch_now(lane->loop), lane->now,
+	return lease_packet(&lane->leases, s, epoch_now(lane->all), lane->now,
 			    &lane->stats, &lane->out);
 }
 
@@ -236,7 +236,7 @@ static int doors_by_lease(struct lane *lane, int n)
 {
 	int i = 0;
 
-	while (lane->loop->lanes > 1 && i < n && !udp_is_cut(&lane->udp.t[i]) &&
+	while (lane->all->n > 1 && i < n && !udp_is_cut(&lane->udp.t[i]) &&
 	       train_by_lease(lane, &lane->udp.t[i]))
 		i++;
 	return i;
@@ -246,7 +246,7 @@ static int tun_by_lease(struct lane *lane, int n)
 {
 	int i = 0;
 
-	while (lane->loop->lanes > 1 && i < n && lane->why[i] == REASON_NONE &&
+	while (lane->all->n > 1 && i < n && lane->why[i] == REASON_NONE &&
 	       packet_by_lease(lane, &lane->super[i]))
 		i++;
 	return i;
@@ -258,10 +258,10 @@ static void ask_lease(struct lane *lane, enum lease_way way,
 {
 	struct lease l;
 
-	if (lane->loop->lanes > 1 &&
-	    lease_wanted(&lane->leases, way, ip, epoch_now(lane->loop),
+	if (lane->all->n > 1 &&
+	    lease_wanted(&lane->leases, way, ip, epoch_now(lane->all),
 			 lane->now) &&
-	    node_lease(&lane->loop->node, &l, way, ip, lane->now))
+	    node_lease(lane->all->node, &l, way, ip, lane->now))
 		lease_put(&lane->leases, &l);
 }
 
@@ -269,14 +269,14 @@ static void ask_lease(struct lane *lane, enum lease_way way,
 
 static void pass_train(struct lane *lane, struct train *t)
 {
-	struct loop *l = lane->loop;
+	struct lanes *l = lane->all;
 
 	if (udp_is_cut(t)) {
 		/* Its head may look like a packet that is whole. */
-		stats_add(&l->node.stats, REASON_OVERSIZE, t->count);
+		stats_add(&l->node->stats, REASON_OVERSIZE, t->count);
 		return;
 	}
-	while (!node_train_from_ip4(&l->node, t, lane->now, &lane->out)) {
+	while (!node_train_from_ip4(l->node, t, lane->now, &lane->out)) {
 		leave(lane);
 		enter(lane);
 	}
@@ -312,12 +312,12 @@ void lane_on_door(struct lane *lane, enum door door, uint64_t now)
 /* One by one: some or all of them do not leave at once. */
 static void cut(struct lane *lane, const struct super *s)
 {
-	struct loop *l = lane->loop;
+	struct lanes *l = lane->all;
 
 	for (unsigned i = 0; i < super_count(s); i++) {
 		size_t n = super_segment(s, i, lane->segment);
 
-		node_from_ip6(&l->node, lane->segment, (uint16_t)n, lane->now,
+		node_from_ip6(l->node, lane->segment, (uint16_t)n, lane->now,
 			      &lane->out);
 		leave(lane);
 		enter(lane);
@@ -335,7 +335,7 @@ static void make_room(struct lane *lane)
 /* What super_parse() has made of it. */
 static void pass_packet(struct lane *lane, const struct super *s)
 {
-	struct node *n = &lane->loop->node;
+	struct node *n = lane->all->node;
 	bool gone;
 
 	if (s->kind == SUPER_NONE)
@@ -357,7 +357,7 @@ static void parse(struct lane *lane, int n)
 		uint8_t *p = lane->packets.v[i].p;
 		uint32_t len = lane->packets.v[i].len;
 
-		if (lane->loop->tun.has_header) {
+		if (lane->all->tun.has_header) {
 			lane->why[i] = super_parse(s, p, len);
 		} else {
 			*s = (struct super){.p = p, .len = len};
@@ -370,7 +370,7 @@ static void parse(struct lane *lane, int n)
 
 int lane_on_tun(struct lane *lane, uint64_t now)
 {
-	struct loop *l = lane->loop;
+	struct lanes *l = lane->all;
 	int n = tun_receive(&l->tun, lane->tun, &lane->packets), i;
 
 	if (n <= 0)
@@ -390,7 +390,7 @@ int lane_on_tun(struct lane *lane, uint64_t now)
 		if (lane->why[i] == REASON_NONE)
 			pass_packet(lane, &lane->super[i]);
 		else
-			stats_count(&l->node.stats, lane->why[i]);
+			stats_count(&l->node->stats, lane->why[i]);
 	}
 	leave(lane);
 	return n;

@@ -1,19 +1,61 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/*
- * All lanes together (see lane.h): their threads, and what they have carried.
- */
+/* The lock, threads, and what lanes have carried (see lanes.h). */
 #include <errno.h>
 #include <string.h>
 #include <sys/epoll.h>
+#include <sys/eventfd.h>
+#include <time.h>
 #include <unistd.h>
 
+#include "lanes.h"
 #include "log.h"
-#include "loop.h"
 
-void lanes_count(const struct loop *l, struct lane_counts *c)
+uint64_t clock_now(void)
+{
+	struct timespec t;
+
+	clock_gettime(CLOCK_BOOTTIME, &t);
+	return (uint64_t)t.tv_sec * NS_PER_S + (uint64_t)t.tv_nsec;
+}
+
+/* --- the lock --- */
+
+void lanes_open(struct lanes *l)
+{
+	l->end = -1;
+	pthread_mutex_init(&l->lock, NULL);
+	if (l->n < 2)
+		return;
+	l->end = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+	if (l->end < 0)
+		die("cannot start: %s", strerror(errno));
+}
+
+uint64_t lanes_enter(struct lanes *l, uint64_t now)
+{
+	if (l->n < 2)
+		return now;
+	pthread_mutex_lock(&l->lock);
+	if (l->latest < now)
+		l->latest = now;
+	return l->latest;
+}
+
+void lanes_leave(struct lanes *l, const struct lane *lane)
+{
+	l->on_leave(l->arg, lane != &l->lane[0]);
+	if (l->n < 2)
+		return;
+	__atomic_store_n(&l->epoch, node_epoch(l->node), __ATOMIC_RELEASE);
+	pthread_mutex_unlock(&l->lock);
+}
+
+/* --- what they have carried --- */
+
+void lanes_count(const struct lanes *l, struct lane_counts *c)
 {
 	*c = (struct lane_counts){0};
-	for (unsigned i = 0; i < l->lanes; i++) {
+	for (unsigned i = 0; i < l->n; i++) {
 		const struct lane *a = &l->lane[i];
 
 		c->datagrams += tally_read(&a->datagrams);
@@ -31,15 +73,22 @@ void lanes_count(const struct loop *l, struct lane_counts *c)
 	}
 }
 
-void lanes_stats(const struct loop *l, struct stats *s)
+void lanes_stats(const struct lanes *l, struct stats *s)
 {
-	for (unsigned i = 0; i < l->lanes; i++) {
+	for (unsigned i = 0; i < l->n; i++) {
 		for (int r = 0; r < REASON_COUNT; r++)
 			s->n[r] += tally_read(&l->lane[i].stats.n[r]);
 	}
 }
 
 /* --- threads --- */
+
+/* What a thread waits for, besides its doors. */
+enum {
+	SOURCE_TUN = DOORS,
+	SOURCE_END,
+	SOURCES
+};
 
 /* Waits in its epoll; the loop's own lane waits with the loop. */
 static void wait_for(struct lane *lane, int fd, uint32_t source)
@@ -53,11 +102,11 @@ static void wait_for(struct lane *lane, int fd, uint32_t source)
 static void *run(void *arg)
 {
 	struct lane *lane = arg;
-	struct epoll_event e[DOORS + 2];
+	struct epoll_event e[SOURCES];
 	bool done = false;
 
 	while (!done) {
-		int n = epoll_wait(lane->epoll, e, DOORS + 2, -1);
+		int n = epoll_wait(lane->epoll, e, SOURCES, -1);
 		uint64_t now = clock_now();
 
 		for (int i = 0; i < n; i++) {
@@ -82,9 +131,9 @@ static void start(struct lane *lane)
 	if (lane->epoll < 0)
 		die("cannot start: %s", strerror(errno));
 	for (unsigned i = 0; i < DOORS; i++)
-		wait_for(lane, lane->door[i], SOURCE_DOOR + i);
+		wait_for(lane, lane->door[i], i);
 	wait_for(lane, lane->tun, SOURCE_TUN);
-	wait_for(lane, lane->loop->end, SOURCE_END);
+	wait_for(lane, lane->all->end, SOURCE_END);
 	r = pthread_create(&lane->thread, NULL, run, lane);
 	if (r)
 		die("cannot start a thread: %s\n"
@@ -92,21 +141,21 @@ static void start(struct lane *lane)
 		    strerror(r));
 }
 
-void lanes_start(struct loop *l)
+void lanes_start(struct lanes *l)
 {
-	for (unsigned i = 1; i < l->lanes; i++)
+	for (unsigned i = 1; i < l->n; i++)
 		start(&l->lane[i]);
 }
 
-void lanes_stop(struct loop *l)
+void lanes_stop(struct lanes *l)
 {
 	const uint64_t one = 1;
 
-	if (l->lanes < 2)
+	if (l->n < 2)
 		return;
 	/* Nobody reads it, so each of them sees it. */
 	if (write(l->end, &one, sizeof(one)) < 0)
 		die("cannot end: %s", strerror(errno));
-	for (unsigned i = 1; i < l->lanes; i++)
+	for (unsigned i = 1; i < l->n; i++)
 		pthread_join(l->lane[i].thread, NULL);
 }

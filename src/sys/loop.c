@@ -60,15 +60,21 @@ static int open_sunset(time_t at)
 	return fd;
 }
 
-static void open_threads(struct loop *l)
-{
-	const int flags = EFD_CLOEXEC | EFD_NONBLOCK;
+static void on_leave(void *arg, bool other);
 
-	l->call = l->lanes > 1 ? eventfd(0, flags) : -1;
-	l->end = l->lanes > 1 ? eventfd(0, flags) : -1;
-	if (l->lanes > 1 && (l->call < 0 || l->end < 0))
+static void open_lanes(struct loop *l)
+{
+	struct lanes *all = &l->lanes;
+
+	all->on_leave = on_leave;
+	all->arg = l;
+	lanes_open(all);
+	l->call = all->n > 1 ? eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK) : -1;
+	if (all->n > 1 && l->call < 0)
 		die("cannot start: %s", strerror(errno));
-	pthread_mutex_init(&l->lock, NULL);
+	for (unsigned i = 0; i < DOORS; i++)
+		watch(l, all->lane[0].door[i], SOURCE_DOOR + i);
+	watch(l, all->lane[0].tun, SOURCE_TUN);
 	watch(l, l->call, SOURCE_CALL);
 }
 
@@ -83,37 +89,14 @@ void loop_open(struct loop *l, time_t sunset)
 	    (sunset && l->sunset < 0))
 		die("cannot start: %s", strerror(errno));
 	l->refresh_at = 0; /* things may have changed since they were opened */
-	for (unsigned i = 0; i < DOORS; i++)
-		watch(l, l->lane[0].door[i], SOURCE_DOOR + i);
-	watch(l, l->lane[0].tun, SOURCE_TUN);
+	open_lanes(l);
 	watch(l, l->channel, SOURCE_CHANNEL);
 	watch(l, l->signals, SOURCE_SIGNALS);
 	watch(l, netlink_fd(&l->watch->events), SOURCE_ADDRESSES);
 	watch(l, l->sunset, SOURCE_SUNSET);
 	watch(l, l->timer, SOURCE_TIMER);
-	open_threads(l);
 	if (l->client)
 		clientrun_watch(l);
-}
-
-uint64_t clock_now(void)
-{
-	struct timespec t;
-
-	clock_gettime(CLOCK_BOOTTIME, &t);
-	return (uint64_t)t.tv_sec * NS_PER_S + (uint64_t)t.tv_nsec;
-}
-
-/* --- the lock --- */
-
-uint64_t loop_enter(struct loop *l, uint64_t now)
-{
-	if (l->lanes < 2)
-		return now;
-	pthread_mutex_lock(&l->lock);
-	if (l->latest < now)
-		l->latest = now;
-	return l->latest;
 }
 
 static uint64_t next_deadline(const struct loop *l);
@@ -129,19 +112,15 @@ static bool is_called(const struct loop *l)
  * Another lane's packets may make something due sooner than the loop knows. If
  * its timer is not set, it is awake and will see.
  */
-void loop_leave(struct loop *l, const struct lane *lane)
+static void on_leave(void *arg, bool other)
 {
 	const uint64_t one = 1;
+	struct loop *l = arg;
 
 	if (l->client)
 		clientrun_doors(l);
-	if (l->lanes < 2)
-		return;
-	__atomic_store_n(&l->epoch, node_epoch(&l->node), __ATOMIC_RELEASE);
-	if (lane != &l->lane[0] && is_called(l) &&
-	    write(l->call, &one, sizeof(one)) < 0)
+	if (other && is_called(l) && write(l->call, &one, sizeof(one)) < 0)
 		log_debug("the loop is called already");
-	pthread_mutex_unlock(&l->lock);
 }
 
 static void on_call(struct loop *l)
@@ -156,14 +135,14 @@ static void on_call(struct loop *l)
 
 struct outbox *loop_out(struct loop *l)
 {
-	return &l->lane[0].out;
+	return &l->lanes.lane[0].out;
 }
 
 void loop_flush(struct loop *l)
 {
 	if (l->client)
 		clientrun_doors(l);
-	lane_flush(&l->lane[0]);
+	lane_flush(&l->lanes.lane[0]);
 }
 
 void loop_make_room(struct loop *l)
@@ -222,13 +201,13 @@ static void log_lanes(const struct loop *l)
 	struct lane_counts c;
 	char names[OFFLOAD_NAMES];
 
-	lanes_count(l, &c);
-	offload_names(names, l->offloads);
-	log_info("threads: %u, offloads: %s", l->lanes, names);
+	lanes_count(&l->lanes, &c);
+	offload_names(names, l->lanes.offloads);
+	log_info("threads: %u, offloads: %s", l->lanes.n, names);
 	log_info("from IPv4: %llu datagrams in %llu pieces; to IPv6: %llu "
 		 "packets in %llu",
 		 c.datagrams, c.trains, c.written, c.writes);
-	if (l->tun.n)
+	if (l->lanes.tun.n)
 		log_info("from IPv6: %llu packets in %llu pieces; to IPv4: "
 			 "%llu datagrams in %llu",
 			 c.packets, c.supers, c.sent, c.sends);
@@ -246,7 +225,7 @@ static void log_state(const struct loop *l)
 	const uint32_t *n = l->node.relay.peers.n;
 	struct stats s = l->node.stats;
 
-	lanes_stats(l, &s);
+	lanes_stats(&l->lanes, &s);
 	log_counters(&s);
 	log_lanes(l);
 	if (l->client)
@@ -333,8 +312,9 @@ static void check_tunnel(struct loop *l)
 
 	if (l->client)
 		return; /* its steward takes care */
-	up = l->tun.n &&
-	     tun_is_up(l->watch->tun, l->lane[0].door[l->node.relay.conf.door]);
+	up = l->lanes.tun.n &&
+	     tun_is_up(l->watch->tun,
+		       l->lanes.lane[0].door[l->node.relay.conf.door]);
 	if (l->was_up && !up)
 		lose_tunnel(l);
 	l->was_up = up;
@@ -436,14 +416,14 @@ static void on_event(struct loop *l, uint32_t source, uint64_t now)
 static void take_event(struct loop *l, uint32_t source, uint64_t now)
 {
 	if (source < SOURCE_TUN) {
-		lane_on_door(&l->lane[0], (enum door)source, now);
+		lane_on_door(&l->lanes.lane[0], (enum door)source, now);
 	} else if (source == SOURCE_TUN) {
-		if (lane_on_tun(&l->lane[0], now) < 0)
+		if (lane_on_tun(&l->lanes.lane[0], now) < 0)
 			lose_tunnel(l);
 	} else {
-		now = loop_enter(l, now);
+		now = lanes_enter(&l->lanes, now);
 		on_event(l, source, now);
-		loop_leave(l, &l->lane[0]);
+		lanes_leave(&l->lanes, &l->lanes.lane[0]);
 	}
 }
 
@@ -504,12 +484,12 @@ static void run_round(struct loop *l)
 	now = clock_now();
 	for (int i = 0; i < n; i++)
 		take_event(l, e[i].data.u32, now);
-	now = loop_enter(l, now);
+	now = lanes_enter(&l->lanes, now);
 	on_time(l, now);
 	if (l->client)
 		clientrun_look(l, now);
 	set_timer(l);
-	loop_leave(l, &l->lane[0]);
+	lanes_leave(&l->lanes, &l->lanes.lane[0]);
 }
 
 int loop_run(struct loop *l)
@@ -517,10 +497,10 @@ int loop_run(struct loop *l)
 	if (l->client)
 		clientrun_start(l, clock_now());
 	set_timer(l);
-	lanes_start(l);
+	lanes_start(&l->lanes);
 	while (!l->done)
 		run_round(l);
-	lanes_stop(l);
+	lanes_stop(&l->lanes);
 	if (l->client)
 		clientrun_finish(l);
 	return l->status;

@@ -5,10 +5,9 @@
  * sends what the core wants sent. No packet makes anything here allocate; what
  * does (getifaddrs(), for local discovery) is done when the network changes.
  *
- * Packets are carried by lanes (lane.h). The first is here; the others, if
- * there are any, have threads of their own, and share the node with the loop:
- * who calls the core, or looks at what it holds, is between loop_enter() and
- * loop_leave().
+ * Packets are carried by lanes (lanes.h). The first one is here; the others, if
+ * there are any, have threads of their own, and call the loop when there is
+ * something for it.
  */
 #ifndef SYS_LOOP_H
 #define SYS_LOOP_H
@@ -16,7 +15,7 @@
 #include <time.h>
 
 #include "../core/node.h"
-#include "lane.h"
+#include "lanes.h"
 #include "self.h"
 
 struct clientrun;
@@ -34,17 +33,14 @@ enum source {
 	SOURCE_RESOLVER,
 	SOURCE_WAY,
 	SOURCE_CALL, /* another lane has something for the loop */
-	SOURCE_END,  /* of a lane's thread */
 	SOURCES,
 };
 
 struct loop {
 	int epoll;
-	struct tun tun;
-	int raw6;    /* the IPv6 side if there is no tun; -1 = none */
 	int channel; /* to the monitor */
 	int signals, sunset, timer;
-	int call, end;  /* eventfds; -1 with one lane */
+	int call;       /* eventfd of other lanes; -1 = there are none */
 	uint64_t armed; /* the timer; UINT64_MAX = not */
 	struct self_watch *watch;
 	struct clientrun *client; /* NULL = no client here */
@@ -56,15 +52,8 @@ struct loop {
 	bool was_up;   /* the tunnel interface */
 	bool done;
 	int status;
-	unsigned offloads; /* those in use: enum offload */
-	bool copy_dscp;
-	uint64_t latest;      /* time that the core has seen */
-	pthread_mutex_t lock; /* of the node, and of what is above */
-	uint32_t epoch;       /* of the node; read without the lock */
-	struct hash_key lane_key;
 	struct node node;
-	unsigned lanes; /* in use */
-	struct lane lane[LANES_MAX];
+	struct lanes lanes; /* the last, as there may be fewer */
 };
 
 /*
@@ -75,19 +64,6 @@ void loop_open(struct loop *l, time_t sunset);
 
 /* Until told to end; the exit status. */
 int loop_run(struct loop *l);
-
-/* The clock that goes on while the host sleeps: so do the NATs' (ns). */
-uint64_t clock_now(void);
-
-/* --- for lane.c --- */
-
-/*
- * Nobody else calls the core until loop_leave(). Returns the time to call it
- * with: it may have been called by another lane meanwhile, at a later time than
- * this one read, and must not see time go back.
- */
-uint64_t loop_enter(struct loop *l, uint64_t now);
-void loop_leave(struct loop *l, const struct lane *lane);
 
 /* --- for clientrun.c --- */
 

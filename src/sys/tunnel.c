@@ -34,7 +34,7 @@ void tunnel_adopt(struct loop *l, const struct plan *p,
 		  char name[static IFNAMSIZ])
 {
 	struct host_link link;
-	int r = tun_adopt(&l->tun, p->options->tun_fd, name);
+	int r = tun_adopt(&l->lanes.tun, p->options->tun_fd, name);
 
 	if (r)
 		die("descriptor %d is no tun device without header: %s",
@@ -72,7 +72,7 @@ void tunnel_make(struct loop *l, const struct plan *p)
 	const struct conf *c = p->conf;
 	int r;
 
-	open_tun(&l->tun, p);
+	open_tun(&l->lanes.tun, p);
 	l->watch->tun = if_nametoindex(c->iface);
 	r = netlink_link_up(&l->watch->requests, l->watch->tun, c->mtu);
 	if (r)

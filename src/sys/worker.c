@@ -58,7 +58,7 @@ static void populate(void *mem, size_t n)
 static struct loop *allocate(const struct plan *p, void **node_mem,
 			     uint8_t **buffers)
 {
-	size_t own = round_up(offsetof(struct loop, lane) +
+	size_t own = round_up(offsetof(struct loop, lanes.lane) +
 			      p->threads * sizeof(struct lane));
 	size_t node = round_up(node_memory(&p->node));
 	size_t lanes = (size_t)p->threads * LANE_BYTES;
@@ -88,8 +88,8 @@ static void make_node(struct loop *l, const struct plan *p, void *mem)
 	struct node_seed seed;
 
 	if (getrandom(&seed, sizeof(seed), 0) != sizeof(seed) ||
-	    getrandom(&l->lane_key, sizeof(l->lane_key), 0) !=
-		    sizeof(l->lane_key))
+	    getrandom(&l->lanes.key, sizeof(l->lanes.key), 0) !=
+		    sizeof(l->lanes.key))
 		die("cannot get random numbers: %s", strerror(errno));
 	l->node.gate = p->gate;
 	node_init(&l->node, &p->node, &seed, mem);
@@ -136,17 +136,17 @@ static void open_server(struct loop *l, const struct plan *p)
 	const struct server_conf *s = &p->node.server;
 
 	preflight_server(p, l->watch, &l->node.self);
-	l->lane[0].door[DOOR_PRIMARY] =
+	l->lanes.lane[0].door[DOOR_PRIMARY] =
 		door_open(p, s->primary, TEREDO_PORT, 0);
-	l->lane[0].door[DOOR_SECONDARY] =
+	l->lanes.lane[0].door[DOOR_SECONDARY] =
 		door_open(p, s->secondary, TEREDO_PORT, 1);
 	if (p->node.is_relay)
 		return; /* its interface is the IPv6 side */
-	l->raw6 = raw6_open();
-	if (l->raw6 < 0)
+	l->lanes.raw6 = raw6_open();
+	if (l->lanes.raw6 < 0)
 		die("cannot open a raw IPv6 socket: %s\n"
 		    "  a server needs IPv6 in the kernel, and CAP_NET_RAW",
-		    strerror(-l->raw6));
+		    strerror(-l->lanes.raw6));
 }
 
 static void open_relay(struct loop *l, const struct plan *p)
@@ -156,7 +156,7 @@ static void open_relay(struct loop *l, const struct plan *p)
 
 	preflight_relay(p, &l->node.self);
 	if (!p->node.is_server)
-		l->lane[0].door[DOOR_SERVICE] =
+		l->lanes.lane[0].door[DOOR_SERVICE] =
 			door_open(p, c->bind_ip, c->bind_port, 0);
 	if (p->options->tun_fd >= 0) {
 		tunnel_adopt(l, p, name);
@@ -208,7 +208,7 @@ static void open_discovery(struct loop *l, struct clientrun *r,
 	r->neighbours.fd = -1;
 	if (c->discovery == DISCOVERY_DISABLED)
 		return;
-	e = neighbours_prepare(l->lane[0].door[DOOR_SERVICE]);
+	e = neighbours_prepare(l->lanes.lane[0].door[DOOR_SERVICE]);
 	if (!e)
 		e = neighbours_open(&r->neighbours, c->discovery_ifaces,
 				    l->bound, l->watch->tun);
@@ -216,7 +216,7 @@ static void open_discovery(struct loop *l, struct clientrun *r,
 		die("cannot listen for neighbours on UDP port %u: %s\n"
 		    "  for a client without:  LocalDiscovery disabled",
 		    TEREDO_PORT, strerror(-e));
-	l->lane[0].door[DOOR_DISCOVERY] = r->neighbours.fd;
+	l->lanes.lane[0].door[DOOR_DISCOVERY] = r->neighbours.fd;
 }
 
 /* What a client watches; needs no privilege, but for the mark. */
@@ -228,7 +228,7 @@ static void open_watches(struct loop *l, struct clientrun *r,
 
 	if (e)
 		die("cannot watch the network: %s", strerror(-e));
-	udp_local(l->lane[0].door[DOOR_SERVICE], &local);
+	udp_local(l->lanes.lane[0].door[DOOR_SERVICE], &local);
 	r->port = local.port;
 	r->by = (struct way_by){
 		.source = local.ip,
@@ -253,7 +253,8 @@ static void open_client(struct loop *l, struct plan *p)
 	else
 		strcpy(name, c->iface);
 	recall(&r, p, name);
-	l->lane[0].door[DOOR_SERVICE] = door_open_service(p, r.state.port);
+	l->lanes.lane[0].door[DOOR_SERVICE] =
+		door_open_service(p, r.state.port);
 	if (c->learn_refresh)
 		r.probe = door_open_random(p);
 	if (p->options->tun_fd < 0)
@@ -332,15 +333,20 @@ static void open_lanes(struct loop *l, const struct plan *p, uint8_t *buffers)
 	doors_open_beside(l, p, DOOR_PRIMARY);
 	doors_open_beside(l, p, DOOR_SECONDARY);
 	doors_open_beside(l, p, DOOR_SERVICE);
-	l->copy_dscp = p->conf->copy_dscp;
-	l->offloads = doors_offload(l, p) | l->tun.offloads;
+	l->lanes.copy_dscp = p->conf->copy_dscp;
+	l->lanes.offloads = doors_offload(l, p) | l->lanes.tun.offloads;
+	if (l->client)
+		l->lanes.neighbours = &l->client->neighbours;
 	if (l->client && l->client->probe >= 0)
-		udp_offload(l->client->probe, l->offloads);
-	l->lanes = p->threads;
-	for (unsigned i = 0; i < l->lanes; i++) {
-		if (i < l->tun.n)
-			open_queue(&l->lane[i], l->tun.fd[i]);
-		lane_init(&l->lane[i], l, buffers + i * LANE_BYTES);
+		udp_offload(l->client->probe, l->lanes.offloads);
+	l->lanes.n = p->threads;
+	l->lanes.node = &l->node;
+	l->lanes.ifindex = l->watch->tun;
+	for (unsigned i = 0; i < l->lanes.n; i++) {
+		if (i < l->lanes.tun.n)
+			open_queue(&l->lanes.lane[i], l->lanes.tun.fd[i]);
+		lane_init(&l->lanes.lane[i], &l->lanes,
+			  buffers + i * LANE_BYTES);
 	}
 }
 
@@ -357,8 +363,8 @@ static struct loop *open_all(struct plan *p, const struct identity *id,
 	load_secrets(p);
 	l = allocate(p, &mem, &buffers);
 	for (unsigned i = 0; i < p->threads; i++)
-		lane_close(&l->lane[i]);
-	l->raw6 = -1;
+		lane_close(&l->lanes.lane[i]);
+	l->lanes.raw6 = -1;
 	l->channel = channel;
 	l->watch = &w;
 	list_addresses(l, p);
@@ -379,7 +385,7 @@ static struct loop *open_all(struct plan *p, const struct identity *id,
 
 static void announce_relay(const struct loop *l, const struct plan *p)
 {
-	int fd = l->lane[0].door[p->node.relay.door];
+	int fd = l->lanes.lane[0].door[p->node.relay.door];
 	struct tuple t = {0};
 
 	udp_local(fd, &t);
@@ -426,9 +432,9 @@ static void announce(const struct loop *l, const struct plan *p)
 		announce_client(l, p);
 	else if (p->node.is_relay)
 		announce_relay(l, p);
-	offload_names(offloads, l->offloads);
-	log_info("%u thread%s, offloads: %s", l->lanes, l->lanes > 1 ? "s" : "",
-		 offloads);
+	offload_names(offloads, l->lanes.offloads);
+	log_info("%u thread%s, offloads: %s", l->lanes.n,
+		 l->lanes.n > 1 ? "s" : "", offloads);
 }
 
 int worker_main(void *arg, int channel)

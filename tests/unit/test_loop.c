@@ -48,10 +48,11 @@ static int open_loop(void **state)
 	l.node.gate.self = &l.node.self;
 	l.channel = fd[0];
 	monitor = fd[1];
-	l.lanes = 1;
-	lane_close(&l.lane[0]);
-	lane_init(&l.lane[0], &l, buffers);
-	l.raw6 = -1;
+	l.lanes.n = 1;
+	l.lanes.node = &l.node;
+	lane_close(&l.lanes.lane[0]);
+	lane_init(&l.lanes.lane[0], &l.lanes, buffers);
+	l.lanes.raw6 = -1;
 	return 0;
 }
 
@@ -89,32 +90,33 @@ static void cut_datagrams_end_as_oversize(void **state)
 	const struct out *v = &o;
 
 	(void)state;
-	l.lane[0].door[DOOR_PRIMARY] = udp_open(0x7f000001, 0, false);
-	assert_int_equal(udp_local(l.lane[0].door[DOOR_PRIMARY], &o.to), 0);
+	l.lanes.lane[0].door[DOOR_PRIMARY] = udp_open(0x7f000001, 0, false);
+	assert_int_equal(udp_local(l.lanes.lane[0].door[DOOR_PRIMARY], &o.to),
+			 0);
 	for (o.body_len = PACKET_SPACE; o.body_len <= sizeof(data);
 	     o.body_len++)
-		udp_send(&s, l.lane[0].door[DOOR_PRIMARY], &v, 1);
+		udp_send(&s, l.lanes.lane[0].door[DOOR_PRIMARY], &v, 1);
 	assert_int_equal(s.refused, 0);
 	loop_open(&l, time(NULL) + 20);
 	assert_int_equal(send(monitor, &stop, 1, 0), 1);
 	assert_int_equal(loop_run(&l), 0);
 	assert_int_equal(l.node.stats.n[REASON_OVERSIZE], 1);
-	close(l.lane[0].door[DOOR_PRIMARY]);
+	close(l.lanes.lane[0].door[DOOR_PRIMARY]);
 }
 
 /* Lanes read the clock each for itself, and then wait for each other. */
 static void the_core_sees_no_time_go_back(void **state)
 {
 	(void)state;
-	l.lanes = 2;
-	lane_close(&l.lane[1]);
+	l.lanes.n = 2;
+	lane_close(&l.lanes.lane[1]);
 	loop_open(&l, 0);
-	assert_int_equal(loop_enter(&l, 1000), 1000);
-	loop_leave(&l, &l.lane[0]);
-	assert_int_equal(loop_enter(&l, 999), 1000);
-	loop_leave(&l, &l.lane[1]);
-	assert_int_equal(loop_enter(&l, 1001), 1001);
-	loop_leave(&l, &l.lane[0]);
+	assert_int_equal(lanes_enter(&l.lanes, 1000), 1000);
+	lanes_leave(&l.lanes, &l.lanes.lane[0]);
+	assert_int_equal(lanes_enter(&l.lanes, 999), 1000);
+	lanes_leave(&l.lanes, &l.lanes.lane[1]);
+	assert_int_equal(lanes_enter(&l.lanes, 1001), 1001);
+	lanes_leave(&l.lanes, &l.lanes.lane[0]);
 }
 
 int main(void)

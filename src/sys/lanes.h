@@ -1,0 +1,73 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * All lanes, and what they share: the node, the tunnel device, the lock. With
+ * one lane nothing is locked.
+ *
+ * Whoever calls the core, or looks at what it holds, is between lanes_enter()
+ * and lanes_leave(); what a lane does without is in lane.h. Timers, bubbles
+ * that are repeated, expiry, the network and the steward are the loop's
+ * (loop.h).
+ */
+#ifndef SYS_LANES_H
+#define SYS_LANES_H
+
+#include "lane.h"
+
+struct neighbours;
+
+struct lanes {
+	unsigned n; /* in use */
+	struct node *node;
+	struct tun tun;
+	int raw6;         /* the IPv6 side if there is no tun; -1 = none */
+	unsigned ifindex; /* of the tun device */
+	const struct neighbours *neighbours; /* for OUT_GROUP */
+	unsigned offloads;                   /* in use: enum offload */
+	bool copy_dscp;
+	struct hash_key key; /* of tables that only cost time */
+
+	/* Whoever called the core gives it back now. other: it was not the
+	 * first lane, which is the loop's. */
+	void (*on_leave)(void *arg, bool other);
+	void *arg;
+
+	int end;              /* eventfd; -1 with one lane */
+	uint64_t latest;      /* time that the core has seen; ns */
+	uint32_t epoch;       /* of the node; read without the lock */
+	pthread_mutex_t lock; /* of the node */
+	struct lane lane[LANES_MAX];
+};
+
+/* The clock that goes on while the host sleeps: so do the NATs' (ns). */
+uint64_t clock_now(void);
+
+/*
+ * Nobody else calls the core until lanes_leave(). Returns the time to call it
+ * with: it may have been called by another lane meanwhile, at a later time than
+ * this one read, and must not see time go back.
+ */
+uint64_t lanes_enter(struct lanes *l, uint64_t now);
+void lanes_leave(struct lanes *l, const struct lane *lane);
+
+/* Before the first lanes_enter(); n and what is above it are set. */
+void lanes_open(struct lanes *l);
+
+/* Start and end the threads of all lanes but the first. */
+void lanes_start(struct lanes *l);
+void lanes_stop(struct lanes *l);
+
+/* What all lanes have carried, and in how many pieces or calls. */
+struct lane_counts {
+	unsigned long long datagrams, trains; /* from IPv4 */
+	unsigned long long packets, supers;   /* from the tunnel device */
+	unsigned long long sent, sends;       /* datagrams, to IPv4 */
+	unsigned long long written, writes;   /* packets, to IPv6 */
+	unsigned long long refused, cut_here, bad_csum;
+};
+
+void lanes_count(const struct lanes *l, struct lane_counts *c);
+
+/* Add how packets ended that went without the core. */
+void lanes_stats(const struct lanes *l, struct stats *s);
+
+#endif
