@@ -98,6 +98,7 @@ bool node_train_from_ip4(struct node *n, struct train *t, uint64_t now,
 {
 	struct datagram d;
 
+	t->model = NULL; /* things may have changed since the last call */
 	while (outbox_has_room(out) && train_next(t, &d)) {
 		const struct wire_ip6 *ip = train_plain(&d);
 		enum reason r;

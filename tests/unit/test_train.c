@@ -757,6 +757,34 @@ static void in_portions(void **state)
 	end_scene();
 }
 
+/* While the outbox is run others have the node (lane.c). */
+static void and_things_change(void **state)
+{
+	struct train train = {.all = {.door = DOOR_SERVICE,
+				      .from = far_client_at,
+				      .data = t.b,
+				      .len = 4 * SIZE}};
+
+	(void)state;
+	set_scene(scene("relay"));
+	begin(SIZE);
+	for (int i = 0; i < 4; i++)
+		couple_plain(SIZE);
+	train_begin(&train, SIZE);
+	crowd(&r.out, OUT_PER_CALL + 1);
+	assert_false(node_train_from_ip4(&r.node, &train, r.now, &r.out));
+	assert_int_equal(train.taken, 2);
+	deny(&r, "11.0.0.6", 32);
+	outbox_clear(&r.out);
+	assert_true(node_train_from_ip4(&r.node, &train, r.now, &r.out));
+	assert_int_equal(r.out.n, 0);
+	assert_null(train.model);
+	assert_int_equal(counted(&r, REASON_TO_IPV6), 2);
+	assert_int_equal(counted(&r, REASON_SRC_DENIED), 2);
+	r.packets_in += 4;
+	end_scene();
+}
+
 /* --- held packets --- */
 
 /* R12, C34: before anybody sends later ones of the same flow. */
@@ -1172,6 +1200,7 @@ int main(void)
 		cmocka_unit_test(of_any_length),
 		cmocka_unit_test(of_what_is_too_long),
 		cmocka_unit_test(in_portions),
+		cmocka_unit_test(and_things_change),
 		cmocka_unit_test(release_is_at_once),
 		cmocka_unit_test(clients_release_is_at_once),
 		cmocka_unit_test(group_is_at_once),

@@ -94,6 +94,9 @@ static void bring_up(void)
 {
 	run("ip link set t0 addrgenmode none mtu 1280 up");
 	run("ip -6 address add fd00::1/64 dev t0 nodad");
+	/* The kernel takes packets for it a moment later. */
+	run("timeout 10 sh -c 'until ip -6 route show table local | "
+	    "grep -q \"^local fd00::1 \"; do sleep 0.01; done'");
 }
 
 static void open_up(unsigned queues, unsigned offloads)

@@ -167,8 +167,9 @@ static void expect(unsigned whom, const uint8_t *b, size_t n)
 	assert_in_range(n_want, 0, ARRAY_SIZE(want) - 1);
 	want[n_want].peer = whom;
 	want[n_want].n = n;
-	want[n_want].dscp =
-		b[0] >> 4 == 6 ? (uint8_t)((b[0] & 15) << 2 | b[1] >> 6) : 0;
+	want[n_want].dscp = n > 1 && b[0] >> 4 == 6
+				    ? (uint8_t)((b[0] & 15) << 2 | b[1] >> 6)
+				    : 0;
 	memcpy(want[n_want++].b, b, n);
 }
 
@@ -598,7 +599,7 @@ static void some_actions(void)
 	for (unsigned i = 0; i < n; i++) {
 		unsigned whom = rand() % 4 ? (unsigned)rand() % 3
 					   : (unsigned)rand() % PEERS;
-		size_t size = rand() % 3 ? 1300 : 1 + (size_t)rand() % 1400;
+		size_t size = rand() % 3 ? 1300 : 2 + (size_t)rand() % 1400;
 		uint8_t dscp = rand() % 8 ? 0 : rand() % 64;
 
 		if (rand() % 20 == 0 && n_want < 4000)
