@@ -317,13 +317,17 @@ static void note_bound(struct loop *l, const struct plan *p)
 		l->bound = if_nametoindex(l->bound_name);
 }
 
-static void open_queue(struct lane *lane, int fd)
+static void open_queue(struct loop *l, unsigned i)
 {
-	int r = netlink_open(&lane->link);
+	/* As long as the process: where the loop is, LeakSanitizer does not
+	 * look for what they point to. */
+	static struct netlink links[LANES_MAX];
+	int r = netlink_open(&links[i]);
 
 	if (r)
 		die("cannot watch the interface: %s", strerror(-r));
-	lane->tun = fd;
+	l->lane[i].link = &links[i];
+	l->lane[i].tun = l->tun.fd[i];
 }
 
 /* Sockets, queues and buffers of each lane; they are all open. */
@@ -339,7 +343,7 @@ static void open_lanes(struct loop *l, const struct plan *p, uint8_t *buffers)
 	l->lanes = p->threads;
 	for (unsigned i = 0; i < l->lanes; i++) {
 		if (i < l->tun.n)
-			open_queue(&l->lane[i], l->tun.fd[i]);
+			open_queue(l, i);
 		lane_init(&l->lane[i], l, buffers + i * LANE_BYTES);
 	}
 }
