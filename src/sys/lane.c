@@ -178,7 +178,7 @@ static uint32_t tun_dropped(struct lane *lane, int n)
 	if (n < BATCH || lane->now - lane->asked < FAIR_SLICE_MS * NS_PER_MS)
 		return known;
 	lane->asked = lane->now;
-	if (netlink_link(&lane->link, lane->all->ifindex, &link))
+	if (netlink_link(lane->link, lane->all->ifindex, &link))
 		return known;
 	return link.tx_dropped;
 }

@@ -318,13 +318,17 @@ static void note_bound(struct loop *l, const struct plan *p)
 		l->bound = if_nametoindex(l->bound_name);
 }
 
-static void open_queue(struct lane *lane, int fd)
+static void open_queue(struct loop *l, unsigned i)
 {
-	int r = netlink_open(&lane->link);
+	/* As long as the process: where the loop is, LeakSanitizer does not
+	 * look for what they point to. */
+	static struct netlink links[LANES_MAX];
+	int r = netlink_open(&links[i]);
 
 	if (r)
 		die("cannot watch the interface: %s", strerror(-r));
-	lane->tun = fd;
+	l->lanes.lane[i].link = &links[i];
+	l->lanes.lane[i].tun = l->lanes.tun.fd[i];
 }
 
 /* Sockets, queues and buffers of each lane; they are all open. */
@@ -344,7 +348,7 @@ static void open_lanes(struct loop *l, const struct plan *p, uint8_t *buffers)
 	l->lanes.ifindex = l->watch->tun;
 	for (unsigned i = 0; i < l->lanes.n; i++) {
 		if (i < l->lanes.tun.n)
-			open_queue(&l->lanes.lane[i], l->lanes.tun.fd[i]);
+			open_queue(l, i);
 		lane_init(&l->lanes.lane[i], &l->lanes,
 			  buffers + i * LANE_BYTES);
 	}

@@ -13,11 +13,12 @@ import socket
 import struct
 
 PORT = 3544
-ICMP, UDP, ICMPV6, NONE = 1, 17, 58, 59
+ICMP, TCP, UDP, ICMPV6, NONE = 1, 6, 17, 58, 59
 UNREACHABLE, TOO_BIG, TIME_EXCEEDED = 1, 2, 3
 ECHO_REQUEST, ECHO_REPLY = 128, 129
 SOLICITATION, ADVERTISEMENT = 133, 134
 CONE = 0x8000
+FIN, SYN, RST, PSH, ACK, URG, ECE, CWR = (1 << bit for bit in range(8))
 NONCE, ALTERNATE, DISCOVERY, RANDOM_PORT = 1, 3, 4, 5
 
 
@@ -126,6 +127,17 @@ def udp6(src, dst, sport=7, dport=9, data=b"", hops=64, **header):
     right = checksum(pseudo(src, dst, UDP, bare)) or 0xFFFF
     return ipv6(src, dst, UDP, bare[:6] + struct.pack("!H", right) + data,
                 hops, **header)
+
+
+def tcp6(src, dst, sport=7, dport=9, data=b"", seq=0, ack=0, flags=ACK,
+         window=500, urgent=0, options=b"", **header):
+    """A TCP segment over IPv6; the length of options is a multiple of 4."""
+    bare = struct.pack("!HHIIBBHHH", sport, dport, seq & 0xFFFFFFFF, ack,
+                       (20 + len(options)) << 2, flags, window, 0, urgent) \
+        + options + data
+    right = checksum(pseudo(src, dst, TCP, bare))
+    return ipv6(src, dst, TCP, bare[:16] + struct.pack("!H", right)
+                + bare[18:], **header)
 
 
 def sized(src, dst, size, hops=64):
