@@ -7,6 +7,8 @@ Whatever is in use: what arrives is what was sent, and the kernel was really
 asked for what is said to be in use.
 """
 
+import contextlib
+import re
 import socket
 import struct
 
@@ -135,6 +137,39 @@ def test_reordering(cards, offload, threads):
     cards.delay(1, 3)
     cards.fault(cards.relay, drop=.2, duplicate=.5)
     bulk.both_ways(path, 8, cards.c1, cards.v6)
+
+
+@contextlib.contextmanager
+def narrow(host, device):
+    """A cable that takes no datagram of 1308 bytes, which ours are, whole."""
+    host.ip(f"link set {device} mtu 1300")
+    try:
+        yield
+    finally:
+        host.ip(f"link set {device} mtu 1500")
+
+
+def test_narrow_cable_of_the_relay(net):
+    """R27: what is too long leaves in fragments, made here, as DF is clear."""
+    path = bulk.path(net)
+    with narrow(net.relay, "eth0"):
+        bulk.both_ways(path, 4, net.c1, net.v6)
+        assert re.search(r"cut here, as the kernel would not: [1-9]",
+                         bulk.report(path.relay))
+
+
+def test_narrow_path(net):
+    """R27: what is too long for a cable on the way is fragmented there."""
+    path = bulk.path(net)
+    with narrow(net.core, "nat1"), net.capture(net.nat1) as seen:
+        bulk.both_ways(path, 4, net.c1, net.v6)
+        assert any(is_fragment(packet.frame) for packet in seen.packets)
+
+
+def is_fragment(frame):
+    """Is it a part of an IPv4 packet?"""
+    return frame[12:14] == b"\x08\0" and \
+        struct.unpack("!H", frame[20:22])[0] & 0x3fff
 
 
 def test_many_at_once(net):
