@@ -15,9 +15,11 @@
 #include "fuzz.h"
 #include "machine.h"
 #include "pkt.h"
+#include "twin.h"
 
 enum {
 	MAX_OPS = 512,
+	MANY = 0xf8, /* operations from here on are about many at once */
 	TEST_DATA = TEST_NONCE_LEN,
 };
 
@@ -49,6 +51,8 @@ struct world_state {
 	uint8_t last[PKT_MAX]; /* datagram, for bending */
 	size_t last_len;
 	struct datagram last_head;
+	struct twin *twin;
+	bool is_train; /* what is given now */
 };
 
 _Noreturn void audit_failed(const char *format, ...)
@@ -212,6 +216,8 @@ static void carry_out(struct world_state *m)
 
 static void time_passes(struct world_state *m)
 {
+	if (node_next(&m->node) <= m->now)
+		twin_settle(m->twin);
 	for (int n = 0; node_next(&m->node) <= m->now; n++) {
 		if (n > 10000)
 			audit_failed("I9: no end of deadlines");
@@ -232,6 +238,9 @@ static uint8_t *exact(const uint8_t *p, size_t n)
 	return copy;
 }
 
+/* Does the script go on with the same datagram, nearly? */
+static bool again_is_next(const struct world_state *m);
+
 static void give_ip4(struct world_state *m, struct datagram d, const uint8_t *p,
 		     size_t n)
 {
@@ -242,7 +251,9 @@ static void give_ip4(struct world_state *m, struct datagram d, const uint8_t *p,
 	m->last_head = d;
 	d.data = copy;
 	d.len = (uint16_t)n;
+	twin_before(m->twin, &d, m->is_train || again_is_next(m), m->now);
 	audit_ip4(&m->audit, &d, m->now, &m->out);
+	twin_behind(m->twin, &m->out);
 	carry_out(m);
 	free(copy);
 }
@@ -643,12 +654,121 @@ static void op_rules(struct world_state *m)
 					 (uint8_t)(8 + k % 16)};
 }
 
+/* One of a train: as the others are, nearly so, or something else. */
+static void vary(struct world_state *m, uint8_t *p, size_t n)
+{
+	uint8_t how = script_u8(&m->s);
+
+	switch (how & 3) {
+	case 0:
+		p[script_u8(&m->s) % n] ^= script_u8(&m->s);
+		break;
+	case 1: /* a bubble, and a tail */
+		memset(p + IP6_LEN, how, n - IP6_LEN);
+		put16(p + 4, 0);
+		p[6] = NEXT_NONE;
+		break;
+	case 2: /* somebody else by way of the same tuple */
+		some_peer(m, &((struct wire_ip6 *)(void *)p)->src, how);
+		break;
+	}
+}
+
+/* A peer, or who is behind the same relay, sends many. */
+static void op_train(struct world_state *m)
+{
+	uint8_t p[PKT_MAX], car[PKT_MAX], kind = script_u8(&m->s);
+	uint8_t how = script_u8(&m->s), count = script_u8(&m->s) % 32;
+	struct datagram d = {.door = DOOR_SERVICE, .ecn = kind >> 6};
+	struct ip6 src;
+	size_t n;
+
+	some_peer(m, &src, how);
+	if (how & 0x80) {
+		d.from = some_relay(m);
+	} else {
+		d.from.ip = ~be32(src.b + 12);
+		d.from.port = (uint16_t)~be16(src.b + 10);
+	}
+	n = bend(m, p, some_packet(m, p, kind, &src, own(m)), how & 12);
+	m->is_train = true;
+	while (count--) {
+		memcpy(car, p, n);
+		if (n > IP6_LEN && how & 1)
+			vary(m, car, n);
+		give_ip4(m, d, car, n);
+	}
+	if (how & 2)
+		give_ip4(m, d, p, script_u8(&m->s) % n);
+	m->is_train = false;
+}
+
+/* The kernel's header and a packet of our host. */
+static size_t put_super(struct world_state *m, uint8_t *p)
+{
+	uint8_t kind = script_u8(&m->s);
+	bool is_tcp = kind & 1;
+	size_t len = script_u16(&m->s) % 8000;
+	struct vnet v = {VNET_NEEDS_CSUM,
+			 is_tcp ? VNET_TCP6 : VNET_UDP,
+			 0,
+			 (uint16_t)(200 + script_u8(&m->s) * 5),
+			 IP6_LEN,
+			 is_tcp ? 16 : 6};
+	struct ip6 src = *own(m), dst;
+
+	if (kind & 0x20)
+		some_native(m, &src);
+	some_peer(m, &dst, kind);
+	memcpy(p, &v, sizeof(v));
+	p += sizeof(v);
+	len += is_tcp ? 20 : 8;
+	memset(p, 0x5a, IP6_LEN + len);
+	wire_put_ip6((void *)p, (uint16_t)len, is_tcp ? NEXT_TCP : NEXT_UDP, 64,
+		     &src, &dst);
+	p[IP6_LEN + 12] = 5 << 4;
+	return sizeof(v) + IP6_LEN + len;
+}
+
+static void op_super(struct world_state *m)
+{
+	static uint8_t p[VNET_LEN + IP6_LEN + 8020], segment[PKT_MAX];
+	struct super s;
+
+	if (super_parse(&s, p, put_super(m, p)) != REASON_NONE)
+		audit_failed("a right header is wrong");
+	if (s.kind == SUPER_NONE)
+		return;
+	twin_super(m->twin, &s, m->now);
+	for (unsigned i = 0; i < super_count(&s); i++) {
+		size_t n = super_segment(&s, i, segment);
+
+		audit_ip6(&m->audit, segment, (uint16_t)n, m->now, &m->out);
+		twin_segment(m->twin, &m->out);
+		carry_out(m);
+	}
+	twin_super_done(m->twin, &s);
+}
+
 static void (*const ops[])(struct world_state *m) = {
 	op_raw_ip4,   op_raw_ip6, op_advertise, op_client,  op_by_server,
 	op_relay,     op_pong,    op_answer,    op_host,    op_flood,
 	op_discovery, op_again,   op_time,      op_network, op_server,
 	op_want,      op_rules,   op_host,      op_time,    op_advertise,
 };
+
+/* Inputs of before there were many at once mean what they meant. */
+static void (*op_of(uint8_t k))(struct world_state *m)
+{
+	if (k >= MANY)
+		return k & 1 ? op_train : op_super;
+	return ops[k % (sizeof(ops) / sizeof(ops[0]))];
+}
+
+static bool again_is_next(const struct world_state *m)
+{
+	return m->s.n && op_of(*m->s.p) == op_again;
+}
 
 /* --- set-up --- */
 
@@ -726,6 +846,7 @@ static void setup(struct world_state *m)
 	set_host(m);
 	outbox_init(&m->out, &m->node.gate);
 	audit_init(&m->audit, &m->node);
+	twin_init(m->twin, &m->node, m->mem, n);
 	m->audit.walk_every = 16;
 	m->now = 1000 * NS_PER_S;
 	if (more & 64) /* the script begins before the network does */
@@ -742,14 +863,20 @@ static void setup(struct world_state *m)
 void client_machine_run(const uint8_t *data, size_t size)
 {
 	static struct world_state m;
+	static struct twin twin; /* too much to clear each time */
 
 	memset(&m, 0, sizeof(m));
+	m.twin = &twin;
 	m.s = (struct script){data, size};
 	setup(&m);
 	for (int n = 0; m.s.n && n < MAX_OPS; n++) {
-		ops[script_u8(&m.s) % (sizeof(ops) / sizeof(ops[0]))](&m);
+		if (!again_is_next(&m))
+			twin_settle(m.twin);
+		op_of(script_u8(&m.s))(&m);
 		time_passes(&m);
 	}
+	twin_settle(m.twin);
+	twin_free(m.twin);
 	audit_walk(&m.audit);
 	audit_free(&m.audit);
 	free(m.mem);

@@ -19,9 +19,11 @@
 #include "csum.h"
 #include "fuzz.h"
 #include "pkt.h"
+#include "twin.h"
 
 enum {
 	MAX_OPS = 512,
+	MANY = 0xf8, /* operations from here on are about many at once */
 	PRIMARY = 0x09000002,
 	SECONDARY = 0x09000003,
 	FOREIGN = 0x0d000001 /* another server */
@@ -39,6 +41,8 @@ struct machine_state {
 	uint8_t last[PKT_MAX]; /* datagram, for bending */
 	size_t last_len;
 	struct datagram last_head;
+	struct twin *twin;
+	bool is_train; /* what is given now */
 };
 
 _Noreturn void audit_failed(const char *format, ...)
@@ -128,6 +132,8 @@ static void carry_out(struct machine_state *m)
 
 static void time_passes(struct machine_state *m)
 {
+	if (node_next(&m->node) <= m->now)
+		twin_settle(m->twin);
 	for (int n = 0; node_next(&m->node) <= m->now; n++) {
 		if (n > 10000)
 			audit_failed("I9: no end of deadlines");
@@ -146,6 +152,9 @@ static uint8_t *exact(const uint8_t *p, size_t n)
 	return copy;
 }
 
+/* Does the script go on with the same datagram, nearly? */
+static bool again_is_next(const struct machine_state *m);
+
 static void give_ip4(struct machine_state *m, struct datagram d,
 		     const uint8_t *p, size_t n)
 {
@@ -156,7 +165,9 @@ static void give_ip4(struct machine_state *m, struct datagram d,
 	m->last_head = d;
 	d.data = copy;
 	d.len = (uint16_t)n;
+	twin_before(m->twin, &d, m->is_train || again_is_next(m), m->now);
 	audit_ip4(&m->audit, &d, m->now, &m->out);
+	twin_behind(m->twin, &m->out);
 	carry_out(m);
 	free(copy);
 }
@@ -437,11 +448,115 @@ static void op_host(struct machine_state *m)
 	}
 }
 
+/* One of a train: as the others are, nearly so, or something else. */
+static void vary(struct machine_state *m, uint8_t *p, size_t n)
+{
+	uint8_t how = script_u8(&m->s);
+
+	switch (how & 3) {
+	case 0:
+		p[script_u8(&m->s) % n] ^= script_u8(&m->s);
+		break;
+	case 1: /* a bubble, and a tail */
+		memset(p + IP6_LEN, how, n - IP6_LEN);
+		put16(p + 4, 0);
+		p[6] = NEXT_NONE;
+		break;
+	}
+}
+
+/* A client, or somebody else by way of its tuple, sends many. */
+static void op_train(struct machine_state *m)
+{
+	uint8_t p[PKT_MAX], car[PKT_MAX], kind = script_u8(&m->s);
+	uint8_t how = script_u8(&m->s), count = script_u8(&m->s) % 32;
+	struct teredo t = some_client(m);
+	struct datagram d = {.door = some_door(how >> 5 & 3),
+			     .from = t.client,
+			     .ecn = kind >> 6};
+	struct ip6 src, dst;
+	size_t n;
+
+	teredo_pack(&src, &t);
+	some_native(m, &dst);
+	n = bend(m, p, some_packet(m, p, kind, &src, &dst), how & 12);
+	m->is_train = true;
+	while (count--) {
+		memcpy(car, p, n);
+		if (n > IP6_LEN && how & 1)
+			vary(m, car, n);
+		give_ip4(m, d, car, n);
+	}
+	if (how & 2)
+		give_ip4(m, d, p, script_u8(&m->s) % n);
+	m->is_train = false;
+}
+
+/* The kernel's header and a packet from the IPv6 side, to a client. */
+static size_t put_super(struct machine_state *m, uint8_t *p)
+{
+	uint8_t kind = script_u8(&m->s);
+	bool is_tcp = kind & 1;
+	size_t len = script_u16(&m->s) % 8000;
+	struct vnet v = {VNET_NEEDS_CSUM,
+			 is_tcp ? VNET_TCP6 : VNET_UDP,
+			 0,
+			 (uint16_t)(200 + script_u8(&m->s) * 5),
+			 IP6_LEN,
+			 is_tcp ? 16 : 6};
+	struct teredo t = some_client(m);
+	struct ip6 src, dst;
+
+	teredo_pack(&dst, &t);
+	some_native(m, &src);
+	memcpy(p, &v, sizeof(v));
+	p += sizeof(v);
+	len += is_tcp ? 20 : 8;
+	memset(p, 0x5a, IP6_LEN + len);
+	wire_put_ip6((void *)p, (uint16_t)len, is_tcp ? NEXT_TCP : NEXT_UDP, 64,
+		     &src, &dst);
+	p[IP6_LEN + 12] = 5 << 4;
+	return sizeof(v) + IP6_LEN + len;
+}
+
+static void op_super(struct machine_state *m)
+{
+	static uint8_t p[VNET_LEN + IP6_LEN + 8020], segment[PKT_MAX];
+	struct super s;
+
+	if (super_parse(&s, p, put_super(m, p)) != REASON_NONE)
+		audit_failed("a right header is wrong");
+	if (s.kind == SUPER_NONE)
+		return;
+	twin_super(m->twin, &s, m->now);
+	for (unsigned i = 0; i < super_count(&s); i++) {
+		size_t n = super_segment(&s, i, segment);
+
+		audit_ip6(&m->audit, segment, (uint16_t)n, m->now, &m->out);
+		twin_segment(m->twin, &m->out);
+		carry_out(m);
+	}
+	twin_super_done(m->twin, &s);
+}
+
 static void (*const ops[])(struct machine_state *m) = {
 	op_raw_ip4, op_raw_ip6, op_client, op_stranger, op_solicit, op_tunnel,
 	op_flood,   op_nonce,   op_again,  op_time,     op_host,    op_client,
 	op_tunnel,  op_tunnel,  op_client, op_time,
 };
+
+/* Inputs of before there were many at once mean what they meant. */
+static void (*op_of(uint8_t k))(struct machine_state *m)
+{
+	if (k >= MANY)
+		return k & 1 ? op_train : op_super;
+	return ops[k % (sizeof(ops) / sizeof(ops[0]))];
+}
+
+static bool again_is_next(const struct machine_state *m)
+{
+	return m->s.n && op_of(*m->s.p) == op_again;
+}
 
 /* --- set-up --- */
 
@@ -541,6 +656,7 @@ static void setup(struct machine_state *m, enum machine what)
 	set_host(m, more);
 	outbox_init(&m->out, &m->node.gate);
 	audit_init(&m->audit, &m->node);
+	twin_init(m->twin, &m->node, m->mem, n);
 	m->audit.walk_every = 16;
 	m->now = 1000 * NS_PER_S;
 }
@@ -548,14 +664,20 @@ static void setup(struct machine_state *m, enum machine what)
 void machine_run(enum machine what, const uint8_t *data, size_t size)
 {
 	static struct machine_state m;
+	static struct twin twin; /* too much to clear each time */
 
 	memset(&m, 0, sizeof(m));
+	m.twin = &twin;
 	m.s = (struct script){data, size};
 	setup(&m, what);
 	for (int n = 0; m.s.n && n < MAX_OPS; n++) {
-		ops[script_u8(&m.s) % (sizeof(ops) / sizeof(ops[0]))](&m);
+		if (!again_is_next(&m))
+			twin_settle(m.twin);
+		op_of(script_u8(&m.s))(&m);
 		time_passes(&m);
 	}
+	twin_settle(m.twin);
+	twin_free(m.twin);
 	audit_walk(&m.audit);
 	audit_free(&m.audit);
 	free(m.mem);

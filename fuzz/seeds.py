@@ -13,7 +13,10 @@ import sys
 
 RAW4, RAW6, CLIENT, STRANGER, SOLICIT, TUNNEL, FLOOD, NONCE, AGAIN, TIME, HOST = range(11)
 DATA, PING, PONG, ICMP, LONG, EXT, HOPS, BUBBLE = range(8)
-SERVICE = 0x40
+PRIMARY, SERVICE = 0, 0x40  # doors
+SUPER, TRAIN = 0xfe, 0xff  # many at once
+UNLIKE, SHORT_END = 1, 2
+FOREIGN = 0x40  # a client of another server
 
 
 def call(c, n=0, kind=DATA):
@@ -26,6 +29,10 @@ def answer(c, n=0, kind=BUBBLE, how=SERVICE):
 
 def wait(step):
     return bytes([TIME, step])
+
+
+def super_packet(c, n=0, tcp=1, payload=5000, step=160):
+    return bytes([SUPER, tcp, payload >> 8, payload & 255, step, c, n])
 
 
 def stories():
@@ -52,6 +59,27 @@ def stories():
         bytes([CLIENT, BUBBLE, 0x80, 1, 2, CLIENT, PING, 0x80, 1, 0x42])
     yield bytes([CLIENT, HOPS, 0, 1, 0, 1, 3, AGAIN, 0, AGAIN, 0x81, 5, 1])
     yield call(2) + answer(2, 0, PING, 0) + call(2) + answer(2, 0, DATA, 0)
+    for c in 1, FOREIGN | 1:
+        for door in PRIMARY, SERVICE:
+            yield from many_at_once(c, door)
+
+
+def many_at_once(c, door):
+    def train(c, cars=b'\3' * 9, kind=DATA, how=UNLIKE | SHORT_END):
+        # For each car: 0 is a changed byte, 1 a bubble, 2 and 3 a plain one.
+        return bytes([TRAIN, kind, how | door, len(cars), c, 0]) + cars + bytes([50])
+
+    known = call(c) + answer(c, how=door)
+    yield known + (train(c) + super_packet(c)) * 2 + wait(10) + super_packet(c)
+    yield call(c) * 3 + train(c) + train(c, b'\3\1\3\0\x17\3\3\0\x07\1\3') + super_packet(c, tcp=0)
+    yield known + train(c, b'\3' * 31) * 3 + train(c, b'\3' * 5, kind=DATA | 0xc0)
+    yield known + b''.join(super_packet(c, n << 4) + super_packet(c, n) for n in range(8))
+    yield known + b''.join(super_packet(c, step=step) for step in (0, 160, 204, 205, 255))
+    yield known + bytes([HOST, 0x11]) + super_packet(c) + train(c) + bytes([HOST, 0x11, HOST, 2]) + \
+        super_packet(c) + train(c)
+    yield known + super_packet(c ^ FOREIGN) + super_packet(0x38) + super_packet(c, payload=7999, step=0)
+    yield train(c, how=UNLIKE) + answer(c, kind=DATA, how=door) + bytes([AGAIN, 0]) * 5 + bytes([AGAIN, 1, 6, 2])
+    yield known + answer(c, kind=DATA, how=door) + bytes([AGAIN, 0]) * 9 + super_packet(c + 1)
 
 
 def machines(directory):
@@ -90,9 +118,38 @@ def client_stories():
     yield QUALIFY + (later(12) + QUALIFY + bytes([C_CLIENT, 0x40, 0x40, 1])) * 4
 
 
+def client_train(how, who, cars=b'\3' * 9, kind=DATA):
+    where = bytes([who]) + (bytes([0]) if how & 0x80 else b'')
+    return bytes([TRAIN, kind, how | UNLIKE | SHORT_END, len(cars)]) + where + cars + bytes([50])
+
+
+def client_super(kind, who, payload=5000, step=160):
+    return bytes([SUPER, kind, payload >> 8, payload & 255, step, who])
+
+
+def trains():
+    native, client = client_train(0x80, 1), client_train(0, 1)
+    super_native, super_client = client_super(0x81, 1), client_super(1, 1)
+    mixed = b'\3\1\3\0\x17\3\3\0\x07\1\3\2\1\3\2\2\3'
+    yield QUALIFY + TO_NATIVE + PONG_BACK + (native + super_native) * 2 + later(11) + super_native
+    yield QUALIFY + TO_NATIVE * 3 + native + PONG_BACK + client_train(0x80, 1, mixed)
+    yield QUALIFY + TO_CLIENT + client + super_client + client_train(0, 1, mixed)
+    yield QUALIFY + native + client + super_native + (later(3) + super_native) * 9
+    yield QUALIFY + TO_CLIENT + bytes([C_ANSWER, 1]) + (super_client + later(5)) * 5
+    yield QUALIFY + bytes([C_RELAY, 0, 0, 0, 1]) + bytes([C_AGAIN, 0]) * 9
+    yield QUALIFY + TO_NATIVE + PONG_BACK + b''.join(
+        client_super(0x81 ^ tcp, 1, step=step) for step in (0, 160, 204, 205, 255) for tcp in (0, 1))
+    yield QUALIFY + TO_NATIVE + PONG_BACK + b''.join(
+        bytes([SUPER, 0xa1, 20, 0, 160, n << 4, 1]) + client_super(0x81, n << 4) for n in range(8))
+    yield QUALIFY + TO_NATIVE + PONG_BACK + bytes([C_RULES, 1]) + super_native + native + \
+        bytes([C_WANT, 0]) + super_native
+    yield QUALIFY + bytes([C_DISCOVERY, 9, 1]) + TO_CLIENT + bytes([C_CLIENT, 7, 0x20, 1, 9]) + super_client
+    yield client + native + super_client + QUALIFY + client_train(0x80, 1, b'\3' * 31, DATA | 0xc0)
+
+
 def clients(directory):
     rng = random.Random(3)
-    for i, story in enumerate(client_stories()):
+    for i, story in enumerate([*client_stories(), *trains()]):
         for k, conf in enumerate([(1, 0), (7, 2), (0x90, 6), (0x21, 0x1a),
                                   tuple(rng.randbytes(2))]):
             (directory / f'client-{i}-{k}').write_bytes(bytes(conf) + story)

@@ -293,7 +293,8 @@ static uint32_t seq;
 /* A plain packet of the peer for our host. */
 static void plain(struct packet *car, size_t size)
 {
-	tcp(car, .from = sc->peer, .to = sc->host, .seq = seq++,
+	seq++;
+	tcp(car, .from = sc->peer, .to = sc->host, .seq = seq,
 	    .sport = (uint16_t)(1000 + seq % 3), .payload = size - 60);
 }
 

@@ -240,6 +240,7 @@ static void is_right_super(const struct super *s)
 }
 
 static uint8_t stream[20000]; /* what is sent, byte for byte */
+static uint8_t large[60000];  /* 60 datagrams */
 
 static void open_udp(void)
 {
@@ -607,6 +608,37 @@ static void many_at_once(void **state)
 	udp_socket = -1;
 }
 
+/* Few of them fill the memory; the next call has the others. */
+static void large_ones(void **state)
+{
+	const int size = 1000;
+	unsigned n = 0;
+
+	(void)state;
+	needs_root();
+	open_up(1, BOTH);
+	open_udp();
+	assert_int_equal(setsockopt(udp_socket, IPPROTO_UDP, UDP_SEGMENT, &size,
+				    sizeof(size)),
+			 0);
+	for (unsigned i = 0; i < 12; i++)
+		assert_int_equal(send(udp_socket, large, sizeof(large), 0),
+				 sizeof(large));
+	if (!(t.offloads & OFFLOAD_USO))
+		skip();
+	while (n < 12) {
+		struct super s[BATCH];
+		int found = next_packets(s, BATCH, 17);
+
+		assert_in_range(found, 1, 4);
+		for (int i = 0; i < found; i++, n++) {
+			assert_int_equal(s[i].len, 48 + sizeof(large));
+			assert_in_range(s[i].p + s[i].len - memory, 0,
+					sizeof(memory));
+		}
+	}
+}
+
 static int attach_as(int flags)
 {
 	struct ifreq ifr = {.ifr_name = "t1", .ifr_flags = (short)flags};
@@ -664,7 +696,7 @@ int main(void)
 		T(queues),           T(existing_device),
 		T(gone_device),      T(device_that_is_down),
 		T(wrong_checksum),   T(many_at_once),
-		T(adopted_device),
+		T(large_ones),       T(adopted_device),
 	};
 
 	return cmocka_run_group_tests(tests, enter, NULL);

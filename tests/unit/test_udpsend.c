@@ -58,6 +58,7 @@ static unsigned n_want;
 
 static char sent[1 << 16]; /* the messages */
 static unsigned calls;     /* of sendmmsg() */
+static uint8_t tcp_words;  /* of the header of super-packets */
 
 static struct {
 	int segment; /* errno for messages to be cut; 0 = it can do it */
@@ -109,6 +110,8 @@ static void write_down(struct msghdr *h)
 	if (segment_of(h))
 		sprintf(end, "/%u", segment_of(h));
 	assert_in_range(bytes, 1, UDP_PAYLOAD_MAX);
+	assert_in_range(s.used, 0, HEADS_BYTES);
+	assert_in_range(s.n_iov, 1, PARTS_MAX);
 }
 
 /* What is wrong with a message, or 0. */
@@ -217,21 +220,23 @@ static void add(unsigned whom, size_t n)
 static void add_super_marked(unsigned whom, uint16_t size, size_t payload,
 			     uint8_t dscp)
 {
-	const struct vnet v = {VNET_NEEDS_CSUM, VNET_TCP6, 60, size, 40, 16};
-	uint8_t *b = calloc(1, sizeof(v) + 60 + payload), segment[LONGEST];
+	const struct vnet v = {VNET_NEEDS_CSUM, VNET_TCP6, 0, size, 40, 16};
+	size_t head = 40 + 4u * tcp_words;
+	uint8_t *b = calloc(1, sizeof(v) + head + payload), segment[LONGEST];
 	struct super *p = &supers[n_actions];
-	struct ip6 from = native, dst = client;
+	uint8_t *ip = b + sizeof(v);
 
 	assert_non_null(b);
 	memcpy(b, &v, sizeof(v));
-	wire_put_ip6((void *)(b + 10), 0, NEXT_TCP, 64, &from, &dst);
-	put16(b + 14, (uint16_t)(20 + payload));
-	b[10] |= (uint8_t)(dscp >> 2);
-	b[11] |= (uint8_t)(dscp << 6);
-	b[10 + 40 + 12] = 5 << 4;
+	wire_put_ip6((void *)ip, (uint16_t)(head - 40 + payload), NEXT_TCP, 64,
+		     &native, &client);
+	ip[0] |= (uint8_t)(dscp >> 2);
+	ip[1] |= (uint8_t)(dscp << 6);
+	ip[40 + 12] = (uint8_t)(tcp_words << 4);
 	for (size_t i = 0; i < payload; i++)
-		b[70 + i] = (uint8_t)(i * 3 + i / 251);
-	assert_int_equal(super_parse(p, b, 70 + payload), REASON_NONE);
+		ip[head + i] = (uint8_t)(i * 3 + i / 251);
+	assert_int_equal(super_parse(p, b, sizeof(v) + head + payload),
+			 REASON_NONE);
 	memory[n_actions] = b;
 	next_action(whom)->super = p;
 	for (unsigned i = 0; i < super_count(p); i++)
@@ -329,6 +334,7 @@ static int setup(void **state)
 	memset(&s, 0, sizeof(s));
 	memset(&kernel, 0, sizeof(kernel));
 	kernel.single_peer = PEERS;
+	tcp_words = 5;
 	s.gso = true;
 	fd = udp_open(LOOPBACK, 0, false);
 	for (unsigned i = 0; i < PEERS; i++) {
@@ -540,6 +546,13 @@ static void many_supers(void **state)
 	assert_true(calls > 1);
 	arrived();
 	assert_int_equal(s.datagrams, 40 * 64);
+	reset_list();
+	tcp_words = 15; /* full of options */
+	for (unsigned i = 0; i < 40; i++)
+		add_super(i % 3, 10, 640);
+	go();
+	assert_true(calls > 1);
+	arrived();
 }
 
 /* Two parts each: 8 bundles fill all of them. */
