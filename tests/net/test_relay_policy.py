@@ -193,9 +193,10 @@ def test_bubble_source_comes_and_goes(lab):
         lab.relay.ip(f"address add {other}/64 dev eth0",
                      f"address del {relay.source_text}/64 dev eth0")
         try:
-            # The one that is left, at once or soon.
-            wait_for(lambda: relay.hello(relay.client())[1].inner.src
-                     == t.ip6(other), "bubbles from the other address", 3)
+            # The one that is left, at once, or as soon as it is not tentative.
+            wait_for(lambda: [p.inner.src for p in relay.ask(t.udp6(
+                relay.native(), relay.address(relay.client())))]
+                == [t.ip6(other)], "bubbles from the other address", 3)
             lab.relay.ip(f"address del {other}/64 dev eth0")
             wait_for(lambda: not relay.ask(t.udp6(
                 relay.native(), relay.address(relay.client()))),
