@@ -6,7 +6,6 @@ What is sent is random, always the same, and known by its CRC-32.
 """
 
 import collections
-import contextlib
 import functools
 import random
 import re
@@ -71,11 +70,12 @@ class Transfer(threading.Thread):
 
     def run(self):
         self._sender.start()
-        with self._listener, contextlib.suppress(OSError):
-            sock = self._listener.accept()[0]
-            with sock:
+        try:
+            with self._listener, self._listener.accept()[0] as sock:
                 sock.settimeout(PATIENCE)
                 self._receive(sock, bytearray(MEGABYTE))
+        except OSError as problem:
+            self.problem = self.problem or problem
 
     def _receive(self, sock, buffer):
         while True:

@@ -141,12 +141,19 @@ def test_reordering(cards, offload, threads):
 
 @contextlib.contextmanager
 def narrow(host, device):
-    """A cable that takes no datagram of 1308 bytes, which ours are, whole."""
-    host.ip(f"link set {device} mtu 1300")
+    """A cable that takes no datagram of 1308 bytes, which ours are, whole.
+
+    At both ends: one that is narrower than the other loses what is too long,
+    unless it comes in a train.
+    """
+    ends = (host, device), host.lab.other_end(host, device)
     try:
+        for end, name in ends:
+            end.ip(f"link set {name} mtu 1300")
         yield
     finally:
-        host.ip(f"link set {device} mtu 1500")
+        for end, name in ends:
+            end.ip(f"link set {name} mtu 1500")
 
 
 def test_narrow_cable_of_the_relay(net):
