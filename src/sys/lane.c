@@ -94,7 +94,6 @@ static int way_out(const struct lane *lane, enum door door)
 
 void lane_flush(struct lane *lane)
 {
-	const struct out *v[OUT_MAX];
 	struct outbox *o = &lane->out;
 
 	for (unsigned sink = 0; sink < SINKS && o->n; sink++) {
@@ -102,17 +101,17 @@ void lane_flush(struct lane *lane)
 
 		for (unsigned i = 0; i < o->n; i++) {
 			if (sink_of(&o->v[i]) == sink)
-				v[n++] = &o->v[i];
+				lane->sorted[n++] = &o->v[i];
 		}
 		if (n == 0)
 			continue;
 		if (sink == SINK_IP6)
-			send_ip6(lane, v, n);
+			send_ip6(lane, lane->sorted, n);
 		else if (sink == SINK_GROUP)
-			send_group(lane, v, n);
+			send_group(lane, lane->sorted, n);
 		else
 			udp_send(&lane->sender, way_out(lane, (enum door)sink),
-				 v, n);
+				 lane->sorted, n);
 	}
 	outbox_clear(o);
 }

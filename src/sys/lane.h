@@ -35,6 +35,7 @@ struct lane {
 	pthread_t thread;
 	uint64_t now; /* of this wake-up; ns */
 	struct outbox out;
+	const struct out *sorted[OUT_MAX]; /* of it, for one socket */
 	struct udp_batch udp;
 	struct tun_batch packets;
 	struct super super[BATCH]; /* the same packets, without header */

@@ -38,11 +38,13 @@ FLOOD = t.solicitation(t.link_local(("10.9.9.9", 9)))
 def test_memory_is_flat(lab):
     """S2, Z24: solicitations from a hundred thousand sources."""
     with tap.server(lab) as server:
-        flood(server, 0, 30000)         # touches all its table of buckets
+        # Touches all its table of buckets; and under AddressSanitizer all
+        # the places that it has for the frames of functions.
+        flood(server, 0, 100000)
         before = server.memory()
         flood(server, 100000, 100000)
         assert server.memory() - before < 256
-        assert server.counters()["advertised"] >= 130000
+        assert server.counters()["advertised"] >= 200000
 
 
 def test_no_state_is_lost(lab):
