@@ -13,7 +13,13 @@
  * granted; all else is left to the core, in order.
  *
  * The table belongs to one thread. It is small: what is missing costs time
- * only.
+ * only. The other ways were to let all threads read the tables of peers, by
+ * RCU or sequence numbers, or to give each thread peers of its own. The first
+ * makes each field of a peer a matter of memory order, in a machine that is
+ * easy to trust because it has one caller, and relay and client would each need
+ * it; the second needs the kernel to send both directions of a peer to the same
+ * thread, which for the device takes BPF. A look-up here is one hash and one
+ * line of memory more or less, like theirs, and writes nothing.
  */
 #ifndef CORE_LEASE_H
 #define CORE_LEASE_H
