@@ -156,6 +156,10 @@ unsigned doors_offload(const struct loop *l, const struct plan *p)
 {
 	unsigned got = p->conf->offloads & (OFFLOAD_GSO | OFFLOAD_GRO);
 
+	/* A server has one short packet of each of many clients. */
+	if (p->node.is_server && !p->node.is_relay)
+		got &= ~(unsigned)OFFLOAD_GRO;
+
 	for (unsigned i = 0; i < p->threads; i++) {
 		for (unsigned d = 0; d < DOORS; d++) {
 			if (l->lanes.lane[i].door[d] >= 0)

@@ -140,6 +140,16 @@ static void leave(struct lane *lane)
 
 /* --- fairness --- */
 
+/* Kernels are asked when they may have dropped something: when there was more
+ * than we take at a time. */
+static bool may_have_dropped(struct lane *lane, uint64_t *asked, bool is_full)
+{
+	if (!is_full || lane->now - *asked < FAIR_SLICE_MS * NS_PER_MS)
+		return false;
+	*asked = lane->now;
+	return true;
+}
+
 /*
  * Leave out what those sent who send more than their share, if there is too
  * much; how many trains are left.
@@ -147,9 +157,13 @@ static void leave(struct lane *lane)
 static int fair_trains(struct lane *lane, enum door door, int n)
 {
 	struct fair *f = &lane->from_door[door];
+	uint32_t dropped = f->dropped;
 	int kept = 0;
 
-	fair_begin(f, lane->udp.dropped, lane->now);
+	if (may_have_dropped(lane, &lane->asked_door[door],
+			     n == (int)lane->udp.slots))
+		dropped = udp_dropped(lane->door[door], dropped);
+	fair_begin(f, dropped, lane->now);
 	for (int i = 0; i < n && f->is_on; i++) {
 		struct train *t = &lane->udp.t[i];
 		struct tuple from = t->all.from;
@@ -165,19 +179,14 @@ static int fair_trains(struct lane *lane, enum door door, int n)
 	return f->is_on ? kept : n;
 }
 
-/*
- * What the device has dropped for want of room in our queue. It is asked when
- * it may have: when there was more than we take at a time.
- */
+/* What the device has dropped for want of room in our queue. */
 static uint32_t tun_dropped(struct lane *lane, int n)
 {
 	uint32_t known = lane->from_tun.dropped;
 	struct host_link link;
 
-	if (n < BATCH || lane->now - lane->asked < FAIR_SLICE_MS * NS_PER_MS)
-		return known;
-	lane->asked = lane->now;
-	if (netlink_link(lane->link, lane->all->ifindex, &link))
+	if (!may_have_dropped(lane, &lane->asked_tun, n == BATCH) ||
+	    netlink_link(lane->link, lane->all->ifindex, &link))
 		return known;
 	return link.tx_dropped;
 }
@@ -291,7 +300,6 @@ void lane_on_door(struct lane *lane, enum door door, uint64_t now)
 	int n, i;
 
 	lane->now = now;
-	lane->udp.dropped = lane->from_door[door].dropped;
 	n = udp_receive(lane->door[door], door, &lane->udp);
 	for (i = 0; i < n; i++)
 		tally(&lane->datagrams, lane->udp.t[i].count);

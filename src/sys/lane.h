@@ -44,7 +44,7 @@ struct lane {
 	struct tun_sender writer;
 	struct fair from_door[DOORS], from_tun;
 	struct netlink *link; /* asks what the device has dropped */
-	uint64_t asked;       /* when, last; ns */
+	uint64_t asked_door[DOORS], asked_tun; /* the kernel, last; ns */
 	struct leases leases;
 	struct stats stats;          /* of what went by lease */
 	uint64_t datagrams, trains;  /* received, and in how many pieces */

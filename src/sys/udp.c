@@ -6,6 +6,7 @@
  * full link.
  */
 #include <errno.h>
+#include <linux/sock_diag.h>
 #include <linux/udp.h>
 #include <string.h>
 #include <unistd.h>
@@ -44,8 +45,6 @@ static int prepare(int fd, bool with_ecn)
 		r = set_int(fd, IPPROTO_IP, IP_TOS, 0);
 	if (!r && with_ecn)
 		r = set_int(fd, IPPROTO_IP, IP_RECVTOS, 1);
-	if (!r)
-		r = set_int(fd, SOL_SOCKET, SO_RXQ_OVFL, 1);
 	set_buffer(fd, SO_RCVBUFFORCE, SO_RCVBUF);
 	set_buffer(fd, SO_SNDBUFFORCE, SO_SNDBUF);
 	return r;
@@ -146,6 +145,17 @@ unsigned udp_offload(int fd, unsigned wanted)
 	return has;
 }
 
+uint32_t udp_dropped(int fd, uint32_t known)
+{
+	uint32_t info[SK_MEMINFO_VARS];
+	socklen_t n = sizeof(info);
+
+	if (getsockopt(fd, SOL_SOCKET, SO_MEMINFO, info, &n) < 0 ||
+	    n < (SK_MEMINFO_DROPS + 1) * sizeof(*info))
+		return known;
+	return info[SK_MEMINFO_DROPS];
+}
+
 int udp_set_dscp(int fd, uint8_t dscp)
 {
 	return set_int(fd, IPPROTO_IP, IP_TOS, dscp << 2);
@@ -179,10 +189,7 @@ void udp_batch_init(struct udp_batch *b, void *memory, bool gro)
 	}
 }
 
-/*
- * What the kernel says beside a train: the outer ECN, where to cut, and what it
- * has dropped before, if anything ever.
- */
+/* What the kernel says beside a train: the outer ECN, and where to cut. */
 static void read_control(struct udp_batch *b, unsigned i)
 {
 	struct msghdr *h = &b->msg[i].msg_hdr;
@@ -194,9 +201,6 @@ static void read_control(struct udp_batch *b, unsigned i)
 		else if (c->cmsg_level == IPPROTO_UDP &&
 			 c->cmsg_type == UDP_GRO)
 			memcpy(&segment, CMSG_DATA(c), sizeof(segment));
-		else if (c->cmsg_level == SOL_SOCKET &&
-			 c->cmsg_type == SO_RXQ_OVFL)
-			memcpy(&b->dropped, CMSG_DATA(c), sizeof(b->dropped));
 	}
 	train_begin(&b->t[i], (uint16_t)segment);
 }

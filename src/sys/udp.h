@@ -34,7 +34,6 @@ enum {
 
 struct udp_batch {
 	unsigned slots;
-	uint32_t dropped; /* by the socket that was received from, in all */
 	struct train t[BATCH];
 	struct mmsghdr msg[BATCH];
 	struct iovec iov[BATCH];
@@ -106,6 +105,10 @@ int udp_adopt(int fd, bool with_ecn, struct tuple *local);
 /* Which of OFFLOAD_GSO and OFFLOAD_GRO that are wanted the kernel has; they are
  * on from now on. */
 unsigned udp_offload(int fd, unsigned wanted);
+
+/* How many datagrams the kernel has dropped, as the socket had no room; known
+ * if it does not tell. */
+uint32_t udp_dropped(int fd, uint32_t known);
 
 /* DSCP of what is sent, 0 to 63. 0 or -errno. */
 int udp_set_dscp(int fd, uint8_t dscp);

@@ -51,14 +51,18 @@ def tasks(daemon):
 
 
 def check_pieces(before, after, used):
-    """Many at a time where the kernel was asked for it, else one by one."""
+    """Many at a time where the kernel was asked for it, else one by one.
+
+    How many is a matter of time where the sender does not make trains.
+    """
     did = bulk.Pieces(*(b - a for a, b in zip(before, after)))
+    least = 2 if "gso" in used else 1
     for many, calls, means, needs in (
             (did.datagrams, did.trains, "gro", {"gro", "gso"}),
             (did.written, did.writes, "tso", {"tso"}),
             (did.packets, did.supers, "tso", {"tso"})):
         if needs <= used:
-            assert many > 2 * calls, did
+            assert many > least * calls, did
         elif means not in used:
             assert many == calls, did
 
