@@ -38,12 +38,14 @@ FLOOD = t.solicitation(t.link_local(("10.9.9.9", 9)))
 def test_memory_is_flat(lab):
     """S2, Z24: solicitations from a hundred thousand sources."""
     with tap.server(lab) as server:
-        # Touches all its table of buckets; and under AddressSanitizer all
-        # the places that it has for the frames of functions.
+        # Touches all its table of buckets.
         flood(server, 0, 100000)
         before = server.memory()
         flood(server, 100000, 100000)
-        assert server.memory() - before < 256
+        # AddressSanitizer takes up to 1 MiB for frames of functions, as they
+        # are called. The least that could be kept of a source is 4 bytes of
+        # address and 8 of time, which would be more.
+        assert server.memory() - before < 1024
         assert server.counters()["advertised"] >= 200000
 
 
