@@ -135,13 +135,7 @@ static unsigned allowed(const struct tun *t)
 
 static void add_part(struct tun_sender *s, const void *p, size_t n)
 {
-	/* An iovec is for reading and for writing, so it knows no const. */
-	union {
-		const void *in;
-		void *out;
-	} part = {.in = p};
-
-	s->iov[s->parts++] = (struct iovec){part.out, n};
+	s->iov[s->parts++] = part_of(p, n);
 }
 
 /* The part of a packet that is not in the train's head. */

@@ -87,20 +87,17 @@ int udp_adopt(int fd, bool with_ecn, struct tuple *local)
 	return r ? r : prepare(fd, with_ecn);
 }
 
-int udp_open(uint32_t ip, uint16_t port, bool with_ecn)
+static int open_at(const struct sockaddr_in *a, bool with_ecn, bool beside)
 {
-	struct sockaddr_in a = {
-		.sin_family = AF_INET,
-		.sin_port = htons(port),
-		.sin_addr.s_addr = htonl(ip),
-	};
 	int fd = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
 	int r;
 
 	if (fd < 0)
 		return -errno;
-	r = prepare(fd, with_ecn);
-	if (!r && bind(fd, (struct sockaddr *)&a, sizeof(a)) < 0)
+	r = beside ? set_int(fd, SOL_SOCKET, SO_REUSEPORT, 1) : 0;
+	if (!r)
+		r = prepare(fd, with_ecn);
+	if (!r && bind(fd, (const struct sockaddr *)a, sizeof(*a)) < 0)
 		r = -errno;
 	if (r) {
 		close(fd);
@@ -109,27 +106,28 @@ int udp_open(uint32_t ip, uint16_t port, bool with_ecn)
 	return fd;
 }
 
+int udp_open(uint32_t ip, uint16_t port, bool with_ecn)
+{
+	const struct sockaddr_in a = {
+		.sin_family = AF_INET,
+		.sin_port = htons(port),
+		.sin_addr.s_addr = htonl(ip),
+	};
+
+	return open_at(&a, with_ecn, false);
+}
+
 int udp_open_beside(int fd, bool with_ecn)
 {
 	struct sockaddr_in a;
 	socklen_t n = sizeof(a);
-	int beside, r = set_int(fd, SOL_SOCKET, SO_REUSEPORT, 1);
+	int r = set_int(fd, SOL_SOCKET, SO_REUSEPORT, 1);
 
 	if (r)
 		return r;
 	if (getsockname(fd, (struct sockaddr *)&a, &n) < 0)
 		return -errno;
-	beside = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
-	if (beside < 0)
-		return -errno;
-	r = set_int(beside, SOL_SOCKET, SO_REUSEPORT, 1);
-	if (!r)
-		r = prepare(beside, with_ecn);
-	if (!r && bind(beside, (struct sockaddr *)&a, n) < 0)
-		r = -errno;
-	if (r)
-		close(beside);
-	return r ? r : beside;
+	return open_at(&a, with_ecn, true);
 }
 
 unsigned udp_offload(int fd, unsigned wanted)
@@ -233,17 +231,12 @@ int udp_receive(int fd, enum door door, struct udp_batch *b)
 
 unsigned out_to_iov(struct iovec iov[static 2], const struct out *o)
 {
-	/* An iovec is for reading and for writing, so it knows no const. */
-	union {
-		const void *in;
-		void *out;
-	} head = {.in = o->head}, body = {.in = o->body};
 	unsigned n = 0;
 
 	if (o->head_len)
-		iov[n++] = (struct iovec){head.out, o->head_len};
+		iov[n++] = part_of(o->head, o->head_len);
 	if (o->body_len)
-		iov[n++] = (struct iovec){body.out, o->body_len};
+		iov[n++] = part_of(o->body, o->body_len);
 	return n;
 }
 

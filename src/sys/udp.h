@@ -141,6 +141,17 @@ static inline bool udp_is_cut(const struct train *t)
 void udp_send(struct udp_sender *s, int fd, const struct out *const *v,
 	      unsigned n);
 
+/* For what is only sent: an iovec is for reading, too, so it knows no const. */
+static inline struct iovec part_of(const void *p, size_t n)
+{
+	const union {
+		const void *in;
+		void *out;
+	} part = {.in = p};
+
+	return (struct iovec){part.out, n};
+}
+
 /* Head and body of an action, for sendmsg(). How many parts. */
 unsigned out_to_iov(struct iovec iov[static 2], const struct out *o);
 

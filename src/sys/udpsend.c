@@ -144,15 +144,9 @@ static void begin(struct udp_sender *s, const struct bundle *b,
 
 static void add_part(struct udp_sender *s, const uint8_t *p, size_t n)
 {
-	/* An iovec is for reading and for writing, so it knows no const. */
-	union {
-		const void *in;
-		void *out;
-	} part = {.in = p};
-
 	if (n == 0)
 		return;
-	s->iov[s->n_iov++] = (struct iovec){part.out, n};
+	s->iov[s->n_iov++] = part_of(p, n);
 	s->msg[s->n_msg - 1].msg_hdr.msg_iovlen++;
 }
 
