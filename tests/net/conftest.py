@@ -60,6 +60,19 @@ def lab(request, make_lab):
     return make_lab(**getattr(request.module, "LAB", {}))
 
 
+@pytest.fixture(scope="module")
+def plain(make_lab):
+    """A lab with the programs as they are released, to measure memory.
+
+    AddressSanitizer takes memory of its own while a program runs.  MIREDO_PLAIN
+    names the build directory; ./check makes it.
+    """
+    with pytest.MonkeyPatch.context() as patch:
+        if "MIREDO_PLAIN" in os.environ:
+            patch.setenv("MIREDO_BUILD", os.environ["MIREDO_PLAIN"])
+        return make_lab()
+
+
 @pytest.fixture
 def net(lab):
     """The lab of this module; what the test starts and opens ends with it."""

@@ -23,6 +23,10 @@ from lab.capture import OUTGOING, packet_socket
 NATIVE = "2001:db8:77::7"
 PROBE6 = "2001:db8:77::ffff"
 PATIENCE = 5.0
+#: Kilobytes by which a daemon that keeps nothing may grow: pages of the stack
+#: that it touches for the first time.  It is less than a byte for each stranger
+#: of a flood, and less than fifty packets that wait.
+PAGES = 64
 
 
 class Other:
