@@ -1,0 +1,120 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""The units of systemd: the daemons live with what these allow.
+
+There is no systemd in a namespace.  So the daemon is started as a unit starts
+it, by its user, with its capability and without the others, and strace tells
+which system calls it makes: each must be among those of SystemCallFilter.
+(MemoryDenyWriteExecute and the like forbid what no program of ours does.)
+"""
+
+import pathlib
+import re
+import signal
+import subprocess
+
+import pytest
+
+from lab.host import MIREDO_UID, NOGROUP_GID, wait_for
+
+DIST = pathlib.Path(__file__).resolve().parents[2] / "dist"
+
+
+def directives(unit):
+    """(name, value) of each line of the unit."""
+    return re.findall(r"^(\w+)=(.*)$",
+                      (DIST / f"{unit}.service.in").read_text(), re.M)
+
+
+def value(unit, name):
+    (found,) = [value for key, value in directives(unit) if key == name]
+    return found
+
+
+def group(name):
+    """The system calls of a group such as @system-service."""
+    shown = subprocess.run(["systemd-analyze", "syscall-filter", name],
+                           stdout=subprocess.PIPE, text=True, check=True)
+    words = re.findall(r"^\s+(\S+)$", shown.stdout, re.M)
+    return calls(words)
+
+
+def calls(words):
+    found = set()
+    for word in words:
+        found |= group(word) if word.startswith("@") else {word}
+    return found
+
+
+def allowed(unit):
+    result = group("@default")
+    for key, line in directives(unit):
+        if key == "SystemCallFilter":
+            change = calls(line.lstrip("~").split())
+            result = result - change if line.startswith("~") \
+                else result | change
+    return result
+
+
+@pytest.fixture(scope="module")
+def lab(plain):
+    return plain
+
+
+def start(host, unit, *options):
+    """As the unit does it; returns the process, traced."""
+    cap = value(unit, "CapabilityBoundingSet").lower().removeprefix("cap_")
+    assert value(unit, "AmbientCapabilities") == \
+        value(unit, "CapabilityBoundingSet")
+    program = pathlib.Path(value(unit, "ExecStart").split()[0]).name
+    host.run(["install", "-d", "-o", MIREDO_UID, "/var/lib/miredo"])
+    return host.popen(
+        ["unshare", "-m", "sh", "-c",
+         "mount -t tmpfs none /dev/net && mknod -m $0 /dev/net/tun c 10 200 &&"
+         " exec setpriv \"$@\"", "666",
+         "--reuid", MIREDO_UID, "--regid", NOGROUP_GID, "--clear-groups",
+         "--no-new-privs", "--inh-caps", f"-all,+{cap}",
+         "--ambient-caps", f"-all,+{cap}", "--bounding-set", f"-all,+{cap}",
+         "strace", "-f", "-qq", "-o", "/var/lib/miredo/trace",
+         program, "-f", *options])
+
+
+def traced(host):
+    return set(re.findall(r"^\d+ +(\w+)\(",
+                          host.read("/var/lib/miredo/trace"), re.M))
+
+
+def daemon_of(host, process):
+    """The monitor: strace does not pass signals on."""
+    (pid,) = [pid for pid in host.processes() if pid != process.pid and
+              int(re.search(r"^PPid:\s+(\d+)", host.read(
+                  f"/proc/{pid}/status"), re.M)[1]) == process.pid]
+    return pid
+
+
+@pytest.mark.parametrize("unit, where, config, ready", [
+    ("miredo", "relay", None, "relay on"),
+    ("miredo", "c1", "ServerAddress 9.0.0.2\nLocalDiscovery enabled\n"
+     "LearnRefresh yes\n", "qualified"),
+    ("miredo-server", "server", "ServerBindAddress 9.0.0.2\n", "server on"),
+])
+def test_system_calls(net, unit, where, config, ready):
+    """Row 30: the filter of the unit would not have killed it."""
+    host = getattr(net, where)
+    if where == "c1":
+        net.server.daemon(["miredo", "-s", "9.0.0.2"])
+    options = []
+    if config:
+        host.write("/etc/unit.conf", config)
+        options = ["-c", "/etc/unit.conf"]
+    process = start(host, unit, *options)
+    wait_for(lambda: ready in process.err, "the daemon to start", 20)
+    monitor = daemon_of(host, process)
+    host.kill(monitor, signal.SIGHUP)
+    wait_for(lambda: "SIGHUP" in process.err, "the answer to SIGHUP")
+    host.kill(monitor, signal.SIGUSR1)
+    wait_for(lambda: "threads:" in process.err, "the counters")
+    host.kill(monitor, signal.SIGTERM)
+    assert process.wait() == 0
+    made = traced(host)
+    assert {"socket", "bind", "capset", "prctl"} <= made
+    assert made <= allowed(unit), made - allowed(unit)
