@@ -415,7 +415,8 @@ class Host:
     def processes(self):
         """Numbers of the processes of our daemons."""
         return [int(pid) for pid in
-                self.run(["pgrep", "-x", "miredo|miredo-server"],
+                self.run(["pgrep", "-x",
+                          "miredo|miredo-server|miredo-keeper"],
                          check=False).stdout.split()]
 
     def _living(self, pidfile):

@@ -10,6 +10,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "sys/keeper.h"
 #include "sys/log.h"
 #include "sys/memory.h"
 #include "sys/monitor.h"
@@ -17,7 +18,6 @@
 #include "sys/plan.h"
 #include "sys/preflight.h"
 #include "sys/privs.h"
-#include "sys/worker.h"
 
 /* What miredo-checkconf has always said for a bad file. */
 enum {
@@ -159,7 +159,7 @@ static int run(int argc, char **argv)
 	static struct options o;
 	static struct conf c;
 	static struct plan p;
-	struct worker_task task = {.plan = &p};
+	struct keeper_task task = {.plan = &p};
 	int ready_fd = -1;
 
 	options_parse(&o, argc, argv);
@@ -173,7 +173,7 @@ static int run(int argc, char **argv)
 	privs_lookup(&task.identity, c.user, c.group);
 	if (!o.foreground)
 		ready_fd = daemon_detach();
-	return monitor_run(worker_main, &task, pidfile(&p), ready_fd);
+	return monitor_run(keeper_main, &task, pidfile(&p), ready_fd);
 }
 
 /* Without options a file with ServerBindAddress is that of a server. */

@@ -2,8 +2,8 @@
 /*
  * The command and the monitor (see monitor.h). The monitor does nothing but
  * wait, so that there is little to go wrong in it. It is no longer able to
- * signal the worker, which is another user's process: signals go through the
- * channel.
+ * signal keeper and worker, which are another user's processes: signals go
+ * through the channel.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -22,10 +22,16 @@
 #include "pidfile.h"
 #include "privs.h"
 
+enum {
+	ORPHAN_WAITS = 20,
+	ORPHAN_WAIT_MS = 100,
+};
+
 struct monitor {
-	pid_t worker;
+	pid_t keeper;
 	int signals, channel, ready_fd;
 	bool is_ready;
+	char last_word; /* the signal that ends us; 0 = none yet */
 	struct pidfile file;
 };
 
@@ -80,23 +86,32 @@ int daemon_detach(void)
 	_exit(STATUS_FAILED);
 }
 
-void worker_ready(int channel)
+void daemon_ready(int fd)
 {
-	const char c = WORKER_READY;
+	const char c = DAEMON_READY;
 
-	/* From here on the channel tells of the monitor's end, and we tidy up
-	 * after it; a change of user has done the same. */
-	prctl(PR_SET_PDEATHSIG, 0);
 	leave();
-	if (send(channel, &c, 1, MSG_NOSIGNAL) < 0)
-		die("the monitor is gone");
+	if (write(fd, &c, 1) < 0)
+		die("cannot say that all is ready: %s", strerror(errno));
 }
 
-/* The worker is ready: let the command return. */
+static void tell_worker(const struct monitor *m, char signal)
+{
+	send(m->channel, &signal, 1, MSG_NOSIGNAL | MSG_DONTWAIT);
+}
+
+/*
+ * A worker is ready: let the command return. Or it is not the first; and the
+ * last may have died before it did what it was told.
+ */
 static void on_ready(struct monitor *m)
 {
-	const char c = WORKER_READY;
+	const char c = DAEMON_READY;
 
+	if (m->last_word)
+		tell_worker(m, m->last_word);
+	if (m->is_ready)
+		return;
 	m->is_ready = true;
 	pidfile_write(&m->file);
 	leave();
@@ -112,26 +127,25 @@ static void on_channel(struct monitor *m, struct pollfd *p)
 {
 	char c;
 
-	if (recv(m->channel, &c, 1, 0) == 1 && c == WORKER_READY)
+	if (recv(m->channel, &c, 1, 0) == 1 && c == DAEMON_READY)
 		on_ready(m);
 	else
 		p->fd = -1; /* it is ending; SIGCHLD will tell how */
 }
 
-static int worker_killed(const struct monitor *m, int signal)
+void log_ended(const char *who, int signal, bool is_early)
 {
-	/* All its memory is taken at the start. */
-	bool by_kernel = signal == SIGKILL && !m->is_ready;
+	/* All memory is taken at the start. */
+	bool by_kernel = signal == SIGKILL && is_early;
 
-	log_error("the packet process was ended by signal %d (%s)%s", signal,
+	log_error("%s was ended by signal %d (%s)%s", who, signal,
 		  strsignal(signal),
 		  by_kernel ? "\n  if memory is short, lower MaxPeers in the "
 			      "configuration"
 			    : "");
-	return STATUS_FAILED;
 }
 
-/* Has the worker ended? In a container we may be process 1, to which the
+/* Has the keeper ended? In a container we may be process 1, to which the
  * orphans of all others fall: of those nobody else would be rid. */
 static bool reap(const struct monitor *m, int *status)
 {
@@ -140,7 +154,7 @@ static bool reap(const struct monitor *m, int *status)
 	int s;
 
 	while ((pid = waitpid(-1, &s, WNOHANG)) > 0) {
-		if (pid != m->worker)
+		if (pid != m->keeper)
 			continue;
 		*status = s;
 		ended = true;
@@ -148,28 +162,53 @@ static bool reap(const struct monitor *m, int *status)
 	return ended;
 }
 
+/*
+ * The keeper was killed; its children, which are ours now, are ending. So that
+ * our end is that of all of them, and the next start finds nothing in its way;
+ * scripts may take longer than we wait.
+ */
+static void wait_for_orphans(const struct monitor *m)
+{
+	struct pollfd p = {.fd = m->signals, .events = POLLIN};
+	struct signalfd_siginfo info;
+
+	for (int i = 0; i < ORPHAN_WAITS; i++) {
+		pid_t pid;
+
+		while ((pid = waitpid(-1, NULL, WNOHANG)) > 0)
+			;
+		if (pid < 0)
+			return;
+		if (poll(&p, 1, ORPHAN_WAIT_MS) > 0 &&
+		    read(m->signals, &info, sizeof(info)) < 0)
+			return;
+	}
+}
+
 /* The exit status, or -1 to go on. */
 static int on_signal(struct monitor *m)
 {
 	struct signalfd_siginfo info;
 	int status;
-	char c;
 
 	if (read(m->signals, &info, sizeof(info)) != sizeof(info))
 		return -1;
 	if (info.ssi_signo != SIGCHLD) {
-		c = (char)info.ssi_signo;
-		send(m->channel, &c, 1, MSG_NOSIGNAL | MSG_DONTWAIT);
+		if (info.ssi_signo == SIGTERM || info.ssi_signo == SIGINT)
+			m->last_word = (char)info.ssi_signo;
+		tell_worker(m, (char)info.ssi_signo);
 		return -1;
 	}
 	if (!reap(m, &status))
 		return -1;
 	if (WIFEXITED(status))
 		return WEXITSTATUS(status);
-	return worker_killed(m, WTERMSIG(status));
+	log_ended("the keeper", WTERMSIG(status), !m->is_ready);
+	wait_for_orphans(m);
+	return STATUS_FAILED;
 }
 
-static int wait_for_worker(struct monitor *m)
+static int wait_for_keeper(struct monitor *m)
 {
 	struct pollfd p[] = {
 		{.fd = m->signals, .events = POLLIN},
@@ -180,7 +219,7 @@ static int wait_for_worker(struct monitor *m)
 	while (status < 0) {
 		if (poll(p, 2, -1) < 0)
 			continue;
-		/* Before the worker's end its readiness, if both are there. */
+		/* Before the end the readiness, if both are there. */
 		if (p[1].revents)
 			on_channel(m, &p[1]);
 		if (p[0].revents)
@@ -189,7 +228,7 @@ static int wait_for_worker(struct monitor *m)
 	return status;
 }
 
-static int run_worker(worker_fn *work, void *arg, int channel, pid_t monitor)
+static int run_keeper(keeper_fn *work, void *arg, int channel, pid_t monitor)
 {
 	/* Should the monitor be killed before we look at the channel. */
 	prctl(PR_SET_PDEATHSIG, SIGKILL);
@@ -213,7 +252,7 @@ int signals_open(int more)
 	return signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK);
 }
 
-/* The worker inherits them blocked. */
+/* Keeper and worker inherit them blocked. */
 static int open_signals(void)
 {
 	/* Who started us may have ignored it, and so would we. */
@@ -223,7 +262,7 @@ static int open_signals(void)
 	return signals_open(SIGCHLD);
 }
 
-int monitor_run(worker_fn *work, void *arg, const char *pidfile, int ready_fd)
+int monitor_run(keeper_fn *work, void *arg, const char *pidfile, int ready_fd)
 {
 	struct monitor m = {.ready_fd = ready_fd, .signals = open_signals()};
 	pid_t self = getpid();
@@ -233,21 +272,21 @@ int monitor_run(worker_fn *work, void *arg, const char *pidfile, int ready_fd)
 	    socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, fd) < 0)
 		die("cannot start: %s", strerror(errno));
 	pidfile_take(&m.file, pidfile);
-	m.worker = fork();
-	if (m.worker == 0) {
+	prctl(PR_SET_CHILD_SUBREAPER, 1);
+	m.keeper = fork();
+	if (m.keeper == 0) {
 		close(fd[0]);
 		close(m.signals);
 		if (ready_fd >= 0)
 			close(ready_fd);
-		exit(run_worker(work, arg, fd[1], self));
+		exit(run_keeper(work, arg, fd[1], self));
 	}
 	close(fd[1]);
 	m.channel = fd[0];
-	if (m.worker < 0)
-		log_error("cannot start the packet process: %s",
-			  strerror(errno));
+	if (m.keeper < 0)
+		log_error("cannot start the keeper: %s", strerror(errno));
 	privs_drop_capabilities();
-	status = m.worker < 0 ? STATUS_FAILED : wait_for_worker(&m);
+	status = m.keeper < 0 ? STATUS_FAILED : wait_for_keeper(&m);
 	pidfile_remove(&m.file);
 	return status;
 }

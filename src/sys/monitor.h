@@ -4,14 +4,17 @@
  *
  *	the command	returns when the daemon is ready or has failed
  *	  monitor	root without capabilities; has the PID file, waits
- *	    worker	user miredo; has the sockets, handles the packets
+ *	    keeper	user miredo; has opened the sockets, keeps them, waits
+ *	      worker	user miredo; handles the packets
  *	      resolver	user miredo; looks up a client's names, if any
  *	      steward	root with CAP_NET_ADMIN; a client's addresses, routes
  *	        hooks	what an administrator wants to be run
  *
- * With -f the command is the monitor. The channel between monitor and worker
- * carries WORKER_READY one way and numbers of signals the other; when one of
- * the two is gone, the other sees its end and goes too.
+ * With -f the command is the monitor. If a worker is killed, the keeper starts
+ * another (keeper.h). The channel between the monitor and these two carries
+ * DAEMON_READY one way, which the keeper sends, and numbers of signals the
+ * other, which the worker reads; when the monitor is gone, the worker sees its
+ * end and goes too.
  */
 #ifndef SYS_MONITOR_H
 #define SYS_MONITOR_H
@@ -19,11 +22,11 @@
 #include <stdbool.h>
 
 enum {
-	WORKER_READY = 'r'
+	DAEMON_READY = 'r'
 };
 
-/* What the worker does; returns its exit status. */
-typedef int worker_fn(void *arg, int channel);
+/* What the keeper does; returns its exit status. */
+typedef int keeper_fn(void *arg, int channel);
 
 /*
  * Go into the background. Returns in the child only, with the descriptor to
@@ -32,10 +35,10 @@ typedef int worker_fn(void *arg, int channel);
 int daemon_detach(void);
 
 /*
- * Write the PID file (pidfile may be NULL), start the worker, wait for its
+ * Write the PID file (pidfile may be NULL), start the keeper, wait for its
  * end. ready_fd: from daemon_detach(), or -1 with -f. Returns the exit status.
  */
-int monitor_run(worker_fn *work, void *arg, const char *pidfile, int ready_fd);
+int monitor_run(keeper_fn *work, void *arg, const char *pidfile, int ready_fd);
 
 /*
  * Block the signals that a daemon obeys, and one more (0 = none); a descriptor
@@ -43,7 +46,13 @@ int monitor_run(worker_fn *work, void *arg, const char *pidfile, int ready_fd);
  */
 int signals_open(int more);
 
-/* In the worker: everything is open and given up. */
-void worker_ready(int channel);
+/*
+ * Everything is open and given up: leave terminal and directory, and say so on
+ * the channel; or in a worker, to its keeper.
+ */
+void daemon_ready(int fd);
+
+/* Log that a process was ended by a signal. is_early: it was never ready. */
+void log_ended(const char *who, int signal, bool is_early);
 
 #endif

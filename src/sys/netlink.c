@@ -52,6 +52,12 @@ int netlink_open_watch(struct netlink *nl)
 					       1U << (RTNLGRP_IPV6_RULE - 1));
 }
 
+void netlink_close(struct netlink *nl)
+{
+	mnl_socket_close(nl->socket);
+	nl->socket = NULL;
+}
+
 int netlink_fd(const struct netlink *nl)
 {
 	return mnl_socket_get_fd(nl->socket);

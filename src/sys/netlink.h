@@ -48,6 +48,8 @@ int netlink_open_events(struct netlink *nl);
 /* For events about all that item.h knows. */
 int netlink_open_watch(struct netlink *nl);
 
+void netlink_close(struct netlink *nl);
+
 /*
  * Send a request and read answers up to the last; fn (an mnl_cb_t) may be NULL.
  * -EINTR: what was listed changed meanwhile.

@@ -20,7 +20,7 @@ enum role {
 struct plan {
 	const struct conf *conf;
 	const struct options *options;
-	struct node_conf node; /* secrets are added by the worker */
+	struct node_conf node; /* secrets are added by the keeper */
 	struct gate gate;      /* rules only */
 	unsigned threads;      /* 1..LANES_MAX */
 };

@@ -38,6 +38,12 @@ int self_open(struct self_watch *w, uint32_t prefix)
 	return r ? r : netlink_open(&w->requests);
 }
 
+void self_close(struct self_watch *w)
+{
+	netlink_close(&w->events);
+	netlink_close(&w->requests);
+}
+
 /* How good a source it would be; 0 = none. */
 static int rank(const struct filling *f, const struct host_addr *a)
 {

@@ -19,6 +19,7 @@ struct self_watch {
 
 /* 0 or -errno. What is opened here needs no privilege, then or later. */
 int self_open(struct self_watch *w, uint32_t prefix);
+void self_close(struct self_watch *w);
 
 /* Fill s. s->source stays what it is while it is as good as any. -errno: s is
  * as it was. */

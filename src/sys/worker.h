@@ -1,17 +1,24 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* The packet process: opens what needs privilege, gives it up, runs. */
+/*
+ * The packet process: what belongs to one life of it, with the sockets that the
+ * keeper holds open. It has no privilege from the start.
+ */
 #ifndef SYS_WORKER_H
 #define SYS_WORKER_H
 
+#include "loop.h"
 #include "plan.h"
-#include "privs.h"
 
-struct worker_task {
-	struct plan *plan;
-	struct identity identity;
+struct life {
+	const struct plan *plan;
+	struct loop *loop; /* with all that open.h opens */
+	uint8_t *buffers;  /* LANE_BYTES for each lane */
+	void *memory;      /* node_memory(), shared by all lives */
+	bool is_first;
+	int ready; /* say so there: daemon_ready() */
 };
 
-/* A worker_fn; arg is a struct worker_task. */
-int worker_main(void *arg, int channel);
+/* Until the loop ends: the exit status. */
+int worker_run(const struct life *life);
 
 #endif

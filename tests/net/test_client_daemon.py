@@ -10,7 +10,8 @@ import time
 import pytest
 
 from lab.host import wait_for
-from test_daemon import has_interface, is_clean, sockets, status, worker_of
+from test_daemon import (has_interface, is_clean, keeper_of, sockets, status,
+                         worker_of)
 from test_daemon_input import configured, refused
 
 SERVER = "9.0.0.2"
@@ -231,7 +232,7 @@ def test_usr1_tells_how_it_is(net, server, c1):
     client.wait_log(r"peers: active=0 trusted=0 untrusted=0 of \d+")
 
 
-@pytest.mark.parametrize("end", ["stop", "worker", "all"])
+@pytest.mark.parametrize("end", ["stop", "keeper", "all"])
 def test_address_survives(net, server, c1, end):
     """I10: port, flags and so the address, however it ended."""
     client = c1.daemon(["miredo", SERVER])
@@ -243,7 +244,7 @@ def test_address_survives(net, server, c1, end):
         client.kill()
     else:
         c1.known.add(client.pid)
-        c1.kill(worker_of(c1, client.pid), signal.SIGKILL)
+        c1.kill(keeper_of(c1, client.pid), signal.SIGKILL)
         wait_for(lambda: not client.alive(), "its end")
     wait_for(lambda: not has_interface(c1), "the interface to go")
     c1.run(["rm", "-f", "/run/miredo.pid"])

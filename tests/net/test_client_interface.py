@@ -14,6 +14,7 @@ import time
 import pytest
 
 from lab import foreign, teredo, wait_for
+from test_daemon import keeper_of
 
 LINK_LOCAL = "fe80::ffff:ffff:ffff"
 STATE = "/var/lib/miredo/teredo.state"
@@ -198,15 +199,12 @@ def test_nothing_stays_behind(net, start):
         net.c1.run(["rm", "-f", "/run/miredo.pid"])
 
 
-def test_killed_packet_process_leaves_nothing(net, start):
+def test_killed_keeper_leaves_nothing(net, start):
     """The steward alone lives on, for a moment."""
     daemon = start("RouteTable 1000\n")
     wait_for(lambda: rules(net.c1), "the rule")
-    worker = net.c1.run(["pgrep", "-u", "miredo", "-s",
-                         str(daemon.session)]).stdout.split()
-    assert len(worker) == 1
     net.c1.known.add(daemon.pid)
-    net.c1.run(["kill", "-KILL", *worker])
+    net.c1.kill(keeper_of(net.c1, daemon.pid), signal.SIGKILL)
     wait_for(lambda: not rules(net.c1), "no rule")
     wait_for(lambda: not net.c1.run(
         ["pgrep", "-s", str(daemon.session)], check=False).stdout,

@@ -49,11 +49,20 @@ def status(host, pid):
             (line.split(":", 1) for line in lines)}
 
 
+def child_of(host, parent):
+    (pid,) = [pid for pid in host.processes()
+              if status(host, pid)["PPid"] == [str(parent)]]
+    return pid
+
+
+def keeper_of(host, monitor):
+    """The process that holds the sockets of a daemon."""
+    return child_of(host, monitor)
+
+
 def worker_of(host, monitor):
     """The packet process of a daemon."""
-    (pid,) = [pid for pid in host.processes()
-              if status(host, pid)["PPid"] == [str(monitor)]]
-    return pid
+    return child_of(host, keeper_of(host, monitor))
 
 
 # -- the README ---------------------------------------------------------
@@ -115,7 +124,7 @@ def test_always_detaches(net):
     assert has_interface(net.relay)
     pid = int(net.relay.read("/run/miredo.pid"))
     assert status(net.relay, pid)["PPid"] == ["1"]
-    for each in pid, worker_of(net.relay, pid):
+    for each in net.relay.processes():
         stat = net.relay.read(f"/proc/{each}/stat").rsplit(")")[1].split()
         assert stat[3] == str(pid)          # a session of its own
         assert stat[4] == "0"               # without a terminal
@@ -230,16 +239,18 @@ def test_many_destinations_share_one_neighbour(net):
 @pytest.mark.parametrize("where, argv", [
     ("relay", ["miredo"]), ("server", ["miredo", "-s", "9.0.0.2"])])
 def test_holds_no_privilege(net, where, argv):
-    """Monitor and packet process: no capability, and none to be had."""
+    """Monitor, keeper, packet process: no capability, and none to be had."""
     host = getattr(net, where)
     daemon = host.daemon(argv)
+    keeper = keeper_of(host, daemon.pid)
     worker = worker_of(host, daemon.pid)
-    for pid in daemon.pid, worker:
+    for pid in daemon.pid, keeper, worker:
         now = status(host, pid)
         for kind in "CapInh", "CapPrm", "CapEff", "CapBnd", "CapAmb":
             assert int(now[kind][0], 16) == 0, (pid, kind)
         assert now["NoNewPrivs"] == ["1"]
-    assert set(status(host, worker)["Uid"]) == {str(MIREDO_UID)}
+    for pid in keeper, worker:
+        assert set(status(host, pid)["Uid"]) == {str(MIREDO_UID)}
 
 
 def test_starts_with_capabilities_instead_of_root(net):
@@ -312,8 +323,8 @@ def test_stopped_while_starting(unsettled, more):
     """At once, and not silently; what is no stop does not stop it."""
     relay = unsettled.popen(["miredo", *more])
     count = 2 if more else 3                # the command waits
-    wait_for(lambda: len(unsettled.processes()) == count, "the worker")
-    monitor = relay.pid if more else worker_of(unsettled, relay.pid)
+    wait_for(lambda: len(unsettled.processes()) == count, "the keeper")
+    monitor = relay.pid if more else child_of(unsettled, relay.pid)
     unsettled.kill(monitor, signal.SIGUSR1)
     unsettled.kill(monitor, signal.SIGTERM)
     wait_for(lambda: not unsettled.processes(), "its end", timeout=2.5)
@@ -322,33 +333,33 @@ def test_stopped_while_starting(unsettled, more):
     assert is_clean(unsettled)
 
 
-def test_worker_killed_while_starting(unsettled):
+def test_keeper_killed_while_starting(unsettled):
     """As the kernel does for want of memory, which is all taken then."""
     relay = unsettled.popen(["miredo", "-f"])
-    wait_for(lambda: len(unsettled.processes()) == 2, "the worker")
-    unsettled.kill(worker_of(unsettled, relay.pid), signal.SIGKILL)
+    wait_for(lambda: len(unsettled.processes()) == 2, "the keeper")
+    unsettled.kill(keeper_of(unsettled, relay.pid), signal.SIGKILL)
     assert relay.wait() == 1
     assert relay.err.endswith("ended by signal 9 (Killed)\n  if memory is "
                               "short, lower MaxPeers in the configuration\n")
 
 
-def test_killed_monitor_takes_the_worker_along(net):
+def test_killed_monitor_takes_the_others_along(net):
     """kill -9, and a new start at once: nothing is in its way."""
     relay = net.relay.daemon(["miredo"])
     for _ in range(3):
         net.relay.kill(relay.pid, signal.SIGKILL)
         relay = net.relay.daemon(["miredo"])
         assert has_interface(net.relay)
-        assert len(net.relay.processes()) == 2
+        assert len(net.relay.processes()) == 3
 
 
-def test_killed_worker_ends_the_monitor(net):
+def test_killed_keeper_ends_the_monitor(net):
     """It says so, fails, and leaves nothing."""
     relay = net.relay.daemon(["miredo"])
-    net.relay.kill(worker_of(net.relay, relay.pid), signal.SIGKILL)
+    net.relay.kill(keeper_of(net.relay, relay.pid), signal.SIGKILL)
     wait_for(lambda: not relay.alive(), "the monitor to end")
     assert net.relay.exit_status(relay.pid) == 1
-    relay.wait_log("the packet process was ended by signal 9")
+    relay.wait_log("the keeper was ended by signal 9")
     assert is_clean(net.relay)
 
 

@@ -10,6 +10,7 @@ import packets as t
 import tap
 from lab import LabError, wait_for
 from tap import less
+from test_daemon import keeper_of
 
 ROUTES = ["ip", "-6", "route", "show", "2001::/32"]
 
@@ -20,12 +21,13 @@ def test_route_comes_and_goes(lab):
     with tap.relay(lab) as relay:
         assert "dev teredo" in lab.relay.run(ROUTES).stdout
     assert not lab.relay.run(ROUTES).stdout
-    for whom in "monitor", "worker":
+    for whom in "monitor", "keeper":
         with lab.tidy():
             relay = tap.Relay(lab, tap.start(lab.relay))
             pids = lab.relay.processes()
             assert relay.daemon.pid in pids
-            victim = relay.daemon.pid if whom == "monitor" else max(pids)
+            victim = relay.daemon.pid if whom == "monitor" else \
+                keeper_of(lab.relay, relay.daemon.pid)
             lab.relay.kill(victim, 9)
             wait_for(lambda: not lab.relay.run(ROUTES).stdout,
                      "the route to go")

@@ -1,0 +1,199 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * See keeper.h. Who ends together with whom:
+ *
+ *	worker, by itself	the keeper ends with its status
+ *	worker, killed		the next one goes on
+ *	keeper, killed		the kernel kills the worker; the monitor sees
+ *	monitor, killed		the worker sees the end of the channel
+ *
+ * Steward and resolver see the end of their channels, whose other ends are
+ * those of keeper and worker: so they live on when a worker dies.
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/prctl.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "keeper.h"
+#include "log.h"
+#include "monitor.h"
+#include "open.h"
+#include "worker.h"
+
+enum {
+	/* Deaths within so long are too many. */
+	DEATHS = 5,
+	DEATHS_S = 10,
+
+	NAME_SPACE = 16, /* of PR_GET_NAME */
+};
+
+struct keeper {
+	struct life life;
+	size_t memory; /* bytes */
+	int channel;
+	char name[NAME_SPACE];     /* of a worker */
+	uint64_t died[DEATHS - 1]; /* when the last ones did; ns, 0 = never */
+	unsigned n_died;
+};
+
+static size_t round_up(size_t n)
+{
+	return (n + 63) / 64 * 64;
+}
+
+static void *map(const struct plan *p, size_t n, int flags)
+{
+	void *mem = mmap(NULL, n, PROT_READ | PROT_WRITE, flags | MAP_ANONYMOUS,
+			 -1, 0);
+
+	if (mem == MAP_FAILED)
+		die("cannot get %zu MiB of memory: %s\n"
+		    "  %s",
+		    n >> 20, strerror(errno),
+		    p->node.is_relay ? "lower MaxPeers in the configuration"
+				     : "see what limits it:  ulimit -v");
+	return mem;
+}
+
+/* What each worker gets a copy of: the loop with as many lanes as there are,
+ * and buffers, which nobody touches here. */
+static void make_loop(struct keeper *k, const struct plan *p)
+{
+	size_t own = round_up(offsetof(struct loop, lanes.lane) +
+			      p->threads * sizeof(struct lane));
+	struct loop *l =
+		map(p, own + (size_t)p->threads * LANE_BYTES, MAP_PRIVATE);
+
+	for (unsigned i = 0; i < p->threads; i++)
+		lane_close(&l->lanes.lane[i]);
+	l->lanes.raw6 = -1;
+	l->channel = k->channel;
+	k->life.plan = p;
+	k->life.loop = l;
+	k->life.buffers = (uint8_t *)l + own;
+}
+
+/*
+ * What outlives a worker: one piece, all of it present now. Made last: steward
+ * and resolver have no use for it.
+ */
+static void make_memory(struct keeper *k, const struct plan *p)
+{
+	volatile uint8_t *at;
+
+	k->memory = round_up(node_memory(&p->node));
+	if (k->memory == 0)
+		return; /* a server remembers nobody */
+	at = k->life.memory = map(p, k->memory, MAP_SHARED);
+	for (size_t i = 0; i < k->memory; i += 4096)
+		at[i] = 0;
+}
+
+/* --- workers --- */
+
+/* In the child: a new worker. */
+static _Noreturn void live(struct keeper *k, pid_t keeper)
+{
+	prctl(PR_SET_PDEATHSIG, SIGKILL);
+	if (getppid() != keeper)
+		_exit(STATUS_FAILED);
+	prctl(PR_SET_NAME, k->name);
+	exit(worker_run(&k->life));
+}
+
+/* false: it died before it was ready. */
+static bool wait_ready(const struct keeper *k, int fd)
+{
+	char c;
+
+	if (read(fd, &c, 1) != 1)
+		return false;
+	daemon_ready(k->channel);
+	return true;
+}
+
+/* Let one worker live: true if it was ever ready. */
+static bool run_worker(struct keeper *k, int *status)
+{
+	pid_t self = getpid(), pid;
+	bool was_ready;
+	int fd[2];
+
+	if (pipe2(fd, O_CLOEXEC) < 0)
+		die("cannot start the packet process: %s", strerror(errno));
+	k->life.ready = fd[1];
+	pid = fork();
+	if (pid == 0) {
+		close(fd[0]);
+		live(k, self);
+	}
+	if (pid < 0)
+		die("cannot start the packet process: %s", strerror(errno));
+	close(fd[1]);
+	was_ready = wait_ready(k, fd[0]);
+	close(fd[0]);
+	while (waitpid(pid, status, 0) < 0)
+		; /* interrupted */
+	return was_ready;
+}
+
+/* One more has died: is that too many? */
+static bool is_too_often(struct keeper *k)
+{
+	uint64_t *at = &k->died[k->n_died++ % (DEATHS - 1)];
+	uint64_t now = clock_now(), before = *at;
+
+	*at = now;
+	return before && now - before < DEATHS_S * NS_PER_S;
+}
+
+/* Worker after worker; the status of the last. */
+static int keep(struct keeper *k)
+{
+	for (;;) {
+		int status;
+		bool was_ready = run_worker(k, &status);
+
+		if (WIFEXITED(status))
+			return WEXITSTATUS(status);
+		log_ended("the packet process", WTERMSIG(status),
+			  !was_ready && k->life.is_first);
+		if (!was_ready && k->life.is_first)
+			return STATUS_FAILED;
+		if (is_too_often(k)) {
+			log_error("giving up: the packet process has died %d "
+				  "times in %d s",
+				  DEATHS, DEATHS_S);
+			return STATUS_FAILED;
+		}
+		log_warning("starting it again, with the same sockets");
+		k->life.is_first = false;
+	}
+}
+
+int keeper_main(void *arg, int channel)
+{
+	static struct keeper k;
+	struct keeper_task *task = arg;
+	struct plan *p = task->plan;
+
+	k.channel = channel;
+	k.life.is_first = true;
+	prctl(PR_GET_NAME, k.name);
+	prctl(PR_SET_NAME, "miredo-keeper");
+	make_loop(&k, p);
+	open_all(k.life.loop, p, &task->identity);
+	make_memory(&k, p);
+	privs_drop_all(&task->identity, p->options->chroot);
+	/* A worker sees the monitor's end, and tidies up; a change of user has
+	 * done the same. */
+	prctl(PR_SET_PDEATHSIG, 0);
+	return keep(&k);
+}
