@@ -829,7 +829,7 @@ static void set_host(struct world_state *m)
 
 static void setup(struct world_state *m)
 {
-	static const struct node_seed seed = {{{1}}, {{2}}};
+	static const struct node_seed seed = {{{1}}, {{2}}, {{3}}};
 	uint8_t bits = script_u8(&m->s), more = script_u8(&m->s);
 	size_t n;
 

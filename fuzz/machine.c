@@ -635,7 +635,7 @@ static void set_host(struct machine_state *m, uint8_t more)
 
 static void setup(struct machine_state *m, enum machine what)
 {
-	static const struct node_seed seed = {{{1}}, {{2}}};
+	static const struct node_seed seed = {{{1}}, {{2}}, {{3}}};
 	uint8_t server = script_u8(&m->s), relay = script_u8(&m->s);
 	uint8_t more = script_u8(&m->s);
 	size_t n;

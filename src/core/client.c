@@ -10,6 +10,7 @@
 
 #include "contact.h"
 #include "lease.h"
+#include "memo.h"
 #include "receive.h"
 #include "search.h"
 
@@ -35,14 +36,25 @@ const struct client_conf client_defaults = {
 	.errors = {100, 100},
 };
 
-static size_t table_memory(const struct client_conf *conf)
+static size_t aligned(size_t n)
 {
-	return (recent_memory(conf->max_peers) + 63) / 64 * 64;
+	return (n + 63) / 64 * 64;
+}
+
+/* Memo, peers, packets that wait. */
+static size_t table_at(void)
+{
+	return aligned(sizeof(struct memos));
+}
+
+static size_t held_at(const struct client_conf *conf)
+{
+	return table_at() + aligned(recent_memory(conf->max_peers));
 }
 
 size_t client_memory(const struct client_conf *conf)
 {
-	return table_memory(conf) + held_memory(conf->max_held);
+	return held_at(conf) + held_memory(conf->max_held);
 }
 
 void client_init(struct client *c, const struct client_conf *conf,
@@ -57,11 +69,13 @@ void client_init(struct client *c, const struct client_conf *conf,
 		.secret = conf->secret,
 	};
 	struct rng seed = *rng;
+	uint8_t *p = mem;
 
 	*c = (struct client){
 		.conf = *conf,
 		.gate = gate,
 		.stats = stats,
+		.memos = mem,
 		.wanted = true,
 		.at = conf->first_server,
 		.why = WHY_NO_IPV4,
@@ -73,10 +87,9 @@ void client_init(struct client *c, const struct client_conf *conf,
 	qualify_init(&c->qualify, &q, gate, &seed);
 	seed.count += UINT64_C(1) << 62;
 	search_init(c, &q, &seed);
-	recent_init(&c->recent, conf->max_peers, key, mem);
-	held_init(&c->held, conf->max_held,
-		  (uint8_t *)mem + table_memory(conf));
-	client_publish(c);
+	recent_init(&c->recent, conf->max_peers, key, p + table_at());
+	held_init(&c->held, conf->max_held, p + held_at(conf));
+	client_show(c);
 }
 
 /* --- addresses --- */
@@ -356,6 +369,7 @@ void client_suspect(struct client *c, uint64_t now, struct outbox *out)
 	c->suspect_gap = 2 * gap < SUSPECT_MAX_NS ? 2 * gap : SUSPECT_MAX_NS;
 	c->suspected = now;
 	qualify_check(&c->qualify, now, out);
+	memo_write(c);
 }
 
 void client_check(struct client *c, uint64_t now, struct outbox *out)
@@ -366,9 +380,28 @@ void client_check(struct client *c, uint64_t now, struct outbox *out)
 
 /* --- what the shell says --- */
 
+/* After client_recover(): false if it is elsewhere. */
+static bool resume(struct client *c, struct tuple local, uint64_t now,
+		   struct outbox *out)
+{
+	bool same = c->is_resumed && c->wanted && local.ip &&
+		    tuple_equal(local, c->local);
+
+	c->is_resumed = false;
+	if (same)
+		qualify_check(&c->qualify, now, out);
+	if (same && c->qualify.step == QUALIFY_IDLE)
+		begin(c, now, out);
+	return same;
+}
+
 void client_network(struct client *c, struct tuple local, uint64_t now,
 		    struct outbox *out)
 {
+	if (resume(c, local, now, out)) {
+		client_publish(c);
+		return;
+	}
 	c->local = local;
 	c->changed = now;
 	c->suspect_gap = 0;

@@ -142,11 +142,14 @@ struct search {
 	uint64_t due;                      /* next bubble; UINT64_MAX = none */
 };
 
+struct memos;
+
 struct client {
 	struct client_conf conf;
 	struct gate *gate; /* its `mapped` is ours to set */
 	struct stats *stats;
 	struct rng rng;
+	struct memos *memos;
 	struct client_status status;
 	struct qualify qualify;
 	struct search search;
@@ -156,6 +159,7 @@ struct client {
 	unsigned at;        /* server in use or asked */
 	struct tuple local; /* ip 0 = there is no network */
 	bool wanted;        /* client_want() */
+	bool is_resumed;    /* client_recover(): local is what it was */
 	struct own_address own[CLIENT_ADDRESSES];
 	unsigned cur;        /* of own[] */
 	enum client_why why; /* it is not qualified */
@@ -183,10 +187,18 @@ extern const struct client_conf client_defaults;
 /* Bytes of memory that client_init() needs; all a client will ever use. */
 size_t client_memory(const struct client_conf *conf);
 
-/* mem is aligned to 64 and zeroed; it belongs to the caller. */
+/* mem is aligned to 64, and zeroed or to be recovered; it is the caller's. */
 void client_init(struct client *c, const struct client_conf *conf,
 		 struct gate *gate, struct stats *stats,
 		 const struct hash_key *key, const struct rng *rng, void *mem);
+
+/*
+ * After that, if a client of this configuration had the memory before: go on
+ * with its address and its peers, as far as they are good (memo.h). What has
+ * become of the network meanwhile, client_network() tells: with the same local
+ * address as before it asks the server whether all is as it was.
+ */
+void client_recover(struct client *c, uint64_t now);
 
 /*
  * What the shell found out about server i: its addresses (host order), or 0

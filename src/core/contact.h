@@ -175,8 +175,10 @@ static inline bool client_has_address(const struct client *c)
 	return c->own[c->cur].on;
 }
 
-/* status.c: at the end of whatever may have changed it. */
+/* status.c: at the end of whatever may have changed it; and without writing
+ * that down for a client that goes on with our memory. */
 void client_publish(struct client *c);
+void client_show(struct client *c);
 
 /* client.c: is this a server of ours (Z40)? */
 bool client_is_server(const struct client *c, struct tuple t);

@@ -42,6 +42,15 @@ void node_init(struct node *n, const struct node_conf *conf,
 	if (n->is_client)
 		client_init(&n->client, &conf->client, &n->gate, &n->stats,
 			    &seed->table, &client_rng, mem);
+	n->client.recent.log_key = seed->log;
+}
+
+void node_recover(struct node *n, uint64_t now)
+{
+	if (n->is_relay)
+		relay_recover(&n->relay, now);
+	if (n->is_client)
+		client_recover(&n->client, now);
 }
 
 /* What the server rules leave to a relay in the same process (S41). */

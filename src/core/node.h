@@ -27,9 +27,10 @@ struct node_conf {
 	struct client_conf client;
 };
 
-/* Secret numbers of one run; from the kernel's generator. */
+/* Secret numbers, from the kernel's generator. */
 struct node_seed {
-	struct hash_key table, rng;
+	struct hash_key table, rng; /* of one life */
+	struct hash_key log; /* of times of bubbles: also of the next one */
 };
 
 struct node {
@@ -46,11 +47,21 @@ struct node {
 		client; /* the shell calls client_network() and the like */
 };
 
-/* Bytes of memory besides struct node; aligned to 64, zeroed. May be 0. */
+/*
+ * Bytes of memory besides struct node; aligned to 64, zeroed or to be
+ * recovered. May be 0.
+ */
 size_t node_memory(const struct node_conf *conf);
 
 void node_init(struct node *n, const struct node_conf *conf,
 	       const struct node_seed *seed, void *mem);
+
+/*
+ * After node_init() with memory that a node of this configuration had before,
+ * whatever became of that: go on with its peers, and with a client's address.
+ * n->self is up to date.
+ */
+void node_recover(struct node *n, uint64_t now);
 
 void node_from_ip4(struct node *n, const struct datagram *d, uint64_t now,
 		   struct outbox *out);

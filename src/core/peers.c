@@ -43,15 +43,19 @@ static uint32_t *slot(const struct peers *p, const uint8_t *key)
 	return &p->index[h & p->mask];
 }
 
-uint32_t peers_find(const struct peers *p, const struct ip6 *a)
+static uint32_t find(const struct peers *p, const uint8_t *key)
 {
-	const uint8_t *key = a->b + 4;
 	uint32_t i = *slot(p, key);
 
 	while (i != PEER_NONE &&
 	       memcmp(p->v[i].key.b, key, sizeof(struct peer_key)) != 0)
 		i = p->v[i].chain;
 	return i;
+}
+
+uint32_t peers_find(const struct peers *p, const struct ip6 *a)
+{
+	return find(p, a->b + 4);
 }
 
 static void roll_join(struct peers *p, uint32_t i, enum roll roll)
@@ -89,10 +93,15 @@ static uint32_t n_unproven(const struct peers *p)
 	return p->n[ROLL_PROBING] + p->n[ROLL_FAILED];
 }
 
+static uint32_t proven_share(const struct peers *p)
+{
+	return p->capacity - p->max_unproven;
+}
+
 uint32_t peers_victim(const struct peers *p, enum roll roll)
 {
 	if (roll == ROLL_PROVEN) {
-		if (p->n[ROLL_PROVEN] < p->capacity - p->max_unproven)
+		if (p->n[ROLL_PROVEN] < proven_share(p))
 			return PEER_NONE;
 		return p->oldest[ROLL_PROVEN];
 	}
@@ -102,6 +111,15 @@ uint32_t peers_victim(const struct peers *p, enum roll roll)
 	if (p->n[ROLL_FAILED])
 		return p->oldest[ROLL_FAILED];
 	return p->oldest[ROLL_PROBING];
+}
+
+static void put_unused(struct peers *p, uint32_t i)
+{
+	struct peer *e = peers_at(p, i);
+
+	e->heard = 0; /* it is none, whoever looks at it later */
+	e->chain = p->unused;
+	p->unused = i;
 }
 
 /* There is one: both shares together are the capacity. */
@@ -145,8 +163,92 @@ void peers_remove(struct peers *p, uint32_t i)
 		link = &p->v[*link].chain;
 	*link = e->chain;
 	roll_leave(p, i);
-	e->chain = p->unused;
-	p->unused = i;
+	put_unused(p, i);
+}
+
+/* --- recovery --- */
+
+enum {
+	AGES = 1024
+};
+
+/* A table is put together from the youngest on: this is older than all. */
+static void join_oldest(struct peers *p, uint32_t i)
+{
+	struct peer *e = peers_at(p, i);
+
+	e->roll = ROLL_PROVEN;
+	e->older = PEER_NONE;
+	e->newer = p->oldest[ROLL_PROVEN];
+	if (e->newer == PEER_NONE)
+		p->newest[ROLL_PROVEN] = i;
+	else
+		peers_at(p, e->newer)->older = i;
+	p->oldest[ROLL_PROVEN] = i;
+	p->n[ROLL_PROVEN]++;
+}
+
+static void readmit(struct peers *p, uint32_t i)
+{
+	struct peer *e = peers_at(p, i), old = *e;
+	uint32_t *head;
+
+	if (p->n[ROLL_PROVEN] == proven_share(p) ||
+	    find(p, old.key.b) != PEER_NONE) {
+		put_unused(p, i);
+		return;
+	}
+	head = slot(p, old.key.b);
+	*e = (struct peer){
+		.key = old.key,
+		.chain = *head,
+		.ip = old.ip,
+		.port = old.port,
+		.held = PEER_NONE,
+		.heard = old.heard,
+	};
+	*head = i;
+	join_oldest(p, i);
+}
+
+/*
+ * From the last entry down, so that what was never used stays so, and entries
+ * are taken in order again. Those that stay are chained by their age.
+ */
+static void sort_by_age(struct peers *p, uint32_t *ages, uint64_t life,
+			uint64_t now, peer_judge *judge, const void *arg)
+{
+	for (uint32_t i = p->capacity; i-- > 0;) {
+		struct peer *e = peers_at(p, i);
+		uint64_t age = now - e->heard; /* huge, if that is to come */
+		uint32_t *first;
+
+		if (e->roll == ROLL_PROVEN && e->heard && age < life &&
+		    judge(arg, e)) {
+			if (p->touched == 0)
+				p->touched = i + 1;
+			first = &ages[age / (life / AGES + 1)];
+			e->older = *first;
+			*first = i;
+		} else if (p->touched) {
+			put_unused(p, i);
+		}
+	}
+}
+
+void peers_recover(struct peers *p, uint64_t life, uint64_t now,
+		   peer_judge *judge, const void *arg)
+{
+	uint32_t ages[AGES], older;
+
+	memset(ages, 0xff, sizeof(ages));
+	sort_by_age(p, ages, life, now, judge, arg);
+	for (int a = 0; a < AGES; a++) {
+		for (uint32_t i = ages[a]; i != PEER_NONE; i = older) {
+			older = peers_at(p, i)->older;
+			readmit(p, i);
+		}
+	}
 }
 
 void peer_address(const struct peer *e, uint32_t prefix, struct ip6 *a)

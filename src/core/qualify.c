@@ -203,6 +203,29 @@ void qualify_stop(struct qualify *q)
 	q->n_nonces = 0;
 }
 
+void qualify_resume(struct qualify *q, uint32_t primary, uint32_t secondary,
+		    struct tuple local, struct tuple mapped, bool is_cone,
+		    bool is_symmetric)
+{
+	q->step = QUALIFY_DONE;
+	q->primary = primary;
+	q->secondary = secondary;
+	q->local = local;
+	q->flags = rng_u32(&q->rng) & FLAGS_RANDOM;
+	q->mapped = mapped;
+	q->is_cone = is_cone;
+	q->cone = is_cone;
+	q->is_symmetric = is_symmetric;
+}
+
+void qualify_asked(struct qualify *q, uint32_t whom, uint64_t sent,
+		   uint64_t since)
+{
+	q->sent_to = whom;
+	q->sent = sent;
+	q->since = since;
+}
+
 void qualify_pause(struct qualify *q)
 {
 	q->local = (struct tuple){0, 0};

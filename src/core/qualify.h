@@ -99,6 +99,17 @@ void qualify_hurry(struct qualify *q, struct tuple local, uint64_t now,
 
 void qualify_stop(struct qualify *q);
 
+/*
+ * After qualify_init(), of what a machine before this one has found out: DONE;
+ * or only whom it asked last, when, and since when it has got no answer
+ * (0 = none), so that nobody is asked too often (A38).
+ */
+void qualify_resume(struct qualify *q, uint32_t primary, uint32_t secondary,
+		    struct tuple local, struct tuple mapped, bool is_cone,
+		    bool is_symmetric);
+void qualify_asked(struct qualify *q, uint32_t whom, uint64_t sent,
+		   uint64_t since);
+
 /* There is no network: be still until qualify_hurry(). */
 void qualify_pause(struct qualify *q);
 

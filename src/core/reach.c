@@ -19,7 +19,6 @@ static const uint64_t RETRY_NS = 2050 * NS_PER_MS; /* R9, A7 */
 static const uint64_t RETRY_SPREAD_MS = 200;
 static const uint64_t BUBBLE_GAP_NS = 2 * NS_PER_S; /* R21, 4380 §5.2.6 */
 static const uint64_t TOMBSTONE_NS = 30 * NS_PER_S; /* R10, A33 */
-static const uint64_t FORGET_NS = 300 * NS_PER_S;   /* silent, proven peers */
 static const uint64_t MOVE_UP_NS = NS_PER_S;        /* how exact the order is */
 
 /* R25: an ICMPv6 error to the sender of a packet, if one may be sent. */
@@ -332,7 +331,7 @@ static uint64_t roll_due(const struct relay *r, enum roll roll)
 	if (i == PEER_NONE)
 		return UINT64_MAX;
 	e = peers_at(&r->peers, i);
-	return roll == ROLL_PROVEN ? e->heard + FORGET_NS : e->due;
+	return roll == ROLL_PROVEN ? e->heard + RELAY_FORGETS_NS : e->due;
 }
 
 /*

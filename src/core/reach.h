@@ -17,6 +17,9 @@
 
 #include "relay.h"
 
+/* Silent, proven peers */
+#define RELAY_FORGETS_NS (300 * NS_PER_S)
+
 /*
  * May anything be sent because of this destination? REASON_NONE, or why its
  * IPv4 addresses are refused (R4, R8, Z8, Z40, Z42).

@@ -51,6 +51,7 @@ void recent_init(struct recent *r, uint32_t capacity,
 	assert(capacity >= RECENT_MIN && capacity <= RECENT_MAX);
 	*r = (struct recent){
 		.key = *key,
+		.log_key = *key,
 		.capacity = capacity,
 		.mask = power_of_two(capacity) - 1,
 		.log_mask = power_of_two(capacity * LOGS_PER_PEER) - 1,
@@ -130,6 +131,15 @@ static uint32_t take_unused(struct recent *r)
 	return i;
 }
 
+static void put_unused(struct recent *r, uint32_t i)
+{
+	struct recent_peer *e = recent_at(r, i);
+
+	e->standing = STANDING_UNTRUSTED; /* whoever looks at it later */
+	e->chain = r->unused;
+	r->unused = i;
+}
+
 uint32_t recent_add(struct recent *r, unsigned own, const struct ip6 *a)
 {
 	uint32_t i = take_unused(r);
@@ -164,14 +174,13 @@ void recent_remove(struct recent *r, uint32_t i)
 		link = &r->v[*link].chain;
 	*link = e->chain;
 	leave(r, i);
-	e->chain = r->unused;
-	r->unused = i;
+	put_unused(r, i);
 }
 
 /* 0 means that an entry is unused. */
 static uint64_t tag_of(const struct recent *r, const void *whom, size_t n)
 {
-	uint64_t tag = hash_bytes(&r->key, whom, n);
+	uint64_t tag = hash_bytes(&r->log_key, whom, n);
 
 	return tag ? tag : 1;
 }
@@ -251,4 +260,132 @@ void bubble_answered(struct recent *r, const void *whom, size_t n)
 
 	if (l)
 		memset(l->at_s, 0, sizeof(l->at_s));
+}
+
+/* --- recovery; as in peers.c --- */
+
+enum {
+	AGES = 256
+};
+
+/* One that was written by somebody else may be neither. */
+static bool is_set(const bool *b)
+{
+	uint8_t c;
+
+	memcpy(&c, b, 1);
+	return c == 1;
+}
+
+static uint64_t past(uint64_t t, uint64_t now)
+{
+	return t < now ? t : now;
+}
+
+/* What is left when nothing is under way. */
+static void clean(struct recent_peer *e, uint64_t now)
+{
+	const struct recent_peer old = *e;
+
+	*e = (struct recent_peer){
+		.address = old.address,
+		.own = old.own,
+		.standing = old.standing,
+		.talked = is_set(&e->talked),
+		.is_lan = is_set(&e->is_lan),
+		.held = RECENT_NONE,
+		.tuple = old.tuple,
+		.lan = old.lan,
+		.lan_heard = past(old.lan_heard, now),
+		.heard = old.heard,
+		.sent = past(old.sent, now),
+		.tested = past(old.tested, now),
+		.due = UINT64_MAX,
+		.nonce_got = old.nonce_got,
+	};
+}
+
+static void join_oldest(struct recent *r, uint32_t i)
+{
+	struct recent_peer *e = recent_at(r, i);
+	unsigned s = e->standing;
+
+	e->older = RECENT_NONE;
+	e->newer = r->oldest[s];
+	if (e->newer == RECENT_NONE)
+		r->newest[s] = i;
+	else
+		recent_at(r, e->newer)->older = i;
+	r->oldest[s] = i;
+	r->n[s]++;
+}
+
+static void readmit(struct recent *r, uint32_t i)
+{
+	struct recent_peer *e = recent_at(r, i);
+	uint32_t *head = slot(r, e->own, &e->address);
+
+	if (r->n[e->standing] == r->capacity / STANDINGS ||
+	    recent_find(r, e->own, &e->address) != RECENT_NONE) {
+		put_unused(r, i);
+		return;
+	}
+	e->chain = *head;
+	*head = i;
+	join_oldest(r, i);
+}
+
+static void sort_by_age(struct recent *r, uint32_t *ages, uint64_t life,
+			uint64_t now, recent_judge *judge, const void *arg)
+{
+	for (uint32_t i = r->capacity; i-- > 0;) {
+		struct recent_peer *e = recent_at(r, i);
+		uint64_t age = now - e->heard; /* huge, if that is to come */
+		bool good = recent_is_trusted(e) && e->standing < STANDINGS &&
+			    e->heard && age < life;
+		uint32_t *first;
+
+		if (good)
+			clean(e, now);
+		if (good && judge(arg, e)) {
+			if (r->touched == 0)
+				r->touched = i + 1;
+			first = &ages[age / (life / AGES + 1)];
+			e->older = *first;
+			*first = i;
+		} else if (r->touched) {
+			put_unused(r, i);
+		}
+	}
+}
+
+static void recover_log(struct recent *r, uint64_t now)
+{
+	uint32_t now_s = (uint32_t)(now / NS_PER_S) + 1;
+
+	for (uint32_t i = 0; i <= r->log_mask; i++) {
+		struct bubble_log *l = &r->log[i];
+
+		l->last = past(l->last, now);
+		for (int k = 0; k < BUBBLES_IN_WINDOW; k++) {
+			if (l->at_s[k] > now_s)
+				l->at_s[k] = now_s;
+		}
+	}
+}
+
+void recent_recover(struct recent *r, uint64_t life, uint64_t now,
+		    recent_judge *judge, const void *arg)
+{
+	uint32_t ages[AGES], older;
+
+	memset(ages, 0xff, sizeof(ages));
+	sort_by_age(r, ages, life, now, judge, arg);
+	for (int a = 0; a < AGES; a++) {
+		for (uint32_t i = ages[a]; i != RECENT_NONE; i = older) {
+			older = recent_at(r, i)->older;
+			readmit(r, i);
+		}
+	}
+	recover_log(r, now);
 }

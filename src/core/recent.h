@@ -88,7 +88,7 @@ struct bubble_log {
 };
 
 struct recent {
-	struct hash_key key;
+	struct hash_key key, log_key;
 	uint32_t capacity, mask, log_mask;
 	uint32_t n[STANDINGS];
 	uint32_t unused, touched;
@@ -100,9 +100,27 @@ struct recent {
 
 size_t recent_memory(uint32_t capacity);
 
-/* mem is aligned to 64 and zeroed; it belongs to the caller. */
+/*
+ * mem is aligned to 64, and zeroed or to be recovered; it belongs to the
+ * caller. The key is used for the times of bubbles as well, unless log_key is
+ * set to another before the first of them.
+ */
 void recent_init(struct recent *r, uint32_t capacity,
 		 const struct hash_key *key, void *mem);
+
+/*
+ * Is this entry fit to stay? Standing, key, tuples and times are to be judged;
+ * what it has not to say for itself is put right. Nothing is under way for it.
+ */
+typedef bool recent_judge(const void *arg, struct recent_peer *e);
+
+/*
+ * After recent_init() with memory in which a list of this capacity was, and
+ * with its log_key: take over entries as peers_recover() does, ACTIVE and
+ * TRUSTED ones; and the times of bubbles. Times that cannot be are now.
+ */
+void recent_recover(struct recent *r, uint64_t life, uint64_t now,
+		    recent_judge *judge, const void *arg);
 
 static inline struct recent_peer *recent_at(const struct recent *r, uint32_t i)
 {

@@ -47,6 +47,27 @@ void relay_init(struct relay *r, const struct relay_conf *conf,
 		  (uint8_t *)mem + table_memory(conf));
 }
 
+/* What relay_reach() and check_tuple() would have let in. */
+static bool is_fit(const void *arg, const struct peer *e)
+{
+	const struct tuple at = {e->ip, e->port};
+	const struct relay *r = arg;
+	struct teredo t;
+	struct ip6 a;
+
+	peer_address(e, r->gate->prefix, &a);
+	teredo_unpack(&t, &a);
+	return t.client.ip == at.ip &&
+	       (t.client.port == at.port || !r->conf.no_nonces) &&
+	       relay_check_target(r, &a) == REASON_NONE &&
+	       gate_target(r->gate, at) == REASON_NONE;
+}
+
+void relay_recover(struct relay *r, uint64_t now)
+{
+	peers_recover(&r->peers, RELAY_FORGETS_NS, now, is_fit, r);
+}
+
 /* R19, R31: is this native address served? Own ones always are. */
 static bool is_served(const struct relay *r, const struct ip6 *a)
 {

@@ -71,10 +71,14 @@ extern const struct relay_conf relay_defaults;
 /* Bytes of memory that relay_init() needs; all a relay will ever use. */
 size_t relay_memory(const struct relay_conf *conf);
 
-/* mem is aligned to 64 and zeroed; it belongs to the caller. */
+/* mem is aligned to 64, and zeroed or to be recovered; it is the caller's. */
 void relay_init(struct relay *r, const struct relay_conf *conf,
 		const struct gate *gate, struct stats *stats,
 		const struct hash_key *key, const struct rng *rng, void *mem);
+
+/* After that, if a relay of this configuration had the memory before: take over
+ * the peers that it has proven, if they are good (peers_recover()). */
+void relay_recover(struct relay *r, uint64_t now);
 
 /* A datagram from the IPv4 side: how it ended. */
 enum reason relay_from_ip4(struct relay *r, const struct datagram *d,

@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "contact.h"
+#include "memo.h"
 #include "search.h"
 
 /* clang-format off */
@@ -86,8 +87,13 @@ static void list_addresses(const struct client *c, struct client_status *s)
 	}
 }
 
-/* Called at the end of whatever may have changed it. */
 void client_publish(struct client *c)
+{
+	memo_write(c);
+	client_show(c);
+}
+
+void client_show(struct client *c)
 {
 	struct client_status s;
 
