@@ -17,6 +17,7 @@
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/prctl.h>
+#include <sys/random.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -32,11 +33,15 @@ enum {
 	DEATHS_S = 10,
 
 	NAME_SPACE = 16, /* of PR_GET_NAME */
+	HUGE_BYTES = 2 << 20,
 };
+
+#ifndef MADV_COLLAPSE
+#define MADV_COLLAPSE 25 /* Linux 6.1 */
+#endif
 
 struct keeper {
 	struct life life;
-	size_t memory; /* bytes */
 	int channel;
 	char name[NAME_SPACE];     /* of a worker */
 	uint64_t died[DEATHS - 1]; /* when the last ones did; ns, 0 = never */
@@ -48,9 +53,9 @@ static size_t round_up(size_t n)
 	return (n + 63) / 64 * 64;
 }
 
-static void *map(const struct plan *p, size_t n, int flags)
+static void *map_at(void *at, const struct plan *p, size_t n, int flags)
 {
-	void *mem = mmap(NULL, n, PROT_READ | PROT_WRITE, flags | MAP_ANONYMOUS,
+	void *mem = mmap(at, n, PROT_READ | PROT_WRITE, flags | MAP_ANONYMOUS,
 			 -1, 0);
 
 	if (mem == MAP_FAILED)
@@ -60,6 +65,11 @@ static void *map(const struct plan *p, size_t n, int flags)
 		    p->node.is_relay ? "lower MaxPeers in the configuration"
 				     : "see what limits it:  ulimit -v");
 	return mem;
+}
+
+static void *map(const struct plan *p, size_t n, int flags)
+{
+	return map_at(NULL, p, n, flags);
 }
 
 /* What each worker gets a copy of: the loop with as many lanes as there are,
@@ -81,19 +91,40 @@ static void make_loop(struct keeper *k, const struct plan *p)
 }
 
 /*
+ * Of what is shared the kernel makes huge pages only if it is told to, and for
+ * whole ones in the right place: a look-up in a large table then costs no walk
+ * of the page tables. Where it makes none, all works.
+ */
+static void *map_shared(const struct plan *p, size_t n)
+{
+	uintptr_t at;
+
+	if (n < HUGE_BYTES)
+		return map(p, n, MAP_SHARED);
+	at = (uintptr_t)map(p, n + HUGE_BYTES, MAP_PRIVATE | MAP_NORESERVE);
+	at = (at + HUGE_BYTES - 1) / HUGE_BYTES * HUGE_BYTES;
+	return map_at((void *)at, p, n, MAP_SHARED | MAP_FIXED);
+}
+
+/*
  * What outlives a worker: one piece, all of it present now. Made last: steward
- * and resolver have no use for it.
+ * and resolver have no use for it. The pages stay when we let go of ours.
  */
 static void make_memory(struct keeper *k, const struct plan *p)
 {
 	volatile uint8_t *at;
 
-	k->memory = round_up(node_memory(&p->node));
-	if (k->memory == 0)
+	k->life.memory_size = round_up(node_memory(&p->node));
+	if (k->life.memory_size == 0)
 		return; /* a server remembers nobody */
-	at = k->life.memory = map(p, k->memory, MAP_SHARED);
-	for (size_t i = 0; i < k->memory; i += 4096)
+	at = k->life.memory = map_shared(p, k->life.memory_size);
+	for (size_t i = 0; i < k->life.memory_size; i += 4096)
 		at[i] = 0;
+	madvise(k->life.memory, k->life.memory_size, MADV_COLLAPSE);
+	madvise(k->life.memory, k->life.memory_size, MADV_DONTNEED);
+	if (getrandom(&k->life.log_key, sizeof(k->life.log_key), 0) !=
+	    sizeof(k->life.log_key))
+		die("cannot get random numbers: %s", strerror(errno));
 }
 
 /* --- workers --- */
@@ -173,8 +204,13 @@ static int keep(struct keeper *k)
 				  DEATHS, DEATHS_S);
 			return STATUS_FAILED;
 		}
-		log_warning("starting it again, with the same sockets");
+		log_warning("starting it again, with the same sockets%s",
+			    was_ready ? "" : "; and nothing remembered");
 		k->life.is_first = false;
+		k->life.recovers = was_ready;
+		/* What was remembered may have been what killed it. */
+		if (!was_ready && k->life.memory_size)
+			memset(k->life.memory, 0, k->life.memory_size);
 	}
 }
 

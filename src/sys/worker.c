@@ -37,11 +37,15 @@ static void make_node(struct loop *l, const struct life *life)
 {
 	struct node_seed seed;
 
-	random_bytes(&seed, sizeof(seed));
+	random_bytes(&seed.table, sizeof(seed.table));
+	random_bytes(&seed.rng, sizeof(seed.rng));
+	seed.log = life->log_key;
 	random_bytes(&l->lanes.key, sizeof(l->lanes.key));
 	l->node.gate = life->plan->gate;
 	node_init(&l->node, &life->plan->node, &seed, life->memory);
 	explicit_bzero(&seed, sizeof(seed));
+	if (life->recovers)
+		node_recover(&l->node, clock_now());
 }
 
 /* The addresses of this host, as they are now. */
@@ -86,6 +90,21 @@ static void make_lanes(struct loop *l, const struct life *life)
 	}
 }
 
+/* What a worker before us knew better than the file that the keeper read. */
+static void remind(struct clientrun *r, const struct client *c,
+		   const struct conf *conf)
+{
+	const struct client_status *s = &c->status;
+
+	r->state.has_flags = c->conf.has_flags;
+	r->state.flags = c->conf.flags;
+	r->state.mapped = c->conf.mapped;
+	if (s->n == 0 || !s->server_ip)
+		return;
+	r->state.server = s->server_ip;
+	strcpy(r->state.host, conf->servers[s->server].host);
+}
+
 static void make_client(struct loop *l, const struct plan *p)
 {
 	struct clientrun *r = l->client;
@@ -95,6 +114,7 @@ static void make_client(struct loop *l, const struct plan *p)
 	if (e)
 		die("cannot watch the network: %s", strerror(-e));
 	random_bytes(&key, sizeof(key));
+	remind(r, &l->node.client, p->conf);
 	names_init(&r->names, p->conf->servers, p->conf->n_servers,
 		   &l->node.gate, &key, r->state.server);
 }
@@ -153,6 +173,23 @@ static void announce(const struct loop *l, const struct plan *p)
 		 l->lanes.n > 1 ? "s" : "", offloads);
 }
 
+static void announce_again(const struct loop *l)
+{
+	const struct node *n = &l->node;
+	unsigned peers = 0;
+
+	if (n->is_relay)
+		peers += n->relay.peers.n[ROLL_PROVEN];
+	if (n->is_client)
+		peers += n->client.recent.n[STANDING_ACTIVE] +
+			 n->client.recent.n[STANDING_TRUSTED];
+	if (n->is_client && n->client.status.n)
+		log_info("going on with %s, and %u peers",
+			 ip6_text(&n->client.status.address[0]), peers);
+	else
+		log_info("going on with %u peers", peers);
+}
+
 int worker_run(const struct life *life)
 {
 	const struct plan *p = life->plan;
@@ -167,6 +204,8 @@ int worker_run(const struct life *life)
 	loop_open(l, p->conf->sunset);
 	if (life->is_first)
 		announce(l, p);
+	else
+		announce_again(l);
 	daemon_ready(life->ready);
 	return loop_run(l);
 }

@@ -14,8 +14,12 @@ struct life {
 	struct loop *loop; /* with all that open.h opens */
 	uint8_t *buffers;  /* LANE_BYTES for each lane */
 	void *memory;      /* node_memory(), shared by all lives */
+	size_t memory_size;
+	struct hash_key log_key; /* as in struct node_seed */
 	bool is_first;
-	int ready; /* say so there: daemon_ready() */
+	bool recovers; /* there is something in the memory, and it may be used
+			*/
+	int ready;     /* say so there: daemon_ready() */
 };
 
 /* Until the loop ends: the exit status. */

@@ -196,7 +196,8 @@ class Tap:
         total = 0
         for pid in self.host.processes():
             status = self.host.read(f"/proc/{pid}/status")
-            total += int(re.search(r"RssAnon:\s+(\d+)", status)[1])
+            total += sum(map(int, re.findall(
+                r"Rss(?:Anon|Shmem):\s+(\d+)", status)))
         return total
 
 
