@@ -331,7 +331,8 @@ static void step(struct client *c, uint32_t i, uint64_t now, struct outbox *out)
 {
 	struct recent_peer *e = recent_at(&c->recent, i);
 
-	if (e->effort == EFFORT_LOCAL && e->tries >= LOCAL_TRIES) {
+	if (e->effort == EFFORT_LOCAL &&
+	    (e->tries >= LOCAL_TRIES || !discovery_knows(c, e, now))) {
 		e->lan.port = 0; /* A46: not there; ask the Internet */
 		begin(c, e, EFFORT_BUBBLES, now);
 	}

@@ -582,6 +582,32 @@ static void c44_a46_falls_back(void **state)
 	assert_int_equal(counted(&r, REASON_UNREACHABLE), 1);
 }
 
+/* C44: who woke up in the middle of it does not go on with what is old. */
+static void c44_a46_old_news(void **state)
+{
+	unsigned remote = 0;
+
+	(void)state;
+	begin();
+	said_by(peer, lan_at);
+	r.first = r.n;
+	bubble_answered(&r.node.client.recent, peer.b, 16);
+	pass(&r, SECONDS(2));
+	goes_to(&r, &p, peer);
+	ended(&r, REASON_HELD);
+	sent_direct(&r, lan_at, peer, NULL);
+	r.first = r.n;
+	r.now += SECONDS(600);
+	pass(&r, SECONDS(15));
+	for (; r.first != r.n; r.first++) {
+		const struct sent *s = &r.log[r.first];
+
+		assert_false(s->kind == OUT_UDP && s->to.ip == lan_at.ip);
+		remote += s->kind == OUT_UDP && s->to.ip == client_at.ip;
+	}
+	assert_true(remote > 0);
+}
+
 /* What comes to the service port for all nodes is no discovery bubble. */
 static void c74_not_by_the_service_port(void **state)
 {
@@ -616,6 +642,7 @@ int main(void)
 		TEST(c44_c77_known),
 		TEST(c44_600_seconds),
 		TEST(c44_a46_falls_back),
+		TEST(c44_a46_old_news),
 		TEST(c74_not_by_the_service_port),
 	};
 
