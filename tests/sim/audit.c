@@ -273,6 +273,15 @@ static void check_forward(const struct view *out, const struct view *in)
 	     "I4: changed on the way");
 }
 
+/* A server speaks for no client but who is there (Z3). */
+static void check_passed_on(const struct audit *a, const struct view *in,
+			    const struct datagram *d)
+{
+	WANT(!is_teredo(a, &in->ip->src) ||
+		     mapped(&in->ip->src).ip == d->from.ip,
+	     "Z3: passed on for another than the sender");
+}
+
 /* What a server may say: an answer to where the question came from, or on. */
 static void check_server(const struct audit *a, const struct out *o,
 			 const struct view *v, const struct view *in,
@@ -299,6 +308,7 @@ static void check_server(const struct audit *a, const struct out *o,
 		return;
 	}
 	WANT(same_tuple(o->to, mapped(&in->ip->dst)), "S18: wrong tuple");
+	check_passed_on(a, in, d);
 	WANT(!v->has_origin || same_tuple(v->origin, d->from),
 	     "S19: wrong origin");
 	WANT(v->has_origin ==
@@ -380,6 +390,7 @@ static void check_ip6(const struct audit *a, const struct out *o,
 	     "R16, L1: not from a client to the native side");
 	if (v.ip->hops != in->ip->hops) {
 		WANT(a->node->is_server, "hop limit changed by a relay");
+		check_passed_on(a, in, d);
 		check_forward(&v, in);
 		return;
 	}
@@ -830,4 +841,72 @@ void audit_free(struct audit *a)
 	free(a->book);
 	a->book = NULL;
 	a->book_size = a->book_used = 0;
+}
+
+/* --- as bytes --- */
+
+/* Rows are in no order: each is put to where it belongs. */
+static size_t save_rows(const struct audit *a, uint8_t *to)
+{
+	size_t at = 0;
+
+	for (size_t i = 0; i < a->book_size; i++) {
+		if (!a->book[i].used)
+			continue;
+		memcpy(to + at, &a->book[i], sizeof(a->book[i]));
+		at += sizeof(a->book[i]);
+	}
+	return at;
+}
+
+static size_t load_rows(struct audit *a, const uint8_t *from)
+{
+	size_t at = 0;
+	struct proof p;
+
+	for (size_t i = 0; i < a->book_size; i++)
+		a->book[i].used = false;
+	for (size_t n = 0; n < a->book_used; n++) {
+		memcpy(&p, from + at, sizeof(p));
+		*proof_slot(a->book, a->book_size, &p.client, p.t) = p;
+		at += sizeof(p);
+	}
+	return at;
+}
+
+size_t audit_save(const struct audit *a, uint8_t *to)
+{
+	size_t at = sizeof(*a);
+
+	memcpy(to, a, sizeof(*a));
+	at += save_rows(a, to + at);
+	return at + client_book_save(a, to + at);
+}
+
+/* Tables that have grown since stay as they are. */
+size_t audit_load(struct audit *a, const uint8_t *from)
+{
+	const struct audit now = *a;
+	size_t at = sizeof(*a);
+
+	memcpy(a, from, sizeof(*a));
+	a->book = now.book;
+	a->book_size = now.book_size;
+	a->client = now.client;
+	at += load_rows(a, from + at);
+	return at + client_book_load(a, from + at);
+}
+
+/* Of the numbers in struct audit most are for tests of the simulator. */
+uint64_t audit_digest(const struct audit *a)
+{
+	uint64_t sum = a->lost_proven;
+
+	for (size_t i = 0; i < a->book_size; i++) {
+		const struct proof *p = &a->book[i];
+
+		if (p->used)
+			sum += digest_bytes(p, sizeof(*p), 1);
+	}
+	return client_book_digest(a) ^ digest_bytes(&sum, sizeof(sum), 2);
 }

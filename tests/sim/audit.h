@@ -73,6 +73,14 @@ void audit_native(struct audit *a, bool native, uint64_t now,
 		  struct outbox *out);
 void audit_check(struct audit *a, uint64_t now, struct outbox *out);
 
+/*
+ * For who goes back in time (tests/explore): the books as bytes, and from bytes
+ * again; how many bytes. The digest is of what checks to come depend on.
+ */
+size_t audit_save(const struct audit *a, uint8_t *to);
+size_t audit_load(struct audit *a, const uint8_t *from);
+uint64_t audit_digest(const struct audit *a);
+
 /* I6, all of it. */
 void audit_walk(const struct audit *a);
 

@@ -320,6 +320,13 @@ static bool is_on_lan(struct audit *a, const struct ip6 *who, struct tuple t,
 	return r->lan.port && same(r->lan, t) && now - r->lan_heard <= LAN_NS;
 }
 
+/* Or it has said so once, and was proven there since (C30, C49). */
+static bool is_near(struct audit *a, const struct ip6 *who, struct tuple t,
+		    uint64_t now)
+{
+	return is_on_lan(a, who, t, now) || row(a, who, t)->proof;
+}
+
 /* C23, C24: it holds a nonce of ours, and is signed if we share a secret. */
 static void check_nonce(struct audit *a, const struct datagram *d,
 			const struct view *v)
@@ -382,7 +389,7 @@ static void note_teredo(struct audit *a, const struct datagram *d,
 	shown |= is_on_lan(a, src, d->from, now);
 	shown |= row(a, src, d->from)->proof != 0; /* C30 */
 	WANT(shown, "X16, C37: a client without proof was believed");
-	WANT(audit_allows(a->node, d->from) || is_on_lan(a, src, d->from, now),
+	WANT(audit_allows(a->node, d->from) || is_near(a, src, d->from, now),
 	     "C32: a peer at %08x was believed", d->from.ip);
 	prove(a, src, d->from, now);
 }
@@ -732,7 +739,7 @@ static void check_target(struct audit *a, const struct out *o,
 		near |= len && o->to.ip / size == s->ip4[i].ip / size &&
 			o->to.ip % size && o->to.ip % size != size - 1;
 	}
-	WANT(near && o->to.port && is_on_lan(a, &v->ip->dst, o->to, now),
+	WANT(near && o->to.port && is_near(a, &v->ip->dst, o->to, now),
 	     "I1: sends to %08x port %d", o->to.ip, o->to.port);
 }
 
@@ -1002,4 +1009,91 @@ void client_walk(const struct audit *a)
 	WANT(held == c->held.n && slots == c->held.n,
 	     "I6: %u held packets in chains, %u in slots, %u counted", held,
 	     slots, c->held.n);
+}
+
+/* --- as bytes --- */
+
+static size_t save_rows(const struct client_book *b, uint8_t *to)
+{
+	size_t at = 0;
+
+	for (size_t i = 0; i < b->size; i++) {
+		if (!b->v[i].used)
+			continue;
+		memcpy(to + at, &b->v[i], sizeof(b->v[i]));
+		at += sizeof(b->v[i]);
+	}
+	return at;
+}
+
+size_t client_book_save(const struct audit *a, uint8_t *to)
+{
+	const struct client_book *b = a->client;
+
+	if (!b)
+		return 0;
+	memcpy(to, b, sizeof(*b));
+	return sizeof(*b) + save_rows(b, to + sizeof(*b));
+}
+
+static size_t load_rows(struct client_book *b, const uint8_t *from)
+{
+	size_t at = 0;
+	struct row r;
+
+	for (size_t i = 0; i < b->size; i++)
+		b->v[i].used = false;
+	for (size_t n = 0; n < b->used; n++) {
+		memcpy(&r, from + at, sizeof(r));
+		*slot(b->v, b->size, &r.a, r.t) = r;
+		at += sizeof(r);
+	}
+	return at;
+}
+
+size_t client_book_load(struct audit *a, const uint8_t *from)
+{
+	struct client_book *b = a->client;
+	struct row *v;
+	size_t size;
+
+	if (!b)
+		return 0;
+	v = b->v;
+	size = b->size;
+	memcpy(b, from, sizeof(*b));
+	b->v = v;
+	b->size = size;
+	return sizeof(*b) + load_rows(b, from + sizeof(*b));
+}
+
+/* In which step something happened means nothing in the next. */
+static uint64_t row_digest(const struct row *r)
+{
+	struct row copy;
+
+	memcpy(&copy, r, sizeof(copy));
+	copy.step = copy.sent_step = copy.test_step = 0;
+	return digest_bytes(&copy, sizeof(copy), 3);
+}
+
+/* What client_look() sets anew in each step is left out. */
+uint64_t client_book_digest(const struct audit *a)
+{
+	const struct client_book *b = a->client;
+	uint64_t sum = 0;
+
+	if (!b)
+		return 0;
+	for (size_t i = 0; i < b->size; i++) {
+		if (b->v[i].used)
+			sum += row_digest(&b->v[i]);
+	}
+	sum = digest_bytes(&sum, sizeof(sum), a->client_version);
+	sum = digest_bytes(&b->serial, sizeof(b->serial), sum);
+	sum = digest_bytes(&b->tied, sizeof(b->tied), sum);
+	sum = digest_bytes(&b->attempted, sizeof(b->attempted), sum);
+	sum = digest_bytes(&b->flushes, sizeof(b->flushes), sum + b->lost);
+	sum = digest_bytes(&b->bubbles, 3 * sizeof(b->bubbles), sum);
+	return digest_bytes(b->told, sizeof(b->told), sum);
 }

@@ -39,4 +39,9 @@ void client_check_step(struct audit *a, const struct outbox *out, unsigned from,
 
 void client_walk(const struct audit *a);
 
+/* Part of audit_save() and its like. */
+size_t client_book_save(const struct audit *a, uint8_t *to);
+size_t client_book_load(struct audit *a, const uint8_t *from);
+uint64_t client_book_digest(const struct audit *a);
+
 #endif

@@ -148,3 +148,19 @@ enum app_kind pkt_app_read(const struct wire_ip6 *ip, size_t len, uint32_t *seq)
 		return 0;
 	return be32(u + 16) == *seq * 2654435761u ? (enum app_kind)kind : 0;
 }
+
+uint64_t digest_bytes(const void *p, size_t n, uint64_t h)
+{
+	const uint8_t *b = p;
+	uint64_t w;
+
+	for (; n >= 8; n -= 8, b += 8) {
+		memcpy(&w, b, 8);
+		h = (h ^ w) * UINT64_C(0x9e3779b97f4a7c15);
+		h ^= h >> 32;
+	}
+	w = n << 56;
+	memcpy(&w, b, n);
+	h = (h ^ w) * UINT64_C(0xff51afd7ed558ccd);
+	return h ^ h >> 29;
+}

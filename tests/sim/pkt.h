@@ -50,4 +50,7 @@ size_t pkt_app(uint8_t *p, const struct ip6 *src, const struct ip6 *dst,
 enum app_kind pkt_app_read(const struct wire_ip6 *ip, size_t len,
 			   uint32_t *seq);
 
+/* Bytes to a number; equal numbers mean equal bytes, but for 2^-64. */
+uint64_t digest_bytes(const void *p, size_t n, uint64_t start);
+
 #endif
