@@ -17,7 +17,7 @@
 
 static void init_name(struct name *e, const char *host)
 {
-	*e = (struct name){.host = host, .due = UINT64_MAX};
+	*e = (struct name){.host = host, .due = UINT64_MAX, .gap = GAP_MIN_NS};
 	if (host && value_ip4(&e->ip[0], host)) {
 		e->is_numeric = true;
 		e->n = 1;
@@ -164,6 +164,7 @@ static enum reason take_usable(const struct names *n, struct name *e,
 	return e->n ? REASON_NONE : why;
 }
 
+/* The resolver may answer what it was not asked: it is not one of us. */
 enum reason names_answer(struct names *n, const struct resolver_answer *a)
 {
 	struct name *e, old;
@@ -172,6 +173,8 @@ enum reason names_answer(struct names *n, const struct resolver_answer *a)
 	if (a->name >= 2 * n->n_servers || !a->n)
 		return REASON_DST_NOT_GLOBAL;
 	e = &n->v[a->name];
+	if (!is_looked_up(e))
+		return REASON_DST_NOT_GLOBAL;
 	old = *e;
 	why = take_usable(n, e, a);
 	if (why != REASON_NONE) {

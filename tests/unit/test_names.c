@@ -143,6 +143,20 @@ static void unknown_names_can_wait_for_a_server(void **state)
 }
 
 /* A captive portal's private address is no reason to stop asking. */
+/* Found by fuzzing: no gap had been set yet, and its jitter was of nothing. */
+static void silence_when_a_name_is_due(void **state)
+{
+	(void)state;
+	names_silent(&n, false, now);
+	names_hurry(&n, now);
+	assert_int_equal(ask(), 1);
+	now = names_next(&n);
+	names_silent(&n, true, now); /* and it is due at this moment */
+	assert_int_equal(ask(), 1);
+	assert_in_range(names_next(&n) - now, 1900 * NS_PER_MS,
+			2100 * NS_PER_MS);
+}
+
 static void unusable_addresses_are_none(void **state)
 {
 	uint32_t first, second;
@@ -190,6 +204,21 @@ static void answers_to_nothing_are_ignored(void **state)
 	assert_true(answer(UINT32_MAX, 1, 0x09000001, 0) != REASON_NONE);
 }
 
+/* Found by fuzzing: a resolver gone bad could move a server that was given by
+ * its number, and have names looked up that there are not. */
+static void answers_about_numbers_are_ignored(void **state)
+{
+	uint32_t first, second;
+
+	(void)state;
+	assert_true(answer(1, 1, 0x0b000001, 0) != REASON_NONE);
+	assert_true(answer(2, 1, 0x0b000001, 0) != REASON_NONE);
+	assert_true(names_next(&n) == UINT64_MAX);
+	assert_true(names_server(&n, 1, &first, &second));
+	assert_int_equal(first, 0x09000002);
+	assert_int_equal(second, 0x09000003);
+}
+
 int main(void)
 {
 #define T(f) cmocka_unit_test_setup(f, fresh)
@@ -198,9 +227,11 @@ int main(void)
 		T(unknown_names_are_asked_for_again),
 		T(known_names_are_left_alone),
 		T(unknown_names_can_wait_for_a_server),
+		T(silence_when_a_name_is_due),
 		T(unusable_addresses_are_none),
 		T(choice_is_steady),
 		T(answers_to_nothing_are_ignored),
+		T(answers_about_numbers_are_ignored),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
