@@ -200,6 +200,9 @@ static void read_control(struct udp_batch *b, unsigned i)
 			 c->cmsg_type == UDP_GRO)
 			memcpy(&segment, CMSG_DATA(c), sizeof(segment));
 	}
+	/* What was cut is no train: udp_is_cut() shall see it. */
+	if (b->msg[i].msg_len > b->iov[i].iov_len)
+		segment = 0;
 	train_begin(&b->t[i], (uint16_t)segment);
 }
 
