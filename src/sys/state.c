@@ -97,11 +97,12 @@ static bool read_line(struct state *s, char *line)
 	return true;
 }
 
-/* Takes text apart. An empty file is what a full disk leaves of others. */
-static bool read_text(struct state *s, char *text, size_t n)
+/* An empty file is what a full disk leaves of others. */
+bool state_parse(struct state *s, char *text, size_t n)
 {
 	char *line, *rest = text;
 
+	*s = (struct state){0};
 	if (n == 0 || memchr(text, '\0', n) || text[n - 1] != '\n')
 		return false;
 	while ((line = strsep(&rest, "\n")) && rest) {
@@ -140,7 +141,7 @@ static const char *read_file(struct state *s, int fd)
 	if (n < 0)
 		return strerror((int)-n);
 	text[n] = '\0';
-	if (n == STATE_MAX || !read_text(s, text, (size_t)n))
+	if (n == STATE_MAX || !state_parse(s, text, (size_t)n))
 		return "damaged";
 	return NULL;
 }
@@ -169,13 +170,12 @@ void state_read(struct state *s, const char *path)
 		    path, wrong);
 }
 
-static int print(int fd, const struct state *s)
+size_t state_print(char text[static STATE_TEXT], const struct state *s)
 {
-	char text[512];
 	size_t at = 0;
 
 #define LINE(...)                                                              \
-	at += (size_t)snprintf(text + at, sizeof(text) - at, __VA_ARGS__)
+	at += (size_t)snprintf(text + at, STATE_TEXT - at, __VA_ARGS__)
 	LINE("port %u\n", s->port);
 	if (s->has_flags)
 		LINE("flags %04x\n", s->flags);
@@ -186,7 +186,15 @@ static int print(int fd, const struct state *s)
 	if (s->host[0])
 		LINE("host %s\n", s->host);
 #undef LINE
-	if (write(fd, text, at) != (ssize_t)at)
+	return at;
+}
+
+static int print(int fd, const struct state *s)
+{
+	char text[STATE_TEXT];
+	size_t n = state_print(text, s);
+
+	if (write(fd, text, n) != (ssize_t)n)
 		return errno ? -errno : -ENOSPC;
 	return fsync(fd) < 0 ? -errno : 0;
 }

@@ -20,6 +20,19 @@ struct state {
 	char host[HOST_SPACE]; /* its name, as configured */
 };
 
+enum {
+	STATE_TEXT = 512 /* bytes of the longest file that we write */
+};
+
+/*
+ * What n bytes of text say, and there is a zero behind them; text is taken
+ * apart. False: it is not such a file, and s is to be thrown away.
+ */
+bool state_parse(struct state *s, char *text, size_t n);
+
+/* The text of a file: its length. */
+size_t state_print(char text[static STATE_TEXT], const struct state *s);
+
 /* Where it is, for an interface. */
 void state_path(char *path, size_t space, const char *dir, const char *iface);
 

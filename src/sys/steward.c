@@ -2,10 +2,8 @@
 /*
  * The steward (see steward.h): a loop around iface.h, hook.h and state.h.
  *
- * It believes nothing of what the packet process says, which reads what
- * strangers send and may be taken over one day: a wish has one form, and each
- * field of it one range; addresses are of the Teredo prefix. Who breaks this is
- * not talked to any more.
+ * It believes nothing of what the packet process says (wish.c). Who wishes what
+ * it must not is not talked to any more.
  *
  * The interface comes first, then the answer, then the file, then scripts;
  * these run beside the loop, so that none of them can hold up an address. If
@@ -25,7 +23,6 @@
 #include <time.h>
 #include <unistd.h>
 
-#include "../core/qualify.h"
 #include "hook.h"
 #include "iface.h"
 #include "log.h"
@@ -58,54 +55,6 @@ static uint64_t now_ns(void)
 
 	clock_gettime(CLOCK_MONOTONIC, &t);
 	return (uint64_t)t.tv_sec * 1000000000 + (uint64_t)t.tv_nsec;
-}
-
-/* A bool that came from elsewhere may be neither. */
-static bool is_bool(const bool *b)
-{
-	unsigned char c;
-
-	memcpy(&c, b, 1);
-	return c <= 1;
-}
-
-/* A word that a script may use without quotes, and is no option. */
-static bool is_word(const char *s, size_t space)
-{
-	static const char letters[] = "abcdefghijklmnopqrstuvwxyz"
-				      "ABCDEFGHIJKLMNOPQRSTUVWXYZ"
-				      "0123456789.:-_";
-
-	return memchr(s, '\0', space) && s[0] != '-' &&
-	       s[strspn(s, letters)] == '\0';
-}
-
-static bool is_host(const char s[static HOST_SPACE])
-{
-	char copy[HOST_SPACE];
-
-	return memchr(s, '\0', HOST_SPACE) && (!s[0] || value_host(copy, s));
-}
-
-#define IS_WORD(field) is_word(field, sizeof(field))
-
-static bool is_valid(const struct steward *s, const struct steward_wish *w)
-{
-	if (!is_bool(&w->final) || !is_bool(&w->is_up) ||
-	    !is_bool(&w->native) || !is_bool(&w->host_native) ||
-	    !is_bool(&w->state.has_flags))
-		return false;
-	if (w->n > WISH_ADDRESSES || (w->is_up && w->n == 0))
-		return false;
-	for (unsigned i = 0; i < w->n; i++) {
-		if (!ip6_is_teredo(&w->address[i], s->conf->prefix))
-			return false;
-	}
-	if (w->n == 2 && ip6_equal(&w->address[0], &w->address[1]))
-		return false;
-	return (w->state.flags & ~FLAGS_RANDOM) == 0 &&
-	       is_host(w->state.host) && IS_WORD(w->reason) &&
-	       IS_WORD(w->server) && IS_WORD(w->nat) && IS_WORD(w->mapped);
 }
 
 static void answer(struct steward *s, int error)
@@ -212,7 +161,7 @@ static void on_channel(struct steward *s)
 
 	while ((n = recv(s->channel, &w, sizeof(w), MSG_DONTWAIT | MSG_TRUNC)) >
 	       0) {
-		if (n != sizeof(w) || !is_valid(s, &w)) {
+		if (n != sizeof(w) || !wish_is_valid(&w, s->conf->prefix)) {
 			log_error("the packet process asked for what it must "
 				  "not: not listening to it any more");
 			n = 0;

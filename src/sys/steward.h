@@ -38,6 +38,9 @@ struct steward_wish {
 	char reason[24], server[16], nat[24], mapped[24];
 };
 
+/* Is it one that may be granted, whoever wrote it? */
+bool wish_is_valid(const struct steward_wish *w, uint32_t prefix);
+
 /* Answer to a wish: it is as wished, or why not. */
 struct steward_done {
 	uint32_t serial;
