@@ -268,7 +268,7 @@ class Ours:
     #: Configuration that lets a bench fill the table, or ask without limit;
     #: and that makes the table as small as can be.
     fill = "NewPeersPerSecond 10000000\n"
-    unlimited = "ReplyRate 0\n"
+    unlimited = "ReplyRate 0\nNetworkReplyRate 0\n"
     small = "MaxPeers 64\n"
     #: Bytes of that table: peers, 128 chains, 8192 slots for waiting packets.
     small_table = 64 * 64 + 4 * 128 + 8192 * 1484

@@ -582,7 +582,8 @@ static void set_server(struct machine_state *m, uint8_t bits)
 				  .require_secret = bits & 4,
 				  .n_secrets = bits & 8 ? 2 : 0,
 				  .secrets = m->secrets,
-				  .ra = {bits & 16 ? 50 : 0, 100}};
+				  .per_address = {bits & 16 ? 50 : 0, 100},
+				  .per_network = {bits & 16 ? 60 : 0, 120}};
 }
 
 static void set_relay(struct machine_state *m, uint8_t bits, uint8_t more)

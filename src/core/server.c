@@ -101,12 +101,23 @@ static enum reason rs_auth(const struct server *s, const struct frame *f,
 	return REASON_NONE;
 }
 
-/* Z4: the bucket is shared by addresses of one hash; losing it is harmless. */
-static bool ra_allowed(struct server *s, uint32_t ip, uint64_t now)
+/*
+ * Z4. Buckets are shared by sources of one hash; losing them is harmless. Who
+ * has signed has buckets of its own, which liars cannot empty. The address
+ * comes first: what it sends too much is not taken from its neighbours.
+ */
+static bool may_answer(struct server *s, uint32_t ip, bool is_signed,
+		       uint64_t now)
 {
-	uint64_t h = hash_bytes(&s->key, &ip, sizeof(ip));
+	const uint32_t address[] = {ip, is_signed};
+	const uint32_t network[] = {ip >> 8, is_signed};
+	uint64_t a = hash_bytes(&s->key, address, sizeof(address));
+	uint64_t n = hash_bytes(&s->key, network, sizeof(network));
 
-	return bucket_take(&s->buckets[h % SERVER_BUCKETS], &s->conf.ra, now);
+	return bucket_take(&s->addresses[a % SERVER_ADDRESSES],
+			   &s->conf.per_address, now) &&
+	       bucket_take(&s->networks[n % SERVER_NETWORKS],
+			   &s->conf.per_network, now);
 }
 
 /*
@@ -174,14 +185,14 @@ static enum reason input_rs(struct server *s, const struct query *q,
 	r = rs_auth(s, &q->f, &secret);
 	if (r != REASON_NONE)
 		return r;
-	if (!ra_allowed(s, q->d->from.ip, now))
+	if (!may_answer(s, q->d->from.ip, secret != NULL, now))
 		return REASON_RATE_RA;
 	return send_ra(s, q, secret, out);
 }
 
 /* S14. */
-static enum reason answer_echo(const struct server *s, const struct query *q,
-			       struct outbox *out)
+static enum reason answer_echo(struct server *s, const struct query *q,
+			       uint64_t now, struct outbox *out)
 {
 	uint8_t *head = outbox_head(out), *p = head;
 	const struct wire_ip6 *ip = q->f.ip;
@@ -192,6 +203,8 @@ static enum reason answer_echo(const struct server *s, const struct query *q,
 	if (q->icmp != ICMP6_ECHO_REQUEST || ip6_is_multicast(&ip->dst) ||
 	    csum_ip6(ip, NEXT_ICMPV6) != 0)
 		return REASON_SCOPE;
+	if (!may_answer(s, q->d->from.ip, false, now))
+		return REASON_RATE_RA;
 	if (is_own_client(s, &ip->src)) {
 		wire_put_origin((void *)p, q->d->from);
 		p += ORIGIN_LEN;
@@ -297,8 +310,8 @@ static bool is_worn_out(const struct server *s, const struct query *q)
 	       !(q->bubble && is_own_client(s, &q->f.ip->dst));
 }
 
-static enum reason forward(const struct server *s, const struct query *q,
-			   struct outbox *out)
+static enum reason forward(struct server *s, const struct query *q,
+			   uint64_t now, struct outbox *out)
 {
 	const struct ip6 *dst = &q->f.ip->dst;
 	enum reason r = check_source(s, q);
@@ -306,7 +319,7 @@ static enum reason forward(const struct server *s, const struct query *q,
 	if (r != REASON_NONE)
 		return r;
 	if (ip6_is_all_routers(dst) || ip6_equal(dst, &s->link_local))
-		return answer_echo(s, q, out);
+		return answer_echo(s, q, now, out);
 	if (!ip6_is_global(dst))
 		return REASON_SCOPE;
 	if (q->bubble && !ip6_is_teredo(dst, s->gate->prefix))
@@ -344,5 +357,5 @@ enum reason server_input(struct server *s, const struct datagram *d,
 		return REASON_NOT_RELAYED; /* S4 */
 	if (d->door != DOOR_PRIMARY)
 		return REASON_SECONDARY; /* S39 */
-	return forward(s, &q, out);
+	return forward(s, &q, now, out);
 }

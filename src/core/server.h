@@ -4,7 +4,13 @@
  * port it saw them come from, and passes bubbles and echo packets on to
  * clients and echo requests of clients into the native Internet. It keeps
  * nothing about clients (S2): each output follows from the packet in hand and
- * the configuration. The one memory is a table of token buckets, fixed in size.
+ * the configuration. All memory are token buckets, fixed in number.
+ *
+ * Answers go to whom the outer source names, so a liar can have them sent to
+ * others. They are rationed per address, and per /24, as a link is filled as
+ * well by answers to all of its neighbours. What is passed on is not rationed:
+ * it is one datagram for one of nearly its size, and a ration by target would
+ * let anybody cut clients off for the price of a few bubbles.
  */
 #ifndef CORE_SERVER_H
 #define CORE_SERVER_H
@@ -15,7 +21,8 @@
 #include "ratelim.h"
 
 enum {
-	SERVER_BUCKETS = 65536
+	SERVER_ADDRESSES = 65536, /* buckets for IPv4 addresses */
+	SERVER_NETWORKS = 16384,  /* and for their /24 */
 };
 
 struct server_conf {
@@ -26,7 +33,8 @@ struct server_conf {
 	bool require_secret;         /* S7 */
 	unsigned n_secrets;
 	const struct secret *secrets; /* in order; owned by the caller */
-	struct rate ra;               /* answers to one IPv4 address (Z4) */
+	struct rate per_address;      /* answers to one IPv4 address (Z4) */
+	struct rate per_network;      /* and to its /24 */
 };
 
 struct server {
@@ -35,7 +43,8 @@ struct server {
 	struct ip6 link_local; /* source of advertisements (S25) */
 	struct wire_ra ra;     /* what does not change from one to the next */
 	struct hash_key key;
-	struct bucket buckets[SERVER_BUCKETS];
+	struct bucket addresses[SERVER_ADDRESSES];
+	struct bucket networks[SERVER_NETWORKS];
 };
 
 void server_init(struct server *s, const struct server_conf *conf,

@@ -76,7 +76,7 @@ struct conf {
 	uint32_t max_peers; /* 0 = by the memory of this host */
 	bool has_new_peers; /* else what the core holds right */
 	uint32_t new_peers; /* per second; 0 = no limit */
-	uint32_t reply_rate;
+	uint32_t reply_rate, network_reply_rate;
 	bool accept_strangers, relay_nonces, symmetric_clients;
 	bool own_clients_only, public_only;
 

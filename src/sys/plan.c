@@ -257,7 +257,8 @@ static void plan_server(struct server_conf *s, const struct conf *c)
 		.mtu = c->mtu,
 		.own_clients_only = c->own_clients_only,
 		.strict_ports = !c->symmetric_clients,
-		.ra = rate_of(c->reply_rate),
+		.per_address = rate_of(c->reply_rate),
+		.per_network = rate_of(c->network_reply_rate),
 	};
 	switch (c->require_secret) {
 	case CHOICE_UNSET:

@@ -282,10 +282,36 @@ static void check_passed_on(const struct audit *a, const struct view *in,
 	     "Z3: passed on for another than the sender");
 }
 
+bool audit_leaks(struct leak *l, const struct rate *r, uint64_t now)
+{
+	if (r->per_second == 0)
+		return true;
+	l->level -= (double)(now - l->at) / 1e9 * r->per_second;
+	l->at = now;
+	if (l->level < 0)
+		l->level = 0;
+	l->level += 1;
+	return l->level <= r->burst + 1.001;
+}
+
+/* Z4. Who signs has as much again. */
+static void check_ration(struct audit *a, uint32_t ip, uint64_t now)
+{
+	const struct server_conf *c = &a->node->server.conf;
+	const unsigned n = c->n_secrets ? 2 : 1;
+	const struct rate rate = {n * c->per_network.per_second,
+				  n * c->per_network.burst};
+	struct leak *l = &a->answers[(ip >> 8) % 64];
+
+	if (l->whom != ip >> 8)
+		*l = (struct leak){.whom = ip >> 8, .at = now};
+	WANT(audit_leaks(l, &rate, now), "Z4: too much to %08x/24", ip);
+}
+
 /* What a server may say: an answer to where the question came from, or on. */
-static void check_server(const struct audit *a, const struct out *o,
+static void check_server(struct audit *a, const struct out *o,
 			 const struct view *v, const struct view *in,
-			 const struct datagram *d)
+			 const struct datagram *d, uint64_t now)
 {
 	bool icmp = v->ip->next == NEXT_ICMPV6 && v->len >= 48;
 	int type = icmp ? ip6_payload(v->ip)[0] : -1;
@@ -293,6 +319,7 @@ static void check_server(const struct audit *a, const struct out *o,
 	WANT(d && in->ip, "S40: sends without being asked");
 	if (type == ICMP6_ROUTER_ADVERTISEMENT) {
 		WANT(same_tuple(o->to, d->from), "S27: advertised elsewhere");
+		check_ration(a, o->to.ip, now);
 		WANT(v->has_origin && same_tuple(v->origin, d->from),
 		     "S31: wrong origin");
 		WANT(!in->nonce ||
@@ -305,6 +332,7 @@ static void check_server(const struct audit *a, const struct out *o,
 	if ((v->ip->src.b[0] == 0xfe) && type == ICMP6_ECHO_REPLY &&
 	    memcmp(&v->ip->src, &in->ip->src, 16) != 0) {
 		WANT(same_tuple(o->to, d->from), "S14: answered elsewhere");
+		check_ration(a, o->to.ip, now);
 		return;
 	}
 	WANT(same_tuple(o->to, mapped(&in->ip->dst)), "S18: wrong tuple");
@@ -351,7 +379,7 @@ static void check_udp(struct audit *a, const struct out *o, uint64_t now,
 	view_read(&v, p, n);
 	WANT(v.ip, "sends what is no Teredo packet");
 	if (!is_from_relay(a, &v, d ? in : NULL))
-		check_server(a, o, &v, in, d);
+		check_server(a, o, &v, in, d, now);
 	else if (is_own_bubble(a, o, &v, in, d))
 		check_bubble(a, o, &v, now);
 	else

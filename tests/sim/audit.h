@@ -13,6 +13,7 @@
  *   I6  tables are within bounds, and their lists are whole
  *   I7  packets of strangers do not cost a proven peer its entry
  *   I9  a deadline that was served does not stay in the past
+ *   Z4  a server answers to a /24 so many times a second
  *   R21 two attempts to reach a client are 2 s apart
  *
  * and for a client (audit_client.c) I1-I3 and I5-I9 in its own terms, with
@@ -30,6 +31,16 @@
 #include "node.h"
 
 struct proof;
+
+/* A leaky bucket, filled by what was sent to whom. */
+struct leak {
+	uint32_t whom;
+	double level;
+	uint64_t at;
+};
+
+/* One more: is that within the rate? */
+bool audit_leaks(struct leak *l, const struct rate *r, uint64_t now);
 struct client_book;
 
 struct audit {
@@ -43,6 +54,8 @@ struct audit {
 	size_t book_size, book_used;
 	uint32_t last_nonce; /* of the last bubble, and so on */
 	struct ip6 last_source, last_client;
+	struct leak answers[64]; /* of a server; those of one slot forget each
+				    other */
 	/* of a client */
 	struct client_book *client;
 	unsigned client_version;

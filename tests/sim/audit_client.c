@@ -27,11 +27,6 @@ enum {
 };
 
 /* A bucket of the auditor's own. */
-struct leak {
-	double level;
-	uint64_t at;
-};
-
 struct row {
 	bool used;
 	struct ip6 a;
@@ -193,18 +188,6 @@ static bool is_new(struct audit *a, const uint8_t *p, size_t n, uint16_t kind)
 	fresh = !r->is_server;
 	r->is_server = true;
 	return fresh;
-}
-
-static bool leaks(struct leak *l, const struct rate *r, uint64_t now)
-{
-	if (r->per_second == 0)
-		return true;
-	l->level -= (double)(now - l->at) / 1e9 * r->per_second;
-	l->at = now;
-	if (l->level < 0)
-		l->level = 0;
-	l->level += 1;
-	return l->level <= r->burst + 1.001;
 }
 
 /* --- what is ours --- */
@@ -627,7 +610,7 @@ static void check_bubble(struct audit *a, const struct out *o,
 	if (!direct)
 		return;
 rate:
-	WANT(leaks(&a->client->bubbles, &all, now),
+	WANT(audit_leaks(&a->client->bubbles, &all, now),
 	     "I3: more bubbles than the rate allows");
 }
 
@@ -672,14 +655,16 @@ static void check_test(struct audit *a, const struct out *o,
 	r->test_step = b->step;
 	r->flushes = b->flushes;
 	r = peer_row(a, dst); /* every two seconds on average, from them all */
-	WANT(leaks(&r->test_leak, &(struct rate){1, 8}, now / 2) || b->lost,
+	WANT(audit_leaks(&r->test_leak, &(struct rate){1, 8}, now / 2) ||
+		     b->lost,
 	     "Z6: too many tests of one host");
 	a->tests++;
 	note_attempt(b, now); /* strangers' are in the log of bubbles, too */
-	WANT(leaks(&b->tests, &client(a)->conf.tests, now),
+	WANT(audit_leaks(&b->tests, &client(a)->conf.tests, now),
 	     "I3: more tests than the rate allows");
 	if (d && in->ip && !in->has_origin)
-		WANT(leaks(&b->strangers, &client(a)->conf.strangers, now),
+		WANT(audit_leaks(&b->strangers, &client(a)->conf.strangers,
+				 now),
 		     "Z6: strangers start more tests than the rate allows");
 }
 

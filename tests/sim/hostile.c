@@ -28,6 +28,17 @@ static void invent(struct world *w, struct ip6 *a)
 	teredo_pack(a, &t);
 }
 
+static void claim_one(struct flooder *f)
+{
+	const struct ip6 ll = {{0xfe, 0x80, [15] = 1}};
+	struct world *w = f->a.w;
+	struct tuple from = {IP(12, 34, 56, 0), (uint16_t)sim_random(w)};
+	uint8_t p[PKT_MAX];
+
+	from.ip += 1 + sim_below(w, 254);
+	sim_send(&f->a, from, f->server, p, pkt_rs(p, &ll, NULL), 0);
+}
+
 static void flood_one(struct flooder *f)
 {
 	struct world *w = f->a.w;
@@ -57,7 +68,7 @@ static void flood_timer(struct actor *a)
 	struct flooder *f = flooder(a);
 
 	for (unsigned i = 0; i < f->per_ms; i++)
-		flood_one(f);
+		(f->kind == FLOOD_CLAIMS ? claim_one : flood_one)(f);
 	f->due = a->w->now + MS(1);
 }
 

@@ -271,6 +271,23 @@ static void flood_new_native(struct stage *s, int kind)
 	expect_first(&s->x.flow, S(1), "the host");
 }
 
+/* Row 20: lies about a /24 have it sent so much; others are served. */
+static void flood_claims(struct stage *s, int kind)
+{
+	const uint64_t *n;
+
+	set_stage(s, RELAY_NETWORK, any_model(s), any_cone(s));
+	n = s->server.node->stats.n;
+	s->flooder.server = (struct tuple){servers[0], TEREDO_PORT};
+	s->big = true; /* 4000 a second */
+	flood(s, kind, S(4));
+	run(s, MS(100));
+	qualify(s);
+	run(s, S(5));
+	EXPECT(n[REASON_RA] > 3000, "the flood was not answered");
+	EXPECT(n[REASON_RATE_RA] > 8000, "the flood was answered");
+}
+
 /* --- more than one --- */
 
 static void two_relays(struct stage *s, int arg)
@@ -377,5 +394,6 @@ const struct scenario service_scenarios[] = {
 	{"flood-new-spread", flood_new, FLOOD_SPREAD, 100},
 	{"flood-new-echo", flood_new, FLOOD_ECHO, 100},
 	{"flood-new-native", flood_new_native, FLOOD_DATA, 100},
+	{"flood-claims", flood_claims, FLOOD_CLAIMS, 100},
 	{0},
 };

@@ -324,6 +324,7 @@ enum flood {
 	FLOOD_DATA,   /* from one host, to invented clients */
 	FLOOD_SPREAD, /* the same from many /64 */
 	FLOOD_ECHO,   /* echo replies from one host */
+	FLOOD_CLAIMS, /* solicitations in the name of all of a /24 */
 };
 
 struct flooder {
@@ -331,6 +332,7 @@ struct flooder {
 	enum flood kind;
 	unsigned per_ms;
 	uint64_t start, stop, due;
+	struct tuple server; /* of claims */
 };
 
 void flooder_init(struct flooder *f, struct world *w, enum flood kind,

@@ -27,7 +27,8 @@ static void add_server_role(struct node_conf *c)
 	c->server = (struct server_conf){.primary = servers[0],
 					 .secondary = servers[1],
 					 .mtu = TEREDO_MTU,
-					 .ra = {50, 100}};
+					 .per_address = {50, 100},
+					 .per_network = {1000, 2000}};
 }
 
 void start(struct stage *s, struct ours *o, const char *name,

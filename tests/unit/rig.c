@@ -57,7 +57,8 @@ static void be_server(struct rig *r)
 	r->conf.server.primary = ip4(SERVER);
 	r->conf.server.secondary = ip4(SECOND);
 	r->conf.server.mtu = 1280;
-	r->conf.server.ra = (struct rate){50, 100};
+	r->conf.server.per_address = (struct rate){50, 100};
+	r->conf.server.per_network = (struct rate){1000, 2000};
 	own_ip4(r, SERVER, 24);
 	own_ip4(r, SECOND, 24);
 }

@@ -313,6 +313,7 @@ static void bad_values_of_each_kind(void **state)
 		"MaxPeers 1e6",
 		"NewPeersPerSecond -1",
 		"ReplyRate 4294967296",
+		"NetworkReplyRate -1",
 		"AllowIPv4 10.0.0.1/8",
 		"AllowIPv4 10.0.0.0/33",
 		"DenyIPv4 ::/0",
@@ -584,14 +585,15 @@ static void no_limit_stays_no_limit(void **state)
 	static struct plan p;
 
 	(void)state;
-	read_text("NewPeersPerSecond 0\nReplyRate 0\nRelay yes\n"
-		  "ServerBindAddress 9.0.0.2\n");
+	read_text("NewPeersPerSecond 0\nReplyRate 0\nNetworkReplyRate 0\n"
+		  "Relay yes\nServerBindAddress 9.0.0.2\n");
 	o.role = "server";
 	plan_make(&p, &c, &o, 1 << 30, 2);
 	assert_int_equal(p.node.relay.strangers.per_second, 0);
 	assert_int_equal(p.node.relay.per_source.per_second, 0);
-	assert_int_equal(p.node.server.ra.per_second, 0);
-	assert_true(p.node.server.ra.burst > 0);
+	assert_int_equal(p.node.server.per_address.per_second, 0);
+	assert_true(p.node.server.per_address.burst > 0);
+	assert_int_equal(p.node.server.per_network.per_second, 0);
 }
 
 static void server_and_relay_share_the_primary_address(void **state)

@@ -212,7 +212,8 @@ static void s2_keeps_no_state(void **state)
 	rs(&p);
 	arrives(client_at);
 	next_sent(&r);
-	memset(r.node.server.buckets, 0, sizeof(before.buckets));
+	memset(r.node.server.addresses, 0, sizeof(before.addresses));
+	memset(r.node.server.networks, 0, sizeof(before.networks));
 	assert_memory_equal(&before, &r.node.server, sizeof(before));
 }
 
@@ -1254,6 +1255,83 @@ static void z4_rate(void **state)
 	ended(&r, REASON_RA);
 }
 
+/* n solicitations from addresses in turn of 12.0.0.0/24, so far apart. */
+static void claims_of_a_network(unsigned n, uint64_t apart)
+{
+	for (unsigned i = 0; i < n; i++) {
+		struct tuple from = at("12.0.0.0", (uint16_t)(i / 254 + 1));
+
+		from.ip += 1 + i % 254;
+		r.now += apart;
+		from_ip4(&r, DOOR_PRIMARY, from, &p);
+	}
+}
+
+/* Z4: all of a /24 together, whoever it is; the next one is served. */
+static void z4_rate_of_a_network(void **state)
+{
+	uint64_t answered;
+
+	(void)state;
+	r.count_only = true;
+	rs(&p);
+	claims_of_a_network(40000, NS_PER_MS / 4);
+	answered = counted(&r, REASON_RA);
+	assert_in_range(answered, 2000 + 10 * 1000 - 1, 2000 + 10 * 1000);
+	assert_int_equal(counted(&r, REASON_RATE_RA), 40000 - answered);
+	assert_int_equal(r.n_udp, answered);
+	arrives(at("12.0.1.1", 1));
+	ended(&r, REASON_RA);
+}
+
+/* Z4: one address that floods does not use up what is for its neighbours. */
+static void z4_neighbours_of_a_flood(void **state)
+{
+	(void)state;
+	r.count_only = true;
+	rs(&p);
+	for (int i = 0; i < 10000; i++)
+		arrives(at("12.0.0.255", (uint16_t)(i + 1)));
+	assert_int_equal(counted(&r, REASON_RA), 100);
+	claims_of_a_network(1900, 0);
+	assert_int_equal(counted(&r, REASON_RA), 2000);
+}
+
+/* Z4: by unsigned lies nobody keeps out a client that signs. */
+static void z4_who_signs_has_his_own(void **state)
+{
+	(void)state;
+	prepare_secrets(false);
+	start(&r);
+	r.count_only = true;
+	rs(&p);
+	claims_of_a_network(40000, 0);
+	arrives(at("12.0.0.7", 1));
+	ended(&r, REASON_RATE_RA);
+	rs(&p);
+	add_auth(&p, "alice", PHRASE, NONCE, 0, 20);
+	for (int i = 0; i < 100; i++) {
+		arrives(at("12.0.0.7", 1));
+		ended(&r, REASON_RA);
+	}
+	arrives(at("12.0.0.7", 1));
+	ended(&r, REASON_RATE_RA);
+	rig_end(&r);
+}
+
+/* Z4: answers to pings are answers. */
+static void z4_rate_of_pings(void **state)
+{
+	(void)state;
+	r.count_only = true;
+	echo_request(&p, client, server_ll);
+	for (int i = 0; i < 1000; i++)
+		arrives(client_at);
+	assert_int_equal(counted(&r, REASON_ECHO), 100);
+	assert_int_equal(counted(&r, REASON_RATE_RA), 900);
+	assert_int_equal(r.n_udp, 100);
+}
+
 /* Z4: what is refused before, an invalid solicitation or value, is free. */
 static void z4_rate_is_charged_late(void **state)
 {
@@ -1537,6 +1615,10 @@ int main(void)
 		TEST(s43_no_native_traffic),
 		TEST(z3_sources_in_the_internet),
 		TEST(z4_rate),
+		TEST(z4_rate_of_a_network),
+		TEST(z4_neighbours_of_a_flood),
+		cmocka_unit_test(z4_who_signs_has_his_own),
+		TEST(z4_rate_of_pings),
 		cmocka_unit_test(z4_rate_is_charged_late),
 		TEST(z4_z3_any_input),
 		TEST(z32_z8_loop_to_itself),
