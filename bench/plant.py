@@ -33,12 +33,12 @@ RELAY_PORT = 3545
 class Plant:
     """A lab prepared for benches; use it in a `with` statement."""
 
-    def __init__(self):
+    def __init__(self, nat1="none", nat2="none"):
         self.generator = build_directory() / "bench" / "bench-gen"
         if not self.generator.exists():
             raise LabError(f"{self.generator} is missing: run ninja -C "
                            f"{build_directory()}")
-        self.net = Internet(nat1="none", nat2="none")
+        self.net = Internet(nat1=nat1, nat2=nat2)
         net = self.net
         self._offloads = False
         net.tester.ip(*(f"route add local {block} dev lo"

@@ -186,14 +186,20 @@ class Internet(Paths):
         self.core.ip("route add 2001::/32 via 2001:db8:1::2",
                      "route add default via 2001:db8:3::2",
                      "route add default via 9.0.2.2")
-        self.nat1, self.site1 = self._add_site(1, ("c1", "c1b"))
-        self.nat2, self.site2 = self._add_site(2, ("c2",))
+        self.add_site("c1", "c1b")
+        self.add_site("c2")
 
-    def _add_site(self, number, names):
-        wan = f"9.0.{9 + number}"
-        router = self.join(f"nat{number}", wan, None, device="wan")
+    def add_site(self, *names):
+        """Make the next site, a NAT and hosts behind it; returns the Site.
+
+        The third one is nat3 and site3.  Its NAT is still to be configured.
+        """
+        number = len(self.sites) + 1
+        router = self.join(f"nat{number}", f"9.0.{9 + number}", None,
+                           device="wan")
         router.sysctl(**ROUTER)
         site = Site(self, number, router)
+        setattr(self, f"site{number}", site)
         self.sites.append(site)
         router.ip("link add lan type bridge", "link set lan up",
                   f"address add 192.168.{number}.1/24 dev lan",
@@ -206,7 +212,7 @@ class Internet(Paths):
             router.ip(f"link set {name} master lan")
             site.hosts.append(host)
             setattr(self, name, host)
-        return router, site
+        return site
 
     def add_host(self, name):
         """Make a host without any link."""
