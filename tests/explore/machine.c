@@ -14,6 +14,7 @@
 #include <string.h>
 
 #include "lease.h"
+#include "memo.h"
 
 enum {
 	HELD_SLOTS = 16, /* a scene holds fewer packets in all */
@@ -67,6 +68,8 @@ static void add_client(struct machine *m)
 	add_until(m, c, c + 1);
 	add_until(m, c->recent.v, c->recent.log + c->recent.log_mask + 1);
 	add_held(m, &c->held);
+	/* Nobody reads it but the next life. */
+	add(m, c->memos, sizeof(*c->memos), false);
 }
 
 void machine_settle(struct machine *m)
@@ -78,8 +81,10 @@ void machine_settle(struct machine *m)
 	add_until(m, &n->self.has_source, n->gate.allow);
 	add(m, &n->stats, sizeof(n->stats), false);
 	add(m, &n->addresses, sizeof(n->addresses), true);
-	if (n->is_server)
-		add_buckets(m, n->server.buckets, SERVER_BUCKETS);
+	if (n->is_server) {
+		add_buckets(m, n->server.addresses, SERVER_ADDRESSES);
+		add_buckets(m, n->server.networks, SERVER_NETWORKS);
+	}
 	if (n->is_relay)
 		add_relay(m);
 	if (n->is_client)
@@ -149,7 +154,7 @@ uint64_t machine_digest(const struct machine *m)
 void machine_init(struct machine *m, const char *name,
 		  const struct node_conf *conf, struct tuple local)
 {
-	const struct node_seed seed = {{{1, 2, 3}}, {{4, 5, 6}}};
+	const struct node_seed seed = {{{1, 2, 3}}, {{4, 5, 6}}, {{7, 8, 9}}};
 
 	audit_free(&m->audit);
 	free(m->mem);

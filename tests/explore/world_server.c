@@ -81,7 +81,8 @@ static void start(void)
 		.server = {.primary = servers[0],
 			   .secondary = servers[1],
 			   .mtu = TEREDO_MTU,
-			   .ra = {1, 2}},
+			   .per_address = {1, 2},
+			   .per_network = {2, 3}},
 	};
 	struct machine *m = &machines[0];
 

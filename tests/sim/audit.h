@@ -31,6 +31,7 @@
 #include "node.h"
 
 struct proof;
+struct client_book;
 
 /* A leaky bucket, filled by what was sent to whom. */
 struct leak {
@@ -41,7 +42,6 @@ struct leak {
 
 /* One more: is that within the rate? */
 bool audit_leaks(struct leak *l, const struct rate *r, uint64_t now);
-struct client_book;
 
 struct audit {
 	struct node *node;
