@@ -220,7 +220,7 @@ static void sort_by_age(struct peers *p, uint32_t *ages, uint64_t life,
 {
 	for (uint32_t i = p->capacity; i-- > 0;) {
 		struct peer *e = peers_at(p, i);
-		uint64_t age = now - e->heard; /* huge, if that is to come */
+		uint64_t age = e->heard <= now ? now - e->heard : life;
 		uint32_t *first;
 
 		if (e->roll == ROLL_PROVEN && e->heard && age < life &&

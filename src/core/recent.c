@@ -340,7 +340,7 @@ static void sort_by_age(struct recent *r, uint32_t *ages, uint64_t life,
 {
 	for (uint32_t i = r->capacity; i-- > 0;) {
 		struct recent_peer *e = recent_at(r, i);
-		uint64_t age = now - e->heard; /* huge, if that is to come */
+		uint64_t age = e->heard <= now ? now - e->heard : life;
 		bool good = recent_is_trusted(e) && e->standing < STANDINGS &&
 			    e->heard && age < life;
 		uint32_t *first;

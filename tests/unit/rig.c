@@ -109,6 +109,27 @@ void start(struct rig *r)
 	outbox_init(&r->out, &r->node.gate);
 }
 
+/* What its process knew beside the memory is gone, and its numbers are new. */
+void die_and_recover(struct rig *r)
+{
+	const struct node_seed next = {
+		.table = {{3, 3}},
+		.rng = {{(uint8_t)(r->node.stats.n[REASON_BUBBLE] + 4)}},
+		.log = seed.log,
+	};
+	const struct self self = r->node.self;
+	const struct gate gate = r->node.gate;
+
+	sent_nothing(r);
+	memset(&r->node, 0xa5, sizeof(r->node));
+	r->node.self = self;
+	r->node.gate = gate;
+	node_init(&r->node, &r->conf, &next, r->mem);
+	node_recover(&r->node, r->now);
+	outbox_init(&r->out, &r->node.gate);
+	r->packets_in = 0;
+}
+
 void start_server(struct rig *r)
 {
 	prepare_server(r);

@@ -69,6 +69,9 @@ void start_server(struct rig *r);
 void start_relay(struct rig *r);
 void start_both(struct rig *r);
 
+/* The process dies; another one goes on with its memory. */
+void die_and_recover(struct rig *r);
+
 /* Asserts that nothing is left; frees. For cmocka's teardown, too. */
 void rig_end(struct rig *r);
 
