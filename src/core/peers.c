@@ -43,10 +43,9 @@ static uint32_t *slot(const struct peers *p, const uint8_t *key)
 	return &p->index[h & p->mask];
 }
 
-static uint32_t find(const struct peers *p, const uint8_t *key)
+/* In the chain that begins with i. */
+static uint32_t find(const struct peers *p, uint32_t i, const uint8_t *key)
 {
-	uint32_t i = *slot(p, key);
-
 	while (i != PEER_NONE &&
 	       memcmp(p->v[i].key.b, key, sizeof(struct peer_key)) != 0)
 		i = p->v[i].chain;
@@ -55,7 +54,9 @@ static uint32_t find(const struct peers *p, const uint8_t *key)
 
 uint32_t peers_find(const struct peers *p, const struct ip6 *a)
 {
-	return find(p, a->b + 4);
+	const uint8_t *key = a->b + 4;
+
+	return find(p, *slot(p, key), key);
 }
 
 static void roll_join(struct peers *p, uint32_t i, enum roll roll)
@@ -191,14 +192,13 @@ static void join_oldest(struct peers *p, uint32_t i)
 static void readmit(struct peers *p, uint32_t i)
 {
 	struct peer *e = peers_at(p, i), old = *e;
-	uint32_t *head;
+	uint32_t *head = slot(p, old.key.b);
 
 	if (p->n[ROLL_PROVEN] == proven_share(p) ||
-	    find(p, old.key.b) != PEER_NONE) {
+	    find(p, *head, old.key.b) != PEER_NONE) {
 		put_unused(p, i);
 		return;
 	}
-	head = slot(p, old.key.b);
 	*e = (struct peer){
 		.key = old.key,
 		.chain = *head,
