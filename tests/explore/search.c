@@ -21,13 +21,14 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/time.h>
 #include <time.h>
 #include <unistd.h>
 
 enum {
 	FIRST_MESSAGE = 64, /* events below are actions */
 	LEFT_BITS = 4,
-	PATIENCE_S = 120, /* for many states */
+	PATIENCE_S = 100, /* of the processor, for many states */
 	DEEP = 0,         /* and QUICK: whatever the world says */
 	QUICK = 100,
 };
@@ -212,10 +213,11 @@ static void try(unsigned at, uint8_t event, unsigned left)
 
 static void expand(unsigned left)
 {
+	const struct itimerval patience = {.it_value.tv_sec = PATIENCE_S};
 	unsigned at = run.at, n = n_actions(world), messages = scene.n;
 
 	if (run.states % 1024 == 0)
-		alarm(PATIENCE_S);
+		setitimer(ITIMER_VIRTUAL, &patience, NULL);
 	save(at);
 	for (unsigned i = 0; i < n; i++)
 		try(at, (uint8_t)i, left);
@@ -352,7 +354,7 @@ int main(int argc, char **argv)
 		return 2;
 	}
 	signal(SIGABRT, on_signal);
-	signal(SIGALRM, on_signal);
+	signal(SIGVTALRM, on_signal);
 	for (int i = 0; i <= DEPTH_MAX; i++) {
 		image[i] = malloc(IMAGE);
 		if (!image[i])
