@@ -1548,6 +1548,30 @@ static void test_check(void **state)
 	is_state(&r, CLIENT_QUALIFIED, WHY_NONE, 1);
 }
 
+static void same_rate(struct rate got, uint32_t per_second, uint32_t burst)
+{
+	assert_int_equal(got.per_second, per_second);
+	assert_int_equal(got.burst, burst);
+}
+
+/* What the limits of a client are, if nothing else is said. */
+static void test_defaults(void **state)
+{
+	const struct client_conf *c = &client_defaults;
+
+	(void)state;
+	assert_int_equal(c->mtu, 1280);
+	assert_int_equal(c->n_servers, 1);
+	assert_int_equal(c->refresh_s, 30);
+	assert_int_equal(c->max_peers, 1024);
+	assert_int_equal(c->max_held, 256);
+	same_rate(c->bubbles, 100, 100);
+	same_rate(c->answers, 100, 100);
+	same_rate(c->tests, 100, 100);
+	same_rate(c->strangers, 20, 20);
+	same_rate(c->errors, 100, 100);
+}
+
 int main(void)
 {
 #define PREPARED(f)  cmocka_unit_test_setup_teardown(f, prepared, done)
@@ -1555,6 +1579,7 @@ int main(void)
 #define QUALIFIED(f) cmocka_unit_test_setup_teardown(f, qualified, done)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_names),
+		cmocka_unit_test(test_defaults),
 		PREPARED(c5_c8_c9_c17_the_way_up),
 		QUALIFIED(test_version),
 		PREPARED(test_nat_kinds),

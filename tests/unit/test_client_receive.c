@@ -965,6 +965,19 @@ static void c40_control_behind_extension(void **state)
 	delivered(&q);
 }
 
+/* C40: it is a matter of ICMPv6 only; a port may begin with any number. */
+static void c40_other_protocols(void **state)
+{
+	(void)state;
+	trust_native(&r, native, other_relay_at);
+	for (unsigned high = 133; high <= 137; high++) {
+		data(&q, native, client);
+		q.b[40] = (uint8_t)high;
+		comes(other_relay_at);
+		delivered(&q);
+	}
+}
+
 /* ---- C36, X13, X19: bubbles by the server ---- */
 
 /* C36, X19, X12: both answers to a stranger; bare without a nonce. */
@@ -1713,6 +1726,7 @@ int main(void)
 		TEST(test_no_cookie_if_symmetric),
 		TEST(c33_c40_control),
 		TEST(c40_control_behind_extension),
+		TEST(c40_other_protocols),
 		TEST(c36_x19_answer),
 		TEST(x11_x13_nonces),
 		TEST(x19_trusted),

@@ -902,6 +902,26 @@ static void c57_network_goes_and_owes(void **state)
 	flows(far_client, far_client_at);
 }
 
+/* Nor one for which there is no budget when it is due; nothing waits for it. */
+static void c57_owes_and_is_poor(void **state)
+{
+	(void)state;
+	server_is_heard();
+	for (uint32_t i = 1; i <= 2; i++) {
+		bubble_with(&q, far_client, client, i);
+		by_server(&r, &q, far_client_at);
+		ended(&r, REASON_BUBBLE);
+		forget_log();
+	}
+	r.node.client.answers.full = r.now + SECONDS(60);
+	pass(&r, SECONDS(3));
+	sent_nothing(&r);
+	bubble(&q, far_client, client);
+	comes(far_client_at);
+	dropped(&r, REASON_BUBBLE);
+	flows(far_client, far_client_at);
+}
+
 /* ---- silence ---- */
 
 /* A packet each 100 ms; when solicitations and tests were sent. */
@@ -1212,6 +1232,7 @@ int main(void)
 		TEST(c57_no_network),
 		TEST(c57_network_goes_during_efforts),
 		TEST(c57_network_goes_and_owes),
+		TEST(c57_owes_and_is_poor),
 		TEST(c62_suspicion),
 		TEST(c62_no_suspicion),
 		LINK(c62_neighbours_prove_nothing),

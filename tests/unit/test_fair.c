@@ -112,6 +112,19 @@ static void equals_are_not_limited(void **state)
 		assert_int_equal(carry(i, 150), 150);
 }
 
+/* Half as much again as the mean is still even; a packet more is not. */
+static void the_bound_is_one_and_a_half(void **state)
+{
+	for (unsigned n = 3; n <= 4; n++) {
+		begin(state);
+		slice(true);
+		carry(0, n);
+		carry(1, 1);
+		slice(true);
+		assert_true((carry(0, 100) < 100) == (n == 4));
+	}
+}
+
 /* What the kernel dropped before the share was set is told only later. */
 static void there_is_patience_before_less(void **state)
 {
@@ -200,6 +213,7 @@ int main(void)
 		T(trains_count_by_their_datagrams),
 		T(one_alone_is_not_limited),
 		T(equals_are_not_limited),
+		T(the_bound_is_one_and_a_half),
 		T(there_is_patience_before_less),
 		T(the_share_grows_and_ends),
 		T(a_slice_has_its_time),

@@ -190,10 +190,12 @@ static void test_pieces(void **state)
 {
 	(void)state;
 	tcps(3);
+	tcp(more(), .seq = 300, .payload = 41);
 	udps(3);
+	udp(more(), .seq = 300, .payload = 41);
 	echo_request(more(), native, client);
 	for (cut_at = 0; cut_at < 170; cut_at++) {
-		trains(ALL, "0,1,2 3,4,5 6");
+		trains(ALL, "0,1,2,3 4,5,6,7 8");
 		assert_int_equal(m.bad_csum, 0);
 	}
 }

@@ -94,14 +94,18 @@ static void s41_worn_out_answer(void **state)
 /* Z8, Z32: a server's addresses are its own, whatever the list says. */
 static void z32_own_without_list(void **state)
 {
+	static const char *const own[] = {SERVER, SECOND};
+
 	(void)state;
 	r.node.self.n_ip4 = 0;
-	bubble(&q, native, ta(SERVER, 0, 3544, SERVER));
-	from_ip4(&r, DOOR_PRIMARY, at("11.0.0.9", 5000), &q);
-	dropped(&r, REASON_DST_OWN);
-	bubble(&q, native, client);
-	from_ip4(&r, DOOR_PRIMARY, at(SERVER, 3544), &q);
-	dropped(&r, REASON_SRC_OWN);
+	for (unsigned i = 0; i < ARRAY_SIZE(own); i++) {
+		bubble(&q, native, ta(SERVER, 0, 3544, own[i]));
+		from_ip4(&r, DOOR_PRIMARY, at("11.0.0.9", 5000), &q);
+		dropped(&r, REASON_DST_OWN);
+		bubble(&q, native, client);
+		from_ip4(&r, DOOR_PRIMARY, at(own[i], 3544), &q);
+		dropped(&r, REASON_SRC_OWN);
+	}
 }
 
 /* S41: the same packet, and a pure server. */

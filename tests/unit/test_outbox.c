@@ -163,6 +163,56 @@ static void c72_group(void **state)
 	assert_int_equal(out.v[0].head[39], 7);
 }
 
+/* What stands for all its segments has no bytes of its own. */
+static void is_super(const struct super *s, struct tuple to)
+{
+	assert_int_equal(out.n, 1);
+	assert_int_equal(out.used, 0);
+	assert_int_equal(out.v[0].kind, OUT_UDP);
+	assert_int_equal(out.v[0].door, DOOR_SERVICE);
+	assert_int_equal(out.v[0].to.ip, to.ip);
+	assert_int_equal(out.v[0].to.port, to.port);
+	assert_ptr_equal(out.v[0].super, s);
+	assert_null(out.v[0].body);
+	assert_int_equal(out.v[0].head_len, 0);
+	assert_int_equal(out.v[0].body_len, 0);
+	outbox_clear(&out);
+}
+
+static void test_super(void **state)
+{
+	const struct tuple on_link = at("192.168.1.7", 50007);
+	const struct super s = {.kind = SUPER_TCP};
+	const uint8_t body[2] = {8, 9};
+	const struct super one = {.kind = SUPER_NONE, .p = body, .len = 2};
+
+	(void)state;
+	self.n_ip4 = 2;
+	self.ip4[1].ip = ip4("192.168.1.5");
+	self.ip4[1].len = 24;
+	assert_int_equal(outbox_super(&out, DOOR_SERVICE, client_at, &s),
+			 REASON_NONE);
+	is_super(&s, client_at);
+	assert_int_equal(outbox_super(&out, DOOR_SERVICE, on_link, &s),
+			 REASON_DST_NOT_GLOBAL);
+	assert_int_equal(outbox_neighbour_super(&out, DOOR_SERVICE, on_link,
+						&s),
+			 REASON_NONE);
+	is_super(&s, on_link);
+	assert_int_equal(outbox_neighbour_super(&out, DOOR_SERVICE, client_at,
+						&s),
+			 REASON_DST_NOT_GLOBAL);
+	assert_int_equal(out.n, 0);
+	outbox_leased(&out, DOOR_SERVICE, client_at, &s);
+	is_super(&s, client_at);
+	outbox_leased(&out, DOOR_SERVICE, client_at, &one);
+	assert_int_equal(out.n, 1);
+	assert_null(out.v[0].super);
+	assert_ptr_equal(out.v[0].body, body);
+	assert_int_equal(out.v[0].head_len, 0);
+	assert_int_equal(out.v[0].body_len, 2);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -172,6 +222,7 @@ int main(void)
 		cmocka_unit_test_setup(z1_s32_gate, fresh),
 		cmocka_unit_test_setup(c49_z1_neighbour, fresh),
 		cmocka_unit_test_setup(c72_group, fresh),
+		cmocka_unit_test_setup(test_super, fresh),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -565,6 +565,30 @@ static void r13_z23_eight_newest(void **state)
 	assert_int_equal(counted(&r, REASON_RELEASED), 8);
 }
 
+static void same_rate(struct rate got, uint32_t per_second, uint32_t burst)
+{
+	assert_int_equal(got.per_second, per_second);
+	assert_int_equal(got.burst, burst);
+}
+
+/* What the limits of a relay are, if nothing else is said. */
+static void test_defaults(void **state)
+{
+	const struct relay_conf *c = &relay_defaults;
+
+	(void)state;
+	assert_int_equal(c->mtu, 1280);
+	assert_int_equal(c->door, DOOR_SERVICE);
+	assert_int_equal(c->max_peers, 1048576);
+	assert_int_equal(c->max_held, 8192);
+	same_rate(c->strangers, 1000, 2000);
+	same_rate(c->per_source, 250, 500);
+	same_rate(c->answers, 1000, 2000);
+	same_rate(c->repeats, 1000, 2000);
+	same_rate(c->known, 1000, 2000);
+	same_rate(c->errors, 100, 100);
+}
+
 /* R13, Z23: and in total; the oldest of all makes room. */
 static void r13_z23_total(void **state)
 {
@@ -2090,6 +2114,7 @@ int main(void)
 		TEST(z38_destinations),
 		TEST(z42_deny),
 		TEST(z1_any_input),
+		cmocka_unit_test(test_defaults),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
