@@ -825,6 +825,30 @@ static void train_too_late(void **state)
 	assert_int_equal(passed(), 1);
 }
 
+static bool wanted(uint32_t epoch, uint64_t now)
+{
+	struct packet of_flow;
+
+	data(&of_flow, far_client, native);
+	return lease_wanted(&ls, LEASE_UP, (const void *)of_flow.b, epoch, now);
+}
+
+/* One that is still good keeps its place, and only that. */
+static void place_of_a_lease(void **state)
+{
+	uint32_t epoch;
+
+	(void)state;
+	relay_scene();
+	epoch = node_epoch(&r.node);
+	assert_false(wanted(epoch, r.now));
+	assert_false(wanted(epoch, l.until - 1));
+	assert_true(wanted(epoch, l.until));
+	assert_true(wanted(epoch + 1, r.now));
+	memset(&ls, 0, sizeof(ls));
+	assert_true(wanted(epoch, r.now));
+}
+
 /* Nothing was put in; time 0 is no exception. */
 static void empty_table(void **state)
 {
@@ -1168,6 +1192,7 @@ int main(void)
 		RELAYS(train_from_elsewhere),
 		RELAYS(train_the_other_way),
 		RELAYS(train_too_late),
+		RELAYS(place_of_a_lease),
 		RELAYS(empty_table),
 		RELAYS(train_in_portions),
 		RELAYS(packet_by_lease),
