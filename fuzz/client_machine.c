@@ -2,24 +2,13 @@
 /*
  * The world around a client, as bytes tell it. The script cannot guess nonces,
  * so what the client sent last is kept here: an answer can be right but for
- * what the script bends. See machine.c for how packets are built.
+ * what the script bends.
  */
-#include <stdarg.h>
-#include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
-
-#include "audit.h"
 #include "auth.h"
 #include "csum.h"
-#include "fuzz.h"
 #include "machine.h"
-#include "pkt.h"
-#include "twin.h"
 
 enum {
-	MAX_OPS = 512,
-	MANY = 0xf8, /* operations from here on are about many at once */
 	TEST_DATA = TEST_NONCE_LEN,
 };
 
@@ -33,42 +22,21 @@ struct asked {
 	bool is_signed;
 };
 
-struct world_state {
-	struct script s;
-	struct node node;
-	struct outbox out;
-	struct audit audit;
-	struct node_conf conf;
-	uint64_t now;
-	void *mem;
-	struct secret secret;
-	struct tuple local;
-	struct asked asked; /* last solicitation */
-	struct ip6 tested;  /* last connectivity test */
+static struct secret secret;
+static const struct tuple local = {0xc0a80105, 5000};
+
+/* What it sent last. */
+static struct world {
+	struct asked asked; /* solicitation */
+	struct ip6 tested;  /* connectivity test */
 	uint8_t test[TEST_DATA];
-	struct ip6 called, call_src; /* last indirect bubble */
+	struct ip6 called, call_src; /* indirect bubble */
 	uint32_t call_nonce;
-	uint8_t last[PKT_MAX]; /* datagram, for bending */
-	size_t last_len;
-	struct datagram last_head;
-	struct twin *twin;
-	bool is_train; /* what is given now */
-};
-
-_Noreturn void audit_failed(const char *format, ...)
-{
-	va_list ap;
-
-	va_start(ap, format);
-	vfprintf(stderr, format, ap);
-	va_end(ap);
-	fputc('\n', stderr);
-	abort();
-}
+} w;
 
 /* --- who and where --- */
 
-static const struct ip6 *own(const struct world_state *m)
+static const struct ip6 *own(const struct machine *m)
 {
 	static const struct ip6 none = {{0x20, 1, [15] = 7}};
 	const struct client_status *s = &m->node.client.status;
@@ -76,7 +44,7 @@ static const struct ip6 *own(const struct world_state *m)
 	return s->n ? &s->address[0] : &none;
 }
 
-static struct tuple some_mapping(struct world_state *m)
+static struct tuple some_mapping(struct machine *m)
 {
 	static const struct tuple v[] = {
 		{0x0b000001, 5000}, {0x0b000001, 5001}, {0x0b000002, 5000},
@@ -89,7 +57,7 @@ static struct tuple some_mapping(struct world_state *m)
 	return v[k & 0x80 ? k % 8 : k % 3];
 }
 
-static struct tuple some_relay(struct world_state *m)
+static struct tuple some_relay(struct machine *m)
 {
 	static const struct tuple v[] = {
 		{0x0e000001, 3545}, {0x0e000002, 3545}, {0x0e000003, 3545},
@@ -100,8 +68,7 @@ static struct tuple some_relay(struct world_state *m)
 	return v[script_u8(&m->s) % 8];
 }
 
-/* Another client; one of 32, or an odd one. */
-static struct teredo some_client(struct world_state *m)
+static struct teredo a_client(struct machine *m)
 {
 	static const struct teredo odd[] = {
 		{0, 0x09000002, 0, {0x0a000001, 4000}}, /* private */
@@ -113,21 +80,11 @@ static struct teredo some_client(struct world_state *m)
 		{0, 0x09000002, 0, {0x09000002, 3544}}, /* the server */
 		{0, 0, 0, {0xcb007101, 4000}},
 	};
-	uint8_t k = script_u8(&m->s);
-	struct teredo t = {0, k & 0x40 ? 0x0d000001 : 0x09000002, 0, {0, 0}};
 
-	if ((k & 0x38) == 0x38)
-		t = odd[k & 7];
-	else
-		t.client = (struct tuple){0x0c000000 + (k & 31) + 1,
-					  (uint16_t)(4000 + (k & 31))};
-	if (k & 0x80)
-		t.flags = 0x1234;
-	t.prefix = TEREDO_PREFIX;
-	return t;
+	return some_client(m, odd, 0x1234);
 }
 
-static void some_native(struct world_state *m, struct ip6 *a)
+static void some_native(struct machine *m, struct ip6 *a)
 {
 	uint8_t k = script_u8(&m->s);
 
@@ -160,7 +117,7 @@ static void some_native(struct world_state *m, struct ip6 *a)
 }
 
 /* A peer of either kind. */
-static void some_peer(struct world_state *m, struct ip6 *a, uint8_t kind)
+static void some_peer(struct machine *m, struct ip6 *a, uint8_t kind)
 {
 	struct teredo t;
 
@@ -168,13 +125,13 @@ static void some_peer(struct world_state *m, struct ip6 *a, uint8_t kind)
 		some_native(m, a);
 		return;
 	}
-	t = some_client(m);
+	t = a_client(m);
 	teredo_pack(a, &t);
 }
 
 /* --- what the client does --- */
 
-static void note_output(struct world_state *m, const struct out *o)
+static void sent(const struct out *o)
 {
 	uint8_t p[PKT_MAX];
 	struct view v;
@@ -187,157 +144,57 @@ static void note_output(struct world_state *m, const struct out *o)
 	view_read(&v, p, n);
 	u = ip6_payload(v.ip);
 	if (v.ip->next == NEXT_ICMPV6 && u[0] == ICMP6_ROUTER_SOLICITATION) {
-		m->asked.from =
+		w.asked.from =
 			(struct datagram){.door = o->door, .from = o->to};
-		m->asked.ll = v.ip->src;
-		memcpy(m->asked.nonce, v.nonce, AUTH_NONCE_LEN);
+		w.asked.ll = v.ip->src;
+		memcpy(w.asked.nonce, v.nonce, AUTH_NONCE_LEN);
 		return;
 	}
 	if (v.ip->next == NEXT_ICMPV6 && u[0] == ICMP6_ECHO_REQUEST &&
 	    v.len == IP6_LEN + 8 + TEST_DATA) {
-		m->tested = v.ip->dst;
-		memcpy(m->test, u + 8, TEST_DATA);
+		w.tested = v.ip->dst;
+		memcpy(w.test, u + 8, TEST_DATA);
 	}
 	if (view_is_bubble(&v) && o->to.port == TEREDO_PORT) {
-		m->called = v.ip->dst;
-		m->call_src = v.ip->src;
-		m->call_nonce = view_trailer(&v);
+		w.called = v.ip->dst;
+		w.call_src = v.ip->src;
+		w.call_nonce = view_trailer(&v);
 	}
 }
 
-static void carry_out(struct world_state *m)
+static void from_host(struct machine *m, uint8_t how, struct ip6 *src,
+		      struct ip6 *dst)
 {
-	for (unsigned i = 0; i < m->out.n; i++) {
-		if (m->out.v[i].kind == OUT_UDP)
-			note_output(m, &m->out.v[i]);
+	*src = *own(m);
+	if (how & 0x20)
+		some_native(m, src);
+	some_peer(m, dst, how);
+}
+
+static struct datagram from_peer(struct machine *m, uint8_t how,
+				 struct ip6 *src, struct ip6 *dst)
+{
+	struct datagram d = {.door = DOOR_SERVICE};
+
+	*dst = *own(m);
+	some_peer(m, src, how);
+	if (how & 0x80) {
+		d.from = some_relay(m);
+	} else {
+		d.from.ip = ~be32(src->b + 12);
+		d.from.port = (uint16_t)~be16(src->b + 10);
 	}
-	outbox_clear(&m->out);
+	return d;
 }
 
-static void time_passes(struct world_state *m)
+static void other_peer(struct machine *m, uint8_t how, struct ip6 *src)
 {
-	if (node_next(&m->node) <= m->now)
-		twin_settle(m->twin);
-	for (int n = 0; node_next(&m->node) <= m->now; n++) {
-		if (n > 10000)
-			audit_failed("I9: no end of deadlines");
-		audit_timeout(&m->audit, m->now, &m->out);
-		carry_out(m);
-	}
-}
-
-/* --- input --- */
-
-static uint8_t *exact(const uint8_t *p, size_t n)
-{
-	uint8_t *copy = malloc(n ? n : 1);
-
-	if (!copy)
-		abort();
-	memcpy(copy, p, n);
-	return copy;
-}
-
-/* Does the script go on with the same datagram, nearly? */
-static bool again_is_next(const struct world_state *m);
-
-static void give_ip4(struct world_state *m, struct datagram d, const uint8_t *p,
-		     size_t n)
-{
-	uint8_t *copy = exact(p, n);
-
-	memmove(m->last, p, n);
-	m->last_len = n;
-	m->last_head = d;
-	d.data = copy;
-	d.len = (uint16_t)n;
-	twin_before(m->twin, &d, m->is_train || again_is_next(m), m->now);
-	audit_ip4(&m->audit, &d, m->now, &m->out);
-	twin_behind(m->twin, &m->out);
-	carry_out(m);
-	free(copy);
-}
-
-static void give_ip6(struct world_state *m, const uint8_t *p, size_t n)
-{
-	uint8_t *copy = exact(p, n);
-
-	audit_ip6(&m->audit, copy, (uint16_t)n, m->now, &m->out);
-	carry_out(m);
-	free(copy);
-}
-
-static size_t raw(struct world_state *m, uint8_t *p)
-{
-	size_t n = script_u16(&m->s) % (PKT_MAX - 300);
-
-	if (n > m->s.n && n > 200)
-		n = 200;
-	for (size_t i = 0; i < n; i++)
-		p[i] = script_u8(&m->s);
-	return n;
-}
-
-/* A byte says how a packet is bent, more bytes say where. */
-static size_t bend(struct world_state *m, uint8_t *p, size_t n, uint8_t how)
-{
-	if (how & 1 && n)
-		p[script_u8(&m->s) % n] ^= script_u8(&m->s);
-	if (how & 2 && n)
-		n -= script_u8(&m->s) % n;
-	if (how & 4) {
-		size_t tail = script_u8(&m->s) % 140;
-
-		for (size_t i = 0; i < tail; i++)
-			p[n++] = script_u8(&m->s);
-	}
-	if (how & 8) { /* an origin block in front */
-		memmove(p + 8, p, n);
-		wire_put_origin((void *)p, some_relay(m));
-		n += 8;
-	}
-	return n;
-}
-
-static size_t some_packet(struct world_state *m, uint8_t *p, uint8_t kind,
-			  const struct ip6 *src, const struct ip6 *dst)
-{
-	static const uint8_t data[8] = "payload";
-	size_t n;
-
-	switch (kind & 7) {
-	case 0:
-		return pkt_app(p, src, dst, APP_REQUEST, 7);
-	case 1:
-		return pkt_echo(p, src, dst, ICMP6_ECHO_REQUEST, data);
-	case 2:
-		return pkt_echo(p, src, dst, ICMP6_ECHO_REPLY, data);
-	case 3:
-		return pkt_echo(p, src, dst, script_u8(&m->s), data);
-	case 4: /* of a length that the script chooses */
-		n = IP6_LEN + script_u16(&m->s) % 1500;
-		memset(p, 0x5a, n);
-		wire_put_ip6((void *)p, (uint16_t)(n - IP6_LEN), 17, 64, src,
-			     dst);
-		return n;
-	case 5: /* extension headers */
-		n = pkt_app(p, src, dst, APP_REPLY, 1);
-		p[6] = script_u8(&m->s) % 61;
-		p[40] = script_u8(&m->s) % 61;
-		p[41] = script_u8(&m->s) % 3;
-		return n;
-	case 6:
-		n = pkt_app(p, src, dst, APP_REQUEST, 8);
-		p[7] = script_u8(&m->s); /* hop limit */
-		p[1] = script_u8(&m->s); /* ECN */
-		return n;
-	}
-	return pkt_bubble(p, src, dst, script_u8(&m->s));
+	some_peer(m, src, how);
 }
 
 /* --- operations --- */
 
-static void op_raw_ip4(struct world_state *m)
+static void op_raw_ip4(struct machine *m)
 {
 	uint8_t p[PKT_MAX], k = script_u8(&m->s);
 	struct datagram d = {.door = DOOR_SERVICE + k % 3, .ecn = k >> 6};
@@ -347,15 +204,8 @@ static void op_raw_ip4(struct world_state *m)
 	give_ip4(m, d, p, raw(m, p));
 }
 
-static void op_raw_ip6(struct world_state *m)
-{
-	uint8_t p[PKT_MAX];
-
-	give_ip6(m, p, raw(m, p));
-}
-
 /* Room for the block, and what is to be filled in when all is written. */
-static size_t put_auth(struct world_state *m, uint8_t *p, uint8_t **value)
+static size_t put_auth(struct machine *m, uint8_t *p, uint8_t **value)
 {
 	const struct secret *s = m->conf.client.secret;
 	size_t n = 4;
@@ -369,20 +219,19 @@ static size_t put_auth(struct world_state *m, uint8_t *p, uint8_t **value)
 	n += p[2];
 	*value = p + n;
 	n += p[3];
-	memcpy(p + n, m->asked.nonce, AUTH_NONCE_LEN);
+	memcpy(p + n, w.asked.nonce, AUTH_NONCE_LEN);
 	n += AUTH_NONCE_LEN;
 	p[n++] = script_u8(&m->s) & 1;
 	return n;
 }
 
-static size_t put_advertisement(struct world_state *m, uint8_t *p,
-				uint32_t server)
+static size_t put_advertisement(uint8_t *p, uint32_t server)
 {
 	struct wire_ra *ra = (void *)p;
 
 	memset(ra, 0, sizeof(*ra));
 	wire_put_ip6(&ra->ip, sizeof(*ra) - IP6_LEN, NEXT_ICMPV6, 255,
-		     &m->asked.ll, &m->asked.ll);
+		     &w.asked.ll, &w.asked.ll);
 	teredo_link_local(&ra->ip.src, FLAG_CONE,
 			  (struct tuple){server, TEREDO_PORT});
 	ra->type = ICMP6_ROUTER_ADVERTISEMENT;
@@ -398,10 +247,10 @@ static size_t put_advertisement(struct world_state *m, uint8_t *p,
 }
 
 /* The server answers what it was asked last; rightly, unless bent. */
-static void op_advertise(struct world_state *m)
+static void op_advertise(struct machine *m)
 {
 	uint8_t p[PKT_MAX], how = script_u8(&m->s), bends = 0;
-	struct datagram d = m->asked.from;
+	struct datagram d = w.asked.from;
 	uint32_t server = d.from.ip & ~1u; /* 3 is the second of 2 */
 	uint8_t *value = NULL;
 	size_t n = 0, nonce;
@@ -417,17 +266,17 @@ static void op_advertise(struct world_state *m)
 	nonce = n - AUTH_NONCE_LEN - 1;
 	wire_put_origin((void *)(p + n), some_mapping(m));
 	n += ORIGIN_LEN;
-	n += put_advertisement(m, p + n, server);
+	n += put_advertisement(p + n, server);
 	if (value && m->conf.client.secret)
 		auth_sign(m->conf.client.secret, p + nonce, n - nonce, value);
 	give_ip4(m, d, p, bend(m, p, n, bends & 0x40 ? bends & 7 : 0));
 }
 
 /* From another client, by its own tuple or nearly so. */
-static void op_client(struct world_state *m)
+static void op_client(struct machine *m)
 {
 	uint8_t p[PKT_MAX], kind = script_u8(&m->s), how = script_u8(&m->s);
-	struct teredo t = some_client(m);
+	struct teredo t = a_client(m);
 	struct datagram d = {
 		.door = DOOR_SERVICE, .from = t.client, .ecn = kind >> 6};
 	struct ip6 src;
@@ -445,7 +294,7 @@ static void op_client(struct world_state *m)
 }
 
 /* By way of the server: a bubble of a client or of a relay. */
-static void op_by_server(struct world_state *m)
+static void op_by_server(struct machine *m)
 {
 	uint8_t p[PKT_MAX], kind = script_u8(&m->s), how = script_u8(&m->s);
 	struct datagram d = {.door = DOOR_SERVICE,
@@ -462,7 +311,7 @@ static void op_by_server(struct world_state *m)
 }
 
 /* From a native host by way of a relay. */
-static void op_relay(struct world_state *m)
+static void op_relay(struct machine *m)
 {
 	uint8_t p[PKT_MAX], kind = script_u8(&m->s), how = script_u8(&m->s);
 	struct datagram d = {.door = DOOR_SERVICE, .ecn = kind >> 6};
@@ -475,7 +324,7 @@ static void op_relay(struct world_state *m)
 }
 
 /* The answer to the last connectivity test. */
-static void op_pong(struct world_state *m)
+static void op_pong(struct machine *m)
 {
 	uint8_t p[PKT_MAX], how = script_u8(&m->s);
 	struct datagram d = {.door = DOOR_SERVICE};
@@ -484,31 +333,31 @@ static void op_pong(struct world_state *m)
 	size_t n = IP6_LEN + 8 + TEST_DATA;
 
 	d.from = some_relay(m);
-	wire_put_ip6(ip, 8 + TEST_DATA, NEXT_ICMPV6, 60, &m->tested, own(m));
+	wire_put_ip6(ip, 8 + TEST_DATA, NEXT_ICMPV6, 60, &w.tested, own(m));
 	*h = (struct wire_icmp6){.type = ICMP6_ECHO_REPLY};
-	memcpy(h + 1, m->test, TEST_DATA);
+	memcpy(h + 1, w.test, TEST_DATA);
 	put16(h->csum, csum_ip6(ip, NEXT_ICMPV6));
 	give_ip4(m, d, p, bend(m, p, n, how & 0x80 ? how : 0));
 }
 
 /* Who was called by way of his server answers: by nonce, or by the source. */
-static void op_answer(struct world_state *m)
+static void op_answer(struct machine *m)
 {
 	uint8_t p[PKT_MAX], how = script_u8(&m->s);
 	struct datagram d = {.door = DOOR_SERVICE};
-	uint32_t nonce = m->call_nonce;
+	uint32_t nonce = w.call_nonce;
 
-	d.from.ip = ~be32(m->called.b + 12);
-	d.from.port = (uint16_t)(~be16(m->called.b + 10) ^ (how & 7));
+	d.from.ip = ~be32(w.called.b + 12);
+	d.from.port = (uint16_t)(~be16(w.called.b + 10) ^ (how & 7));
 	if (how & 0x40)
 		nonce ^= 1u << (how & 15);
 	give_ip4(m, d, p,
-		 pkt_bubble(p, &m->called, how & 0x20 ? &m->call_src : own(m),
+		 pkt_bubble(p, &w.called, how & 0x20 ? &w.call_src : own(m),
 			    how & 0x80 ? 0 : nonce));
 }
 
 /* From our host. */
-static void op_host(struct world_state *m)
+static void op_host(struct machine *m)
 {
 	uint8_t p[PKT_MAX], kind = script_u8(&m->s);
 	const struct client_status *s = &m->node.client.status;
@@ -523,7 +372,7 @@ static void op_host(struct world_state *m)
 }
 
 /* From many who do not know us. */
-static void op_flood(struct world_state *m)
+static void op_flood(struct machine *m)
 {
 	uint8_t p[PKT_MAX], n = script_u8(&m->s) % 64, how = script_u8(&m->s);
 	struct ip6 src = {{0x2a, 0, 0, 9}};
@@ -550,11 +399,11 @@ static void op_flood(struct world_state *m)
 	}
 }
 
-static void op_discovery(struct world_state *m)
+static void op_discovery(struct machine *m)
 {
 	static const struct ip6 all_nodes = {{0xff, 2, [15] = 1}};
 	uint8_t p[PKT_MAX], how = script_u8(&m->s);
-	struct teredo t = some_client(m);
+	struct teredo t = a_client(m);
 	struct datagram d = {.door = how & 0x10 ? DOOR_SERVICE : DOOR_DISCOVERY,
 			     .from = {0xc0a80100u + (how & 15), 4000}};
 	struct ip6 src;
@@ -567,31 +416,11 @@ static void op_discovery(struct world_state *m)
 		      how & 0x40 ? how & 7 : 0));
 }
 
-/* The last datagram once more, but for a byte. */
-static void op_again(struct world_state *m)
-{
-	uint8_t p[PKT_MAX], how = script_u8(&m->s);
-	size_t n = m->last_len;
+static const uint32_t steps[16] = {0,     1,      100,    999,    1050,  1350,
+				   2000,  2050,   2250,   8200,   22500, 30000,
+				   60000, 120000, 300001, 3600000};
 
-	memcpy(p, m->last, n);
-	if (how & 0x80)
-		m->last_head.from.port++;
-	if (n < PKT_MAX - 300)
-		n = bend(m, p, n, how & 7);
-	give_ip4(m, m->last_head, p, n);
-}
-
-static void op_time(struct world_state *m)
-{
-	static const uint64_t ms[] = {0,     1,      100,    999,
-				      1050,  1350,   2000,   2050,
-				      2250,  8200,   22500,  30000,
-				      60000, 120000, 300001, 3600000};
-
-	m->now += ms[script_u8(&m->s) % 16] * NS_PER_MS;
-}
-
-static void op_network(struct world_state *m)
+static void op_network(struct machine *m)
 {
 	uint8_t k = script_u8(&m->s);
 	struct tuple t = {0xc0a80105u + (k & 1), 5000};
@@ -604,7 +433,7 @@ static void op_network(struct world_state *m)
 	carry_out(m);
 }
 
-static void op_server(struct world_state *m)
+static void op_server(struct machine *m)
 {
 	uint8_t k = script_u8(&m->s);
 	unsigned i = k & 1;
@@ -631,7 +460,7 @@ static void op_server(struct world_state *m)
 	carry_out(m);
 }
 
-static void op_want(struct world_state *m)
+static void op_want(struct machine *m)
 {
 	uint8_t k = script_u8(&m->s);
 
@@ -644,7 +473,7 @@ static void op_want(struct world_state *m)
 	carry_out(m);
 }
 
-static void op_rules(struct world_state *m)
+static void op_rules(struct machine *m)
 {
 	struct gate *g = &m->node.gate;
 	uint8_t k = script_u8(&m->s);
@@ -654,130 +483,21 @@ static void op_rules(struct world_state *m)
 					 (uint8_t)(8 + k % 16)};
 }
 
-/* One of a train: as the others are, nearly so, or something else. */
-static void vary(struct world_state *m, uint8_t *p, size_t n)
-{
-	uint8_t how = script_u8(&m->s);
-
-	switch (how & 3) {
-	case 0:
-		p[script_u8(&m->s) % n] ^= script_u8(&m->s);
-		break;
-	case 1: /* a bubble, and a tail */
-		memset(p + IP6_LEN, how, n - IP6_LEN);
-		put16(p + 4, 0);
-		p[6] = NEXT_NONE;
-		break;
-	case 2: /* somebody else by way of the same tuple */
-		some_peer(m, &((struct wire_ip6 *)(void *)p)->src, how);
-		break;
-	}
-}
-
-/* A peer, or who is behind the same relay, sends many. */
-static void op_train(struct world_state *m)
-{
-	uint8_t p[PKT_MAX], car[PKT_MAX], kind = script_u8(&m->s);
-	uint8_t how = script_u8(&m->s), count = script_u8(&m->s) % 32;
-	struct datagram d = {.door = DOOR_SERVICE, .ecn = kind >> 6};
-	struct ip6 src;
-	size_t n;
-
-	some_peer(m, &src, how);
-	if (how & 0x80) {
-		d.from = some_relay(m);
-	} else {
-		d.from.ip = ~be32(src.b + 12);
-		d.from.port = (uint16_t)~be16(src.b + 10);
-	}
-	n = bend(m, p, some_packet(m, p, kind, &src, own(m)), how & 12);
-	m->is_train = true;
-	while (count--) {
-		memcpy(car, p, n);
-		if (n > IP6_LEN && how & 1)
-			vary(m, car, n);
-		give_ip4(m, d, car, n);
-	}
-	if (how & 2)
-		give_ip4(m, d, p, script_u8(&m->s) % n);
-	m->is_train = false;
-}
-
-/* The kernel's header and a packet of our host. */
-static size_t put_super(struct world_state *m, uint8_t *p)
-{
-	uint8_t kind = script_u8(&m->s);
-	bool is_tcp = kind & 1;
-	size_t len = script_u16(&m->s) % 8000;
-	struct vnet v = {VNET_NEEDS_CSUM,
-			 is_tcp ? VNET_TCP6 : VNET_UDP,
-			 0,
-			 (uint16_t)(200 + script_u8(&m->s) * 5),
-			 IP6_LEN,
-			 is_tcp ? 16 : 6};
-	struct ip6 src = *own(m), dst;
-
-	if (kind & 0x20)
-		some_native(m, &src);
-	some_peer(m, &dst, kind);
-	memcpy(p, &v, sizeof(v));
-	p += sizeof(v);
-	len += is_tcp ? 20 : 8;
-	memset(p, 0x5a, IP6_LEN + len);
-	wire_put_ip6((void *)p, (uint16_t)len, is_tcp ? NEXT_TCP : NEXT_UDP, 64,
-		     &src, &dst);
-	p[IP6_LEN + 12] = 5 << 4;
-	return sizeof(v) + IP6_LEN + len;
-}
-
-static void op_super(struct world_state *m)
-{
-	static uint8_t p[VNET_LEN + IP6_LEN + 8020], segment[PKT_MAX];
-	struct super s;
-
-	if (super_parse(&s, p, put_super(m, p)) != REASON_NONE)
-		audit_failed("a right header is wrong");
-	if (s.kind == SUPER_NONE)
-		return;
-	twin_super(m->twin, &s, m->now);
-	for (unsigned i = 0; i < super_count(&s); i++) {
-		size_t n = super_segment(&s, i, segment);
-
-		audit_ip6(&m->audit, segment, (uint16_t)n, m->now, &m->out);
-		twin_segment(m->twin, &m->out);
-		carry_out(m);
-	}
-	twin_super_done(m->twin, &s);
-}
-
-static void (*const ops[])(struct world_state *m) = {
+static machine_op *const ops[] = {
 	op_raw_ip4,   op_raw_ip6, op_advertise, op_client,  op_by_server,
 	op_relay,     op_pong,    op_answer,    op_host,    op_flood,
 	op_discovery, op_again,   op_time,      op_network, op_server,
 	op_want,      op_rules,   op_host,      op_time,    op_advertise,
 };
 
-/* Inputs of before there were many at once mean what they meant. */
-static void (*op_of(uint8_t k))(struct world_state *m)
-{
-	if (k >= MANY)
-		return k & 1 ? op_train : op_super;
-	return ops[k % (sizeof(ops) / sizeof(ops[0]))];
-}
-
-static bool again_is_next(const struct world_state *m)
-{
-	return m->s.n && op_of(*m->s.p) == op_again;
-}
-
 /* --- set-up --- */
 
-static void set_client(struct world_state *m, uint8_t bits, uint8_t more)
+static void set_client(struct machine *m, uint8_t bits, uint8_t more)
 {
 	struct client_conf *c = &m->conf.client;
 
 	*c = client_defaults;
-	m->secret =
+	secret =
 		(struct secret){.id_len = 5,
 				.key_len = 6,
 				.algorithm = more & 1 ? HMAC_SHA256 : HMAC_SHA1,
@@ -790,7 +510,7 @@ static void set_client(struct world_state *m, uint8_t bits, uint8_t more)
 	c->cone_first = bits & 16;
 	c->no_symmetric = bits & 32;
 	c->no_nonce_ok = bits & 64;
-	c->secret = bits & 128 ? &m->secret : NULL;
+	c->secret = bits & 128 ? &secret : NULL;
 	c->max_peers = more & 2 ? RECENT_MIN : 64;
 	c->max_held = HELD_MIN;
 	if (more & 4)
@@ -813,12 +533,12 @@ static void set_client(struct world_state *m, uint8_t bits, uint8_t more)
 		c->strangers = (struct rate){1, 1};
 }
 
-static void set_host(struct world_state *m)
+static void set_host(struct machine *m)
 {
 	struct self *self = &m->node.self;
 
 	self->n_ip4 = 1;
-	self->ip4[0].ip = m->local.ip;
+	self->ip4[0].ip = local.ip;
 	self->ip4[0].len = 24;
 	self->n_ip6 = 1;
 	self->ip6[0] = (struct ip6){{0x2a, 0, 0, 3, [15] = 1}};
@@ -827,31 +547,19 @@ static void set_host(struct world_state *m)
 	m->node.gate.public_only = true;
 }
 
-static void setup(struct world_state *m)
+static void configure(struct machine *m)
 {
-	static const struct node_seed seed = {{{1}}, {{2}}, {{3}}};
-	uint8_t bits = script_u8(&m->s), more = script_u8(&m->s);
-	size_t n;
-
-	m->conf.prefix = TEREDO_PREFIX;
 	m->conf.is_client = true;
-	m->local = (struct tuple){0xc0a80105, 5000};
-	set_client(m, bits, more);
-	n = (node_memory(&m->conf) + 63) / 64 * 64;
-	m->mem = aligned_alloc(64, n);
-	if (!m->mem)
-		abort();
-	memset(m->mem, 0, n);
-	node_init(&m->node, &m->conf, &seed, m->mem);
+	memset(&w, 0, sizeof(w));
+	set_client(m, m->how[0], m->how[1]);
+}
+
+static void begin(struct machine *m)
+{
 	set_host(m);
-	outbox_init(&m->out, &m->node.gate);
-	audit_init(&m->audit, &m->node);
-	twin_init(m->twin, &m->node, m->mem, n);
-	m->audit.walk_every = 16;
-	m->now = 1000 * NS_PER_S;
-	if (more & 64) /* the script begins before the network does */
+	if (m->how[1] & 64) /* the script begins before the network does */
 		return;
-	audit_network(&m->audit, m->local, m->now, &m->out);
+	audit_network(&m->audit, local, m->now, &m->out);
 	carry_out(m);
 	for (unsigned i = 0; i < m->conf.client.n_servers; i++) {
 		audit_server(&m->audit, i, server_ip[2 * i],
@@ -860,24 +568,16 @@ static void setup(struct world_state *m)
 	}
 }
 
-void client_machine_run(const uint8_t *data, size_t size)
-{
-	static struct world_state m;
-	static struct twin twin; /* too much to clear each time */
-
-	memset(&m, 0, sizeof(m));
-	m.twin = &twin;
-	m.s = (struct script){data, size};
-	setup(&m);
-	for (int n = 0; m.s.n && n < MAX_OPS; n++) {
-		if (!again_is_next(&m))
-			twin_settle(m.twin);
-		op_of(script_u8(&m.s))(&m);
-		time_passes(&m);
-	}
-	twin_settle(m.twin);
-	twin_free(m.twin);
-	audit_walk(&m.audit);
-	audit_free(&m.audit);
-	free(m.mem);
-}
+const struct machine_kind client_machine = {
+	.ops = ops,
+	.n_ops = sizeof(ops) / sizeof(ops[0]),
+	.steps = steps,
+	.conf_bytes = 2,
+	.configure = configure,
+	.begin = begin,
+	.sent = sent,
+	.outward = from_host,
+	.inward = from_peer,
+	.other = other_peer,
+	.origin = some_relay,
+};

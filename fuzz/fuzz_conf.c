@@ -2,16 +2,9 @@
 /* The configuration file: whatever is in it, values stay within bounds. */
 #include "fuzz.h"
 
-#include <stdlib.h>
 #include <string.h>
 
 #include "conf.h"
-
-#define WANT(cond)                                                             \
-	do {                                                                   \
-		if (!(cond))                                                   \
-			abort();                                               \
-	} while (0)
 
 static void check_rules(const struct ip4_prefix *v, unsigned n)
 {

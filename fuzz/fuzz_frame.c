@@ -4,17 +4,10 @@
  */
 #include "fuzz.h"
 
-#include <stdlib.h>
 #include <string.h>
 
 #include "icmp6.h"
 #include "pkt.h"
-
-#define WANT(cond)                                                             \
-	do {                                                                   \
-		if (!(cond))                                                   \
-			abort();                                               \
-	} while (0)
 
 static bool within(const void *p, size_t n, const uint8_t *data, size_t size)
 {

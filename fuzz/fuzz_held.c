@@ -11,12 +11,6 @@
 #include "held.h"
 #include "peers.h"
 
-#define WANT(cond)                                                             \
-	do {                                                                   \
-		if (!(cond))                                                   \
-			abort();                                               \
-	} while (0)
-
 enum {
 	OWNERS = 8,
 	CAPACITY = HELD_MIN

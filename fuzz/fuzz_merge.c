@@ -16,12 +16,6 @@
 #include "merge.h"
 #include "outbox.h"
 
-#define WANT(cond)                                                             \
-	do {                                                                   \
-		if (!(cond))                                                   \
-			abort();                                               \
-	} while (0)
-
 enum {
 	FLOWS = 32,
 	PACKET_MAX = 1500,

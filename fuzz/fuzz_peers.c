@@ -5,16 +5,9 @@
  */
 #include "fuzz.h"
 
-#include <stdlib.h>
 #include <string.h>
 
 #include "peers.h"
-
-#define WANT(cond)                                                             \
-	do {                                                                   \
-		if (!(cond))                                                   \
-			abort();                                               \
-	} while (0)
 
 enum {
 	CAPACITY = PEERS_MIN,

@@ -9,19 +9,10 @@
  */
 #include "fuzz.h"
 
-#include <stdlib.h>
-#include <string.h>
-
 #include "contact.h"
 #include "node.h"
 #include "reach.h"
 #include "whole.h"
-
-#define WANT(cond)                                                             \
-	do {                                                                   \
-		if (!(cond))                                                   \
-			abort();                                               \
-	} while (0)
 
 enum {
 	PREFIX = 0x20010000,

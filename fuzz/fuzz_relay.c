@@ -1,10 +1,9 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* The relay alone. */
-#include "fuzz.h"
 #include "machine.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
-	machine_run(MACHINE_RELAY, data, size);
+	machine_run(&relay_machine, data, size);
 	return 0;
 }

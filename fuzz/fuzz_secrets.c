@@ -7,12 +7,6 @@
 
 #include "secrets.h"
 
-#define WANT(cond)                                                             \
-	do {                                                                   \
-		if (!(cond))                                                   \
-			abort();                                               \
-	} while (0)
-
 static void check(const struct secrets *s)
 {
 	for (unsigned i = 0; i < s->n; i++) {

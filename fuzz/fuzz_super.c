@@ -12,12 +12,6 @@
 
 #include "super.h"
 
-#define WANT(cond)                                                             \
-	do {                                                                   \
-		if (!(cond))                                                   \
-			abort();                                               \
-	} while (0)
-
 enum {
 	FIX_LENGTH = 1,   /* the IPv6 payload length fits */
 	FIX_PSEUDO = 2,   /* the checksum field holds the pseudo-header's sum */

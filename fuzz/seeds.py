@@ -4,7 +4,7 @@
 
 Packets for the parsers, and scripts (machine.c) in which packets meet: a
 client is called, answers, talks, falls silent. What libFuzzer makes of them is
-merged into corpus/ (see meson.build).
+merged into corpus/ (see README.md).
 """
 import pathlib
 import random
@@ -270,6 +270,129 @@ SECRETS = [
 ]
 
 
+def write_all(directory, name, inputs):
+    for i, value in enumerate(inputs):
+        (directory / f'{name}-{i}').write_bytes(value)
+
+
+def auths(directory):
+    bubble, origin = header(0, 59), bytes.fromhex('0000efff3ffffdfe')
+    one = bytes([0, 0x0c, 4, 7, 9])  # one secret: how, length and bytes of the name, of the key
+    two = bytes([1, 0x0c, 4, 7, 9, 0x15, 4, 8, 9])
+    write_all(directory, 'auth', [secrets + bytes([which]) + struct.pack('>H', bit) + rest
+                                  for secrets, which in ((one, 0), (two, 0), (two, 1))
+                                  for bit in (0, 77, 8 * 24 + 3)
+                                  for rest in (bubble, origin + bubble,
+                                               bytes.fromhex('0001000000010203040506070800') + bubble)])
+
+
+def echoes(directory):
+    write_all(directory, 'echo', [b'\0\0', b'\xff\0', b'\1\0', b'\0\x07\1', b'\0\x08\1', b'\0\x28\1',
+                                  b'\0\x2c\1', b'\0\x30\1', b'\0\x3f\x80', b'\x08\0', b'\0\x06\1'])
+
+
+def routers(directory):
+    prefix = bytes.fromhex('03044040ffffffffffffffff0000000020010000090000020000000000000000')
+    options = [b'', prefix, prefix + prefix, prefix + bytes.fromhex('0501000000000500'), prefix[:16],
+               bytes.fromhex('0102') + bytes(14) + prefix, bytes(8), bytes.fromhex('0101000000000000')]
+    straight = bytes(2)
+    inputs = [bytes([conf]) + straight * 2 for conf in range(32)]
+    for conf in 0, 1, 4:
+        for how in 4, 5, 7:
+            bent = [bytes([how, 0, len(o)]) + o for o in options]
+            inputs += [bytes([conf]) + straight + b for b in bent]
+            inputs += [bytes([conf]) + b + straight for b in bent]
+        inputs += [bytes([conf, 3, 1, at, 1]) + bytes([3, 1, at, 1]) for at in (7, 20, 30, 47, 60, 70)]
+    write_all(directory, 'router', inputs)
+
+
+def trailers(directory):
+    nonce, others = bytes.fromhex('0104a1b2c3d4'), bytes.fromhex('030e0000c0a80105c3500a000007c3500502c34f')
+    write_all(directory, 'trailers', [nonce, others, nonce + others, others + nonce, b'\x55\1\0' + nonce,
+                                      nonce + b'\x41\0', b'\x81\0' + nonce, b'\1\3abc' + nonce,
+                                      nonce[:5], b'\1\4\0\0\0\0' + nonce])
+
+
+def names(directory):
+    ask, wait = bytes([6]), bytes([2, 0xff, 0xff])
+    good = bytes([8, 3]) + bytes([0, 9, 10, 11]) + bytes([8, 1, 1, 12, 8, 1, 2, 13, 8, 2, 3, 14, 15, 8, 1, 5, 16])
+    raw = bytes([8, 0x80]) + struct.pack('=IiI8I', 0, 0, 8, *range(0x09000001, 0x09000009))
+    write_all(directory, 'names', [b'\x09' + ask * 20, b'\x09' + good + ask * 5, b'\x0d' + good + bytes([5] * 4),
+                                   b'\x0b' + raw + ask * 3 + good, b'\x09' + (ask + wait) * 5 + bytes([4]) + ask * 9,
+                                   b'\x09' + good + bytes([3, 11, 3]) + ask * 4 + wait + bytes([4])])
+
+
+def netlinks(directory):
+    def attribute(kind, value):
+        return struct.pack('=HH', 4 + len(value), kind) + value + bytes(-len(value) % 4)
+
+    def number(kind, value):
+        return attribute(kind, struct.pack('=I', value))
+
+    def message(kind, payload, how=1):
+        return bytes([kind, how, len(payload)]) + payload + bytes(0)
+
+    ADDR, ROUTE, RULE, LINK = range(4)
+    native, any6 = bytes.fromhex('2a000001000000000000000000000001'), bytes(16)
+    ip4 = message(ADDR, struct.pack('=BBBBI', 2, 24, 0x80, 0, 2) + attribute(2, bytes([11, 0, 0, 1])))
+    ip6 = message(ADDR, struct.pack('=BBBBI', 10, 64, 0x80, 0, 2) + attribute(1, native) + number(8, 0x80))
+    link = message(LINK, struct.pack('=BBHiII', 0, 0, 1, 5, 0x51, 0) + number(4, 1280) + attribute(7, bytes(96)))
+    way = message(ROUTE, struct.pack('=BBBBBBBBI', 2, 32, 0, 0, 254, 0, 0, 1, 0x200) + number(4, 2) +
+                  attribute(7, bytes([11, 0, 0, 1])) + attribute(5, bytes([11, 0, 0, 254])), 0)
+    default = message(ROUTE, struct.pack('=BBBBBBBBI', 10, 0, 0, 0, 254, 3, 0, 1, 0) + number(4, 2))
+    several = message(ROUTE, struct.pack('=BBBBBBBBI', 10, 0, 0, 0, 254, 3, 0, 1, 0) + attribute(
+        9, struct.pack('=HBBi', 8, 0, 0, 5) + struct.pack('=HBBi', 8, 0, 0, 2)))
+    ours = message(ROUTE, struct.pack('=BBBBBBBBI', 10, 0, 0, 0, 254, 0x54, 0, 1, 0) + number(4, 5) +
+                   number(6, 1029) + number(15, 7))
+    rule = message(RULE, struct.pack('=BBBBBBBBI', 10, 0, 128, 0, 7, 0, 0, 1, 0) + attribute(2, native) +
+                   number(6, 32765) + number(15, 7) + attribute(21, b'\x54'))
+    inputs = [bytes([0, 1]) + ip4 + ip6, bytes([1, 0]) + link, bytes([2, 0]) + ip6 + bytes([0]) + ours + bytes([0]) + rule,
+              bytes([3, 3]) + link + ip6 + ours + rule, bytes([4, 3]) + link + ip4 + default + way, bytes([5, 0, 0]) + way,
+              bytes([5, 3, 0]) + way + bytes([0]) + way, bytes([6, 1]) + default + several, bytes([7, 0]) + ip4,
+              bytes([3, 0xff, 4, 0xff]), bytes([6, 0]) + message(8, struct.pack('=i', -22)),
+              bytes([0, 0]) + message(ADDR, any6, 0x11) * 6, bytes([0, 7]) + ip6 * 8 + bytes([7]) + ip4 * 8]
+    write_all(directory, 'netlink', inputs)
+
+
+def batches(directory):
+    def gro(length, segment):
+        return bytes([1]) + struct.pack('>H', length) + bytes([0]) + struct.pack('>H', segment)
+
+    plain = bytes([0, 0, 100, 0])
+    write_all(directory, 'udp', [b'\0' + plain * 3, b'\0\0\x0f\xff\0', b'\1' + gro(5000, 1280) + gro(1280, 1280),
+                                 b'\1' + gro(65535, 1) + gro(9, 0) + gro(65535, 2049), b'\1' + gro(0, 5),
+                                 b'\0\0\0\x50\x20' + struct.pack('=QII', 20, 0, 1) + bytes([2]) + bytes(15)])
+
+
+def plans(directory):
+    write_all(directory, 'plan', [bytes([role, 8, 20, 3]) + text for text in CONFS for role in range(5)])
+    write_all(directory, 'client', [bytes([1, 8, 20, 3]) + b'ServerAddress a.test\nServerAddress 9.0.0.2\n' + line for line in (
+        b'', b'MaxPeers 64\n', b'NewPeersPerSecond 0\n', b'InterfaceMTU 99\n', b'ServerAddress2 9.0.0.2\n', b'Threads 4\n')])
+
+
+STATES = [
+    b'port 50000\nflags 1234\nmapped 11.0.0.5:4096\nserver 9.0.0.2\nhost a.test\n',
+    b'port 1\n', b'port 65535\nflags 3cff\nsomething new\n', b'port 0\n', b'flags 8000\nport 9\n',
+    b'port 5\nmapped 1.2.3.4:0\n', b'port 5\nserver 1.2.3\n', b'port 5',
+]
+VALUES = [
+    b'yes', b'OFF', b'70000', b'9.0.0.2', b'10.0.0.0/8', b'10.0.0.1/8', b'0.0.0.0/0', b'2001::/32', b'2a00:1::/48',
+    b'::/0', b'2001:0::', b'a.test', b'9.2', b'2031-12-31', b'2031-02-30', b'2031-12-31T23:59:59Z', b'tso uso gso gro',
+    b'ReplyRate\0RelayType', b'1.2.3.4/33', b'fe80::/64',
+]
+
+
+def wishes(directory):
+    address = bytes.fromhex('20010000090000022847' '7fe3f6fff5fd')
+    state = struct.pack('=H?xHxxIHxxI254s2x', 50000, True, 0x1234, 0x0b000005, 4096, 0x09000002, b'a.test')
+
+    def wish(up=True, n=1, reason=b'ok'):
+        return struct.pack('=I????I', 1, False, up, False, False, n) + address + bytes(16) + state + \
+            struct.pack('=24s16s24s24s', reason, b'9.0.0.2', b'restricted', b'11.0.0.5:4096')
+
+    write_all(directory, 'wish', [wish(), wish(up=False, n=0), wish(n=2), wish(reason=b'$(id)'), wish(reason=b'-n'), b''])
+
+
 def texts(values):
     def write(directory):
         for i, value in enumerate(values):
@@ -283,7 +406,11 @@ def main():
                         'node': machines, 'client': clients,
                         'peers': tables, 'held': tables,
                         'super': supers, 'merge': merges,
-                        'conf': texts(CONFS), 'secrets': texts(SECRETS)}.items():
+                        'conf': texts(CONFS), 'secrets': texts(SECRETS),
+                        'state': texts(STATES), 'value': texts(VALUES),
+                        'auth': auths, 'echo': echoes, 'router': routers,
+                        'trailers': trailers, 'names': names, 'netlink': netlinks,
+                        'udp': batches, 'plan': plans, 'wish': wishes}.items():
         directory = root / name
         directory.mkdir(parents=True, exist_ok=True)
         write(directory)

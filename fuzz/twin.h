@@ -9,14 +9,7 @@
 #ifndef FUZZ_TWIN_H
 #define FUZZ_TWIN_H
 
-#include "node.h"
-
-/* What leaves, as bytes. */
-struct twin_record {
-	bool at_once;
-	size_t n;
-	uint8_t b[1 << 20];
-};
+#include "record.h"
 
 struct twin {
 	struct node *node;
@@ -29,7 +22,7 @@ struct twin {
 	unsigned n; /* datagrams */
 	uint16_t len;
 	uint8_t bytes[UINT16_MAX];
-	struct twin_record plain, plain_made, other, other_made;
+	struct record plain, plain_made, other, other_made;
 	struct node before, after;
 	uint8_t *mem_before, *mem_after;
 };

@@ -2,9 +2,10 @@
 /*
  * sim [--seeds N] [--seed S] [--scenario NAME] [--trace] [--list]
  *
- * Runs the scenario with N seeds, or each with its share of them. The
+ * Runs the scenario with N seeds from S on, or each with its share of them. The
  * first failure ends the run and says how to repeat it alone; with --trace each
- * packet is shown as it arrives.
+ * packet is shown as it arrives. At the end it says how long all that took on
+ * the clocks of its worlds.
  */
 #include "scenario.h"
 
@@ -20,6 +21,9 @@ static struct {
 	const struct world *w;
 } current;
 
+static const uint64_t START = S(1000);
+static uint64_t lived; /* ns of all worlds */
+
 _Noreturn void audit_failed(const char *format, ...)
 {
 	va_list ap;
@@ -27,7 +31,7 @@ _Noreturn void audit_failed(const char *format, ...)
 	fflush(stdout);
 	fprintf(stderr, "%s, seed %llu, at %.3f s: ", current.scenario->name,
 		(unsigned long long)current.seed,
-		(double)(current.w->now - S(1000)) / 1e9);
+		(double)(current.w->now - START) / 1e9);
 	va_start(ap, format);
 	vfprintf(stderr, format, ap);
 	va_end(ap);
@@ -60,6 +64,7 @@ static void play(const struct scenario *c, uint64_t seed, bool trace)
 		audit_walk(&s->started[i]->audit);
 		ours_free(s->started[i]);
 	}
+	lived += s->w.now - START;
 	world_free(&s->w);
 	free(s);
 }
@@ -103,7 +108,7 @@ static uint64_t run_all(const struct scenario *c, uint64_t first, uint64_t n,
 
 int main(int argc, char **argv)
 {
-	uint64_t first = 1, n = 200, runs = 0;
+	uint64_t first = 1, n = 0, runs = 0;
 	const char *only = NULL;
 	bool trace = false;
 	int c;
@@ -115,7 +120,7 @@ int main(int argc, char **argv)
 			break;
 		case 's':
 			first = strtoull(optarg, NULL, 0);
-			n = 1;
+			n = n ? n : 1;
 			break;
 		case 'c':
 			only = optarg;
@@ -129,6 +134,7 @@ int main(int argc, char **argv)
 			return 2;
 		}
 	}
+	n = n ? n : 200;
 	for (int i = 0; i < N_TABLES; i++) {
 		for (const struct scenario *k = tables[i]; k->name; k++) {
 			if (!only)
@@ -139,6 +145,7 @@ int main(int argc, char **argv)
 				runs += run_all(k, first, n, trace);
 		}
 	}
-	printf("%llu runs\n", (unsigned long long)runs);
+	printf("%llu runs, %.1f days\n", (unsigned long long)runs,
+	       (double)lived / (24.0 * 3600 * 1e9));
 	return runs ? 0 : 2;
 }

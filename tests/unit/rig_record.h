@@ -1,17 +1,10 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/*
- * The same twice: what a node is given one way, it is then given another way,
- * after all that it holds was put back as it was, where it was. So its memory
- * can be compared, pointers too. What it wants done is recorded as bytes.
- */
+/* A rig that does the same twice; see tests/sim/record.h. */
 #ifndef UNIT_RIG_RECORD_H
 #define UNIT_RIG_RECORD_H
 
+#include "../sim/record.h"
 #include "rig.h"
-
-enum {
-	RECORD_SPACE = 1 << 20
-};
 
 /* All that a node is. */
 struct copy {
@@ -24,21 +17,7 @@ void copy_put_back(const struct copy *c, struct rig *r);
 bool copy_is(const struct copy *c, const struct rig *r);
 void copy_free(struct copy *c);
 
-/* Where packets went, and what they were. */
-struct record {
-	unsigned packets;
-	bool at_once;
-	size_t n;
-	uint8_t b[RECORD_SPACE];
-};
-
-void record_clear(struct record *c);
-
-/*
- * Take the actions of an outbox from number `first` on, the segments of
- * super-packets one by one, and clear it. What the core has made itself goes
- * into `own`, if that is not NULL.
- */
+/* record_note(), and the outbox is clear. */
 void record_take(struct record *c, struct record *own, struct outbox *out,
 		 unsigned first);
 
