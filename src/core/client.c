@@ -94,18 +94,18 @@ void client_init(struct client *c, const struct client_conf *conf,
 
 /* --- addresses --- */
 
-static void drop_address(struct client *c, unsigned i)
+static void drop_address(struct client *c, unsigned i, uint64_t now)
 {
 	if (!c->own[i].on)
 		return;
-	contact_flush(c, i);
+	contact_flush(c, i, now);
 	c->own[i].on = false;
 }
 
-static void drop_addresses(struct client *c)
+static void drop_addresses(struct client *c, uint64_t now)
 {
 	for (unsigned i = 0; i < CLIENT_ADDRESSES; i++)
-		drop_address(c, i);
+		drop_address(c, i, now);
 	c->gate->mapped = (struct tuple){0, 0};
 	c->announce_at = 0;
 	search_stop(c);
@@ -158,10 +158,10 @@ static void set_address(struct client *c, uint64_t now)
 	}
 	if (client_has_address(c) &&
 	    tuple_equal(a.mapped, c->own[c->cur].mapped)) {
-		drop_address(c, other);
+		drop_address(c, other, now);
 		c->cur = other;
 	} else {
-		drop_addresses(c);
+		drop_addresses(c, now);
 	}
 	c->own[c->cur] = a;
 	c->gate->mapped = a.mapped;
@@ -291,7 +291,7 @@ static void on_qualified(struct client *c, uint64_t now, struct outbox *out)
 {
 	server_answers(c, now);
 	if (c->qualify.is_symmetric && c->conf.no_symmetric) { /* C18 */
-		drop_addresses(c);
+		drop_addresses(c, now);
 		qualify_stop(&c->qualify);
 		c->why = WHY_SYMMETRIC;
 		c->rest_until = now + REST_NS; /* others will say the same */
@@ -412,7 +412,7 @@ void client_network(struct client *c, struct tuple local, uint64_t now,
 	if (local.ip == 0) {
 		c->why = WHY_NO_IPV4;
 		qualify_pause(&c->qualify);
-		contact_stop(c);
+		contact_stop(c, now);
 		if (client_has_address(c) && !c->keep_until)
 			c->keep_until = now + KEEP_NS;
 	} else if (c->qualify.step != QUALIFY_IDLE) {
@@ -438,7 +438,7 @@ void client_want(struct client *c, bool wanted, uint64_t now,
 		c->began = now;
 		begin(c, now, out);
 	} else {
-		drop_addresses(c);
+		drop_addresses(c, now);
 		qualify_stop(&c->qualify);
 		c->keep_until = 0;
 		c->rest_until = 0;
@@ -629,7 +629,7 @@ static uint64_t names_due(const struct client *c)
 
 static void lose_address(struct client *c, uint64_t now, struct outbox *out)
 {
-	drop_addresses(c);
+	drop_addresses(c, now);
 	c->keep_until = 0;
 	if (c->local.ip == 0 || !c->wanted)
 		qualify_stop(&c->qualify);
@@ -679,7 +679,7 @@ void client_timeout(struct client *c, uint64_t now, struct outbox *out)
 	if (keeps_until(c) <= now)
 		lose_address(c, now, out);
 	if (old_goes_at(c) <= now)
-		drop_address(c, !c->cur);
+		drop_address(c, !c->cur, now);
 	if (names_due(c) <= now)
 		begin(c, now, out);
 	if (c->rest_until && c->rest_until <= now)

@@ -117,20 +117,11 @@ uint32_t contact_of(struct client *c, unsigned own, const struct ip6 *a)
 	return i;
 }
 
-void contact_flush(struct client *c, unsigned own)
-{
-	for (int s = 0; s < STANDINGS; s++) {
-		uint32_t i = c->recent.oldest[s], newer;
-
-		for (; i != RECENT_NONE; i = newer) {
-			newer = recent_at(&c->recent, i)->newer;
-			if (recent_at(&c->recent, i)->own == own)
-				forget(c, i, REASON_NOT_QUALIFIED);
-		}
-	}
-}
-
-/* C51: the newest packets are kept, of a peer and of all. */
+/*
+ * C51: the newest packets are kept, of a peer and of all. About those that make
+ * room there is silence (4443 §3.1: no Destination Unreachable for congestion);
+ * the peer may be there.
+ */
 static void hold(struct client *c, uint32_t i, const uint8_t *p, uint16_t len)
 {
 	struct recent_peer *e = recent_at(&c->recent, i);
@@ -142,24 +133,6 @@ static void hold(struct client *c, uint32_t i, const uint8_t *p, uint16_t len)
 	if (other != HELD_NONE)
 		drop_held(c, recent_at(&c->recent, other), REASON_QUEUE_FULL);
 	held_add(&c->held, i, &e->held, p, len);
-}
-
-void contact_stop(struct client *c)
-{
-	for (int s = 0; s < STANDINGS; s++) {
-		uint32_t i = c->recent.oldest[s];
-
-		for (; i != RECENT_NONE; i = recent_at(&c->recent, i)->newer) {
-			struct recent_peer *e = recent_at(&c->recent, i);
-
-			e->effort = EFFORT_NONE;
-			e->due = UINT64_MAX;
-			e->owes = false;
-			while (held_first(&c->held, e->held))
-				drop_held(c, e, REASON_UNREACHABLE);
-		}
-	}
-	c->effort_at = UINT64_MAX;
 }
 
 void contact_set_due(struct client *c, struct recent_peer *e, uint64_t due)
@@ -184,16 +157,64 @@ static void end_effort(struct recent_peer *e)
 }
 
 /* C52: say so to the own host. */
-static void give_up(struct client *c, struct recent_peer *e, uint64_t now,
+static void give_up(struct client *c, uint32_t i, uint64_t now,
 		    struct outbox *out)
 {
+	struct recent_peer *e = recent_at(&c->recent, i);
+	bool no_way = c->local.ip == 0 || e->own == RECENT_ORPHAN;
 	const struct held_packet *k;
 
 	end_effort(e);
 	while ((k = held_first(&c->held, e->held)) != NULL) {
-		contact_complain(c, ICMP6_UNREACHABLE, UNREACHABLE_ADDRESS,
+		contact_complain(c, ICMP6_UNREACHABLE,
+				 no_way ? UNREACHABLE_NO_ROUTE
+					: UNREACHABLE_ADDRESS,
 				 k->data, k->len, now, out);
 		drop_held(c, e, REASON_UNREACHABLE);
+	}
+	if (e->own == RECENT_ORPHAN)
+		recent_remove(&c->recent, i);
+}
+
+/* There is no point in going on; it is given up when there is time for it. */
+static void abandon(struct client *c, struct recent_peer *e, uint64_t now)
+{
+	e->owes = false;
+	if (!held_first(&c->held, e->held)) {
+		end_effort(e);
+		return;
+	}
+	begin(c, e, EFFORT_BUBBLES, now);
+	e->tries = TRIES;
+}
+
+void contact_flush(struct client *c, unsigned own, uint64_t now)
+{
+	for (int s = 0; s < STANDINGS; s++) {
+		uint32_t i = c->recent.oldest[s], newer;
+
+		for (; i != RECENT_NONE; i = newer) {
+			struct recent_peer *e = recent_at(&c->recent, i);
+
+			newer = e->newer;
+			if (e->own != own)
+				continue;
+			abandon(c, e, now);
+			if (held_first(&c->held, e->held))
+				recent_orphan(&c->recent, i);
+			else
+				recent_remove(&c->recent, i);
+		}
+	}
+}
+
+void contact_stop(struct client *c, uint64_t now)
+{
+	for (int s = 0; s < STANDINGS; s++) {
+		uint32_t i = c->recent.oldest[s];
+
+		for (; i != RECENT_NONE; i = recent_at(&c->recent, i)->newer)
+			abandon(c, recent_at(&c->recent, i), now);
 	}
 }
 
@@ -287,13 +308,14 @@ static void step_test(struct client *c, struct recent_peer *e, uint64_t now,
 }
 
 /* C46, C47, C44. */
-static void step_bubbles(struct client *c, struct recent_peer *e, uint64_t now,
+static void step_bubbles(struct client *c, uint32_t i, uint64_t now,
 			 struct outbox *out)
 {
+	struct recent_peer *e = recent_at(&c->recent, i);
 	uint64_t at = contact_attempt_allowed(c, e, now);
 
 	if (at == UINT64_MAX) {
-		give_up(c, e, now, out);
+		give_up(c, i, now, out);
 		return;
 	}
 	if (at > now) {
@@ -337,7 +359,7 @@ static void step(struct client *c, uint32_t i, uint64_t now, struct outbox *out)
 		begin(c, e, EFFORT_BUBBLES, now);
 	}
 	if (e->effort != EFFORT_NONE && e->tries >= TRIES) {
-		give_up(c, e, now, out);
+		give_up(c, i, now, out);
 		return;
 	}
 	switch ((enum effort)e->effort) {
@@ -346,7 +368,7 @@ static void step(struct client *c, uint32_t i, uint64_t now, struct outbox *out)
 		break;
 	case EFFORT_LOCAL:
 	case EFFORT_BUBBLES:
-		step_bubbles(c, e, now, out);
+		step_bubbles(c, i, now, out);
 		break;
 	case EFFORT_NONE:
 		step_answer(c, i, now, out);
@@ -417,11 +439,12 @@ void contact_timeout(struct client *c, uint64_t now, struct outbox *out)
 	if (now < c->effort_at)
 		return;
 	for (int s = 0; s < STANDINGS; s++) {
-		uint32_t i = c->recent.oldest[s];
+		uint32_t i = c->recent.oldest[s], newer;
 
-		for (; i != RECENT_NONE; i = recent_at(&c->recent, i)->newer) {
+		for (; i != RECENT_NONE; i = newer) {
 			struct recent_peer *e = recent_at(&c->recent, i);
 
+			newer = e->newer;
 			if (e->due <= now && outbox_has_room(out))
 				step(c, i, now, out);
 			if (e->due < next)

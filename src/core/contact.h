@@ -121,11 +121,14 @@ void contact_answer_relay(struct client *c, unsigned own, const struct ip6 *to,
 void contact_cookie(const struct client *c, const struct recent_peer *e,
 		    struct ip6 *a);
 
-/* There is no network: nothing is tried, and nothing waits for it. */
-void contact_stop(struct client *c);
+/*
+ * There is no network: nothing is tried. What waits is answered at the next
+ * contact_timeout(), as there may be more of it than a call may send.
+ */
+void contact_stop(struct client *c, uint64_t now);
 
-/* Forget all peers of one of our addresses (C62). */
-void contact_flush(struct client *c, unsigned own);
+/* Forget all peers of one of our addresses (C62); see contact_stop(). */
+void contact_flush(struct client *c, unsigned own, uint64_t now);
 
 /* An ICMPv6 error to the own host, if one may be sent (C52). */
 void contact_complain(struct client *c, uint8_t type, uint8_t code,

@@ -55,7 +55,11 @@ static void forget(struct relay *r, uint32_t i, enum reason why)
 	peers_remove(&r->peers, i);
 }
 
-/* R11, R13: the newest packets are kept, of a peer and of all. */
+/*
+ * R11, R13: the newest packets are kept, of a peer and of all. About those that
+ * make room there is silence (4443 §3.1: no Destination Unreachable for
+ * congestion); the client may be there. So it is in make_room().
+ */
 static void hold(struct relay *r, uint32_t i, const uint8_t *p, uint16_t len)
 {
 	struct peer *e = peers_at(&r->peers, i);

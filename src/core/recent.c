@@ -165,7 +165,7 @@ void recent_touch(struct recent *r, uint32_t i, enum standing s)
 	join(r, i, s);
 }
 
-void recent_remove(struct recent *r, uint32_t i)
+void recent_orphan(struct recent *r, uint32_t i)
 {
 	struct recent_peer *e = recent_at(r, i);
 	uint32_t *link = slot(r, e->own, &e->address);
@@ -173,6 +173,15 @@ void recent_remove(struct recent *r, uint32_t i)
 	while (*link != i)
 		link = &r->v[*link].chain;
 	*link = e->chain;
+	e->own = RECENT_ORPHAN;
+}
+
+void recent_remove(struct recent *r, uint32_t i)
+{
+	struct recent_peer *e = recent_at(r, i);
+
+	if (e->own != RECENT_ORPHAN)
+		recent_orphan(r, i);
 	leave(r, i);
 	put_unused(r, i);
 }

@@ -32,6 +32,7 @@ enum {
 	BUBBLES_IN_WINDOW = 4,
 	TEST_NONCE_LEN = 16,
 	LOG_WAYS = 4,
+	RECENT_ORPHAN = 0xff, /* no index of an address of ours */
 };
 
 enum standing {
@@ -53,7 +54,7 @@ enum effort {
 /* Times in ns, 0 = never. */
 struct recent_peer {
 	struct ip6 address; /* with `own` the key */
-	uint8_t own;        /* which of our addresses it talks to */
+	uint8_t own;        /* which of our addresses it talks to; or orphan */
 	uint8_t standing;   /* enum standing */
 	bool is_native;     /* not a Teredo address */
 	bool talked;        /* our host has sent it packets */
@@ -144,6 +145,9 @@ uint32_t recent_add(struct recent *r, unsigned own, const struct ip6 *a);
 void recent_touch(struct recent *r, uint32_t i, enum standing s);
 
 void recent_remove(struct recent *r, uint32_t i);
+
+/* Our address is gone: nobody finds the entry again, until it is removed. */
+void recent_orphan(struct recent *r, uint32_t i);
 
 /*
  * May a bubble be sent to whom these bytes name (C56, C57)? Two seconds must

@@ -409,6 +409,9 @@ static void check_ip6(const struct audit *a, const struct out *o,
 	if (!d) {
 		WANT(is_icmp_error(v.ip, n) && n <= TEREDO_MTU,
 		     "only errors come back from the tunnel");
+		/* What waited for the client that this node was before. */
+		if (a->node->is_client && !in && ip6_is_link_local(&v.ip->src))
+			return;
 		WANT(memcmp(&v.ip->src, &a->node->self.source, 16) == 0,
 		     "R25: error from a foreign address");
 		return;

@@ -63,6 +63,7 @@ struct client_book {
 	unsigned tied;   /* the last that came with another */
 	uint64_t attempted;
 	unsigned flushes; /* an address went, and its peers */
+	bool orphans;     /* some of whom packets wait for */
 	bool lost;        /* entries may have been pushed out */
 	struct stats before;
 	uint32_t held;
@@ -874,7 +875,7 @@ static void check_sizes(const struct audit *a)
  * I7: somebody who was talked with goes only if there is one more of his kind,
  * or with the address.
  */
-static void check_trusted(struct audit *a)
+static void check_trusted(struct audit *a, uint64_t now)
 {
 	struct client_book *b = a->client;
 	const struct client *c = client(a);
@@ -886,7 +887,12 @@ static void check_trusted(struct audit *a)
 	if (c->status.version != a->client_version) {
 		a->client_version = c->status.version;
 		b->flushes++;
+		b->orphans = true;
 		return; /* the address may have changed */
+	}
+	if (b->orphans) { /* they go at the next deadline, which is now */
+		b->orphans = c->effort_at <= now;
+		return;
 	}
 	WANT(c->recent.n[STANDING_ACTIVE] >= b->n[STANDING_ACTIVE],
 	     "I7: an active peer is gone");
@@ -931,7 +937,7 @@ void client_check_step(struct audit *a, const struct outbox *out, unsigned from,
 	check_number(a, out, from, d, in);
 	check_status(a);
 	check_sizes(a);
-	check_trusted(a);
+	check_trusted(a, now);
 	/* I9 */
 	if (d || in || node_next(a->node) > now || out->n > from ||
 	    b->stuck_at != now)
@@ -971,9 +977,15 @@ static unsigned walk_roll(const struct client *c, int s)
 		WANT(i < r->touched && e->standing == s && e->older == before,
 		     "I6: the roll of peers is torn");
 		WANT(++n <= r->n[s], "I6: roll is longer than counted");
-		WANT(recent_find(r, e->own, &e->address) == i,
-		     "I6: peer is not found");
-		WANT(c->own[e->own].on, "I6: peer of an address that is gone");
+		if (e->own == RECENT_ORPHAN) {
+			WANT(e->held != HELD_NONE && e->due >= c->effort_at,
+			     "I6: an orphan for which nobody waits");
+		} else {
+			WANT(recent_find(r, e->own, &e->address) == i,
+			     "I6: peer is not found");
+			WANT(c->own[e->own].on,
+			     "I6: peer of an address that is gone");
+		}
 		held += walk_held(c, i);
 		before = i;
 	}

@@ -183,7 +183,8 @@ static void test_version(void **state)
 	assert_int_equal(status(&r)->version, v + 1);
 	want(&r, true);
 	assert_int_equal(status(&r)->version, v + 2);
-	next_sent(&r);
+	next_sent(&r); /* the error about what waited */
+	asked(&r, server_at);
 }
 
 /* A NAT that leaves the port as it is; and none at all. */
@@ -1265,12 +1266,17 @@ static void c62_mapping_changes(void **state)
 	trust_native(&r, native, other_relay_at);
 	check_server(&r);
 	a = asked(&r, server_at);
-	goes_to(&r, &p, far_client); /* it waits, and will for ever */
+	goes_to(&r, &p, far_client); /* it waits, and will in vain */
 	forget_log();
 	advert(&q, &a, SERVER, moved_at);
 	from_ip4(&r, DOOR_SERVICE, server_at, &q);
 	assert_int_equal(counted(&r, REASON_RA_TAKEN), 3);
-	assert_int_equal(counted(&r, REASON_NOT_QUALIFIED), 1);
+	asked(&r, second_at);
+	sent_nothing(&r);
+	pass(&r, 0); /* C52 */
+	complaint(&q, 1, 0, 0, &p);
+	sent_ip6(&r, &q);
+	assert_int_equal(counted(&r, REASON_UNREACHABLE), 1);
 	assert_int_equal(r.node.client.held.n, 0);
 	is_state(&r, CLIENT_QUALIFIED, WHY_MOVED, 1);
 	moved = status(&r)->address[0];
@@ -1278,7 +1284,6 @@ static void c62_mapping_changes(void **state)
 	assert_true(same_ip6(moved, ta(SERVER, status(&r)->flags, moved_at.port,
 				       "11.0.0.5")));
 	data(&q, native, client);
-	asked(&r, second_at);
 	from_ip4(&r, DOOR_SERVICE, other_relay_at, &q);
 	dropped(&r, REASON_NOT_OURS);
 	goes_to(&r, &p, native);

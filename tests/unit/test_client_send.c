@@ -674,6 +674,46 @@ static void c34_data_releases(void **state)
 	sent_ip6(&r, &q);
 }
 
+/*
+ * Z23: who sends bubbles without end gets attempts made, but does not keep
+ * waiting what waits for him.
+ */
+static void z23_strangers_delay_nothing(void **state)
+{
+	(void)state;
+	server_is_heard();
+	r.count_only = true;
+	holds(far_client);
+	for (int ms = 0; ms < 11000; ms += 10) {
+		bubble(&q, far_client, client);
+		from_ip4(&r, DOOR_SERVICE, server_at, &q);
+		pass(&r, 10 * NS_PER_MS);
+	}
+	assert_int_equal(r.node.client.held.n, 0);
+	assert_int_equal(counted(&r, REASON_UNREACHABLE), 1);
+}
+
+/* Z23: nor does who says that he is the relay of a host that is silent. */
+static void z23_relays_delay_nothing(void **state)
+{
+	(void)state;
+	trust_native(&r, native, other_relay_at);
+	server_is_heard();
+	data(&q, native, client);
+	comes(other_relay_at);
+	forget_log();
+	r.count_only = true;
+	pass(&r, SECONDS(31));
+	holds(native);
+	for (int ms = 0; ms < 11000; ms += 10) {
+		bubble(&q, native, client);
+		by_server(&r, &q, other_relay_at);
+		pass(&r, 10 * NS_PER_MS);
+	}
+	assert_int_equal(r.node.client.held.n, 0);
+	assert_int_equal(counted(&r, REASON_UNREACHABLE), 1);
+}
+
 /* Z23: in all; the oldest goes. */
 static void z23_in_all(void **state)
 {
@@ -808,12 +848,18 @@ static void z21_once_active(void **state)
 
 static const struct tuple no_network = {0, 0};
 
+static void complain_no_route(struct ip6 to)
+{
+	data(&p, client, to);
+	complaint(&e, 1, 0, 0, &p);
+	sent_ip6(&r, &e);
+}
+
 static void no_route(void)
 {
 	goes_to(&r, &p, far_client);
 	ended(&r, REASON_NOT_QUALIFIED);
-	complaint(&e, 1, 0, 0, &p);
-	sent_ip6(&r, &e);
+	complain_no_route(far_client);
 	sent_nothing(&r);
 }
 
@@ -840,6 +886,29 @@ static void c57_no_network(void **state)
 	sent_nothing(&r);
 }
 
+/* C52, Z23: more waits than can be answered at once, or may be at all. */
+static void c52_network_goes_from_many(void **state)
+{
+	(void)state;
+	server_is_heard();
+	r.count_only = true;
+	for (uint16_t i = 0; i < 256; i++) {
+		struct ip6 a = native;
+
+		put16(a.b + 12, i / 8);
+		data_of(&p, client, a, 1280, 0x55);
+		from_ip6(&r, &p);
+		ended(&r, REASON_HELD);
+	}
+	assert_int_equal(r.node.client.held.n, 256);
+	network(&r, no_network);
+	assert_int_equal(r.n_ip6, 0);
+	pass(&r, 0);
+	assert_int_equal(r.n_ip6, 100);
+	assert_int_equal(r.node.client.held.n, 0);
+	assert_int_equal(counted(&r, REASON_UNREACHABLE), 256);
+}
+
 /* C57: what was under way has ended; it begins anew with the next packet. */
 static void c57_network_goes_during_efforts(void **state)
 {
@@ -855,6 +924,10 @@ static void c57_network_goes_during_efforts(void **state)
 	pass(&r, SECONDS(1));
 	network(&r, no_network);
 	sent_nothing(&r);
+	pass(&r, 0); /* C52: its host is told */
+	complain_no_route(far_client);
+	complain_no_route(far_client);
+	complain_no_route(native);
 	assert_int_equal(r.node.client.held.n, 0);
 	assert_int_equal(counted(&r, REASON_UNREACHABLE), 3);
 	pass(&r, SECONDS(30));
@@ -1225,12 +1298,15 @@ int main(void)
 		TEST(c51_queue),
 		TEST(c34_data_releases),
 		TEST(z23_in_all),
+		TEST(z23_strangers_delay_nothing),
+		TEST(z23_relays_delay_nothing),
 		TEST(z5_bubbles_in_all),
 		TEST(z21_answers_are_not_pushed_out),
 		TEST(z21_wanted_among_trusted),
 		TEST(z21_once_active),
 		TEST(c57_no_network),
 		TEST(c57_network_goes_during_efforts),
+		TEST(c52_network_goes_from_many),
 		TEST(c57_network_goes_and_owes),
 		TEST(c57_owes_and_is_poor),
 		TEST(c62_suspicion),
