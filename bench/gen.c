@@ -79,7 +79,7 @@ static bool set(const char *word)
 		void *to = names[i].to;
 
 		if (strlen(names[i].name) != n ||
-		    strncmp(word, names[i].name, n))
+		    strncmp(word, names[i].name, n) != 0)
 			continue;
 		switch (names[i].type) {
 		case REAL:

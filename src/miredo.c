@@ -42,7 +42,7 @@ static void read_file(struct conf *c, const char *name, bool as_server,
 		if (f || errno != ENOENT)
 			name = defaults[i];
 	}
-	if (!name)
+	if (!f && !name)
 		return;
 	if (!f)
 		f = fopen(name, "re");

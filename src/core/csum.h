@@ -18,7 +18,7 @@
  * begins at an odd offset is summed by itself, from 0, and added by
  * csum_join_odd().
  */
-uint64_t csum_add(uint64_t sum, const void *p, size_t n);
+uint64_t csum_add(uint64_t sum, const void *bytes, size_t n);
 
 /* Add the sum of a piece that begins at an odd offset. */
 uint64_t csum_join_odd(uint64_t sum, uint64_t piece);

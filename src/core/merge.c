@@ -160,6 +160,7 @@ static bool verify(struct merge *m, uint16_t i, const struct wire_ip6 *ip)
 	struct merge_piece piece[2];
 	unsigned n = merge_pieces(m->packets[i], IP6_LEN, piece);
 
+	assert(n > 0); /* it was long enough for a flow */
 	sum = csum_add(sum, piece[0].p, piece[0].n);
 	if (n == 2 && piece[0].n & 1)
 		sum = csum_join_odd(sum, csum_add(0, piece[1].p, piece[1].n));

@@ -10,12 +10,12 @@
 
 /* clang-format off */
 static const char *const why_names[] = {
-#define X(id, name, text) [WHY_##id] = name,
+#define X(id, name, text) [WHY_##id] = (name),
 	CLIENT_WHY_LIST(X)
 #undef X
 };
 static const char *const why_texts[] = {
-#define X(id, name, text) [WHY_##id] = text,
+#define X(id, name, text) [WHY_##id] = (text),
 	CLIENT_WHY_LIST(X)
 #undef X
 };
@@ -111,6 +111,7 @@ void client_show(struct client *c)
 	s.refresh_s = search_interval_s(c);
 	s.wants_names = c->wants_names;
 	list_addresses(c, &s);
+	/* NOLINTNEXTLINE: what is between the fields is 0 in both */
 	if (memcmp(&s, &c->status, sizeof(s)) == 0)
 		return;
 	s.version++;

@@ -6,6 +6,7 @@
  * resolver and not into the channel, which so has one holder only: when the
  * resolver is gone, the packet process sees it.
  */
+#include <assert.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <netdb.h>
@@ -129,8 +130,10 @@ static struct lookup *place(struct resolver *r, uint32_t name)
 				oldest = l;
 		}
 	}
-	if (n < RESOLVER_AT_ONCE)
+	if (n < RESOLVER_AT_ONCE) {
+		assert(unused); /* each name has so many places */
 		return unused;
+	}
 	end_lookup(oldest);
 	answer_failed(name, EAI_AGAIN);
 	return oldest;

@@ -56,7 +56,8 @@ static unsigned set_offloads(int fd, unsigned wanted)
 int tun_open(struct tun *t, const char *name, unsigned queues,
 	     unsigned offloads)
 {
-	int header = offloads & (OFFLOAD_TSO | OFFLOAD_USO) ? IFF_VNET_HDR : 0;
+	int header =
+		(offloads & (OFFLOAD_TSO | OFFLOAD_USO)) ? IFF_VNET_HDR : 0;
 	int many = queues > 1 ? IFF_MULTI_QUEUE : 0, fd;
 
 	/* Exclusively: the kernel would hand us a persistent device that is

@@ -52,7 +52,7 @@ static int prepare(int fd, bool with_ecn)
 
 int udp_local(int fd, struct tuple *t)
 {
-	struct sockaddr_in a;
+	struct sockaddr_in a = {0};
 	socklen_t n = sizeof(a);
 
 	if (getsockname(fd, (struct sockaddr *)&a, &n) < 0)

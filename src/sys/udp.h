@@ -46,6 +46,7 @@ struct udp_batch {
 /*
  * One more of what only its own thread counts, and others may read meanwhile.
  */
+/* NOLINTNEXTLINE(readability-non-const-parameter): the builtin writes to it */
 static inline void tally(uint64_t *count, uint64_t more)
 {
 	__atomic_store_n(count, *count + more, __ATOMIC_RELAXED);

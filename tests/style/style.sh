@@ -34,6 +34,7 @@ complete)
 	# shellcheck disable=SC2046 # words
 	named doc/miredo.conf.5 $(grep -vE 'CLIENT}|LATER}|GONE}' src/sys/conf.c |
 		sed -nE 's/^\t\{"([A-Z][A-Za-z0-9]+)".*/\1/p')
+	# shellcheck disable=SC2046 # words
 	named doc/miredo.8 $(
 		sed -nE 's/^\t\{.*, "([a-z][a-z0-9-]+)",.*/\1/p' src/sys/options.c
 		sed -nE 's/^\tX\([A-Z0-9_]+, "([a-z0-9-]+)".*/\1/p' src/core/reason.h |

@@ -229,7 +229,7 @@ struct ip6 rig_sent_cookie(struct rig *r, struct tuple via, struct ip6 who,
 	return cookie;
 }
 
-void by_server(struct rig *r, struct packet *p, struct tuple origin)
+void by_server(struct rig *r, const struct packet *p, struct tuple origin)
 {
 	struct packet q = *p;
 

@@ -113,7 +113,7 @@ void bubble_with(struct packet *p, struct ip6 from, struct ip6 to,
 		 uint32_t nonce);
 
 /* What the server makes of a bubble from there. */
-void by_server(struct rig *r, struct packet *p, struct tuple origin);
+void by_server(struct rig *r, const struct packet *p, struct tuple origin);
 
 /* Found by a test, at this relay; valid, nothing is held. */
 void trust_native(struct rig *r, struct ip6 who, struct tuple relay);

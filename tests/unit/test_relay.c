@@ -1979,14 +1979,14 @@ static void z1_any_input(void **state)
 	struct rng rng = {.key = {{3}}};
 	struct tuple from[] = {client_at, far_client_at, other_relay_at,
 			       at("11.0.0.6", 9999)};
-	struct ip6 ends[] = {client,
-			     far_client,
-			     native,
-			     home,
-			     ip6("2002:900:9::1"),
-			     ip6("ff02::1"),
-			     ta(OTHER, 0, 5, "10.0.0.1"),
-			     ta(OTHER, 0, 5, RELAY)};
+	const struct ip6 ends[] = {client,
+				   far_client,
+				   native,
+				   home,
+				   ip6("2002:900:9::1"),
+				   ip6("ff02::1"),
+				   ta(OTHER, 0, 5, "10.0.0.1"),
+				   ta(OTHER, 0, 5, RELAY)};
 	uint32_t nonce = 0;
 
 	(void)state;

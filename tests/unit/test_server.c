@@ -1360,14 +1360,14 @@ static void random_packet(struct rng *rng)
 {
 	static const char *const any[] = {"2001:db8::1", "fe80::1",
 					  "::", "ff02::2", "2002:900:2::1"};
-	struct ip6 ends[] = {client,
-			     far_client,
-			     native,
-			     home,
-			     all_routers,
-			     server_ll,
-			     ip6(any[rng_below(rng, 5)]),
-			     ta(SERVER, 0, 3544, SERVER)};
+	const struct ip6 ends[] = {client,
+				   far_client,
+				   native,
+				   home,
+				   all_routers,
+				   server_ll,
+				   ip6(any[rng_below(rng, 5)]),
+				   ta(SERVER, 0, 3544, SERVER)};
 	struct ip6 from = ends[rng_below(rng, 8)], to = ends[rng_below(rng, 8)];
 
 	switch (rng_below(rng, 6)) {
