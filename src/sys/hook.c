@@ -20,7 +20,6 @@
 #include <sys/prctl.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
-#include <syslog.h>
 #include <unistd.h>
 
 #include "hook.h"
@@ -213,9 +212,12 @@ static void close_from_to(unsigned from, unsigned to)
 
 void close_all_but(int a, int b)
 {
-	unsigned low = (unsigned)(a < b ? a : b);
-	unsigned high = (unsigned)(a < b ? b : a);
+	unsigned low, high;
 
+	if (b < 0)
+		b = a;
+	low = (unsigned)(a < b ? a : b);
+	high = (unsigned)(a < b ? b : a);
 	close_from_to(STDERR_FILENO + 1, low - 1);
 	close_from_to(low + 1, high - 1);
 	close_from_to(high + 1, ~0U);
@@ -267,8 +269,7 @@ int hooks_start(struct hooks *h, const struct steward_wish *w)
 		return -errno;
 	h->runner = fork();
 	if (h->runner == 0) {
-		closelog();
-		close_all_but(fd[1], fd[1]);
+		close_all_but(fd[1], log_channel());
 		run(&before, w, fd[1]);
 	}
 	close(fd[1]);

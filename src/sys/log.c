@@ -1,22 +1,29 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
  * Two places to write to. With -f it is stderr, for all. In the background it
- * is syslog; and as long as the command that started us has not returned, its
- * terminal hears of warnings and errors as well, for that is where the person
- * is who can mend them.
+ * is syslog, to which the others come by way of the monitor (logline.h); and as
+ * long as the command that started us has not returned, its terminal hears of
+ * warnings and errors as well, for that is where the person is who can mend
+ * them.
  */
+#include <errno.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <syslog.h>
+#include <unistd.h>
 
 #include "log.h"
+#include "logline.h"
 
 static struct {
 	const char *ident;
 	bool verbose, syslog, terminal;
-} to = {.ident = "miredo", .terminal = true};
+	int facility;
+	int channel;   /* to the monitor; -1 = we write to syslog ourselves */
+	unsigned lost; /* lines, as the monitor did not keep up */
+} to = {.ident = "miredo", .terminal = true, .channel = -1};
 
 void log_open(const char *ident, bool verbose)
 {
@@ -26,8 +33,9 @@ void log_open(const char *ident, bool verbose)
 
 void log_syslog(int facility)
 {
-	/* Connected now: later there may be a chroot around us. */
+	/* Connected now: what does not work is seen by whoever starts us. */
 	openlog(to.ident, LOG_PID | LOG_NDELAY, facility);
+	to.facility = facility;
 	to.syslog = true;
 }
 
@@ -41,21 +49,71 @@ bool log_uses_terminal(void)
 	return to.terminal;
 }
 
+void log_by(int channel)
+{
+	if (!to.syslog)
+		return;
+	to.channel = channel;
+	if (channel >= 0)
+		closelog();
+	else
+		openlog(to.ident, LOG_PID | LOG_NDELAY, to.facility);
+}
+
+int log_channel(void)
+{
+	return to.channel;
+}
+
+void log_pass_on(const struct logline *line)
+{
+	syslog(line->severity, "%s", line->text);
+}
+
+/* A line that does not fit is lost; nobody waits for a log. */
+static void send_line(int severity, const char *text)
+{
+	unsigned lost = __atomic_exchange_n(&to.lost, 0, __ATOMIC_RELAXED);
+	char note[64];
+
+	if (lost) {
+		snprintf(note, sizeof(note), "%u line%s lost", lost,
+			 lost > 1 ? "s were" : " was");
+		if (logline_send(to.channel, LOG_WARNING, note) < 0)
+			__atomic_add_fetch(&to.lost, lost, __ATOMIC_RELAXED);
+	}
+	if (logline_send(to.channel, severity, text) < 0)
+		__atomic_add_fetch(&to.lost, 1, __ATOMIC_RELAXED);
+}
+
+static void write_terminal(const char *text)
+{
+	char line[LOGLINE_TEXT + 64];
+	int n = snprintf(line, sizeof(line), "%s: %s\n", to.ident, text);
+
+	/* Nobody reads it: then nobody is told. */
+	if (write(STDERR_FILENO, line, (size_t)n) < 0)
+		errno = 0;
+}
+
 __attribute__((format(printf, 2, 0))) static void say(int severity,
 						      const char *format,
 						      va_list args)
 {
-	char text[1024];
+	char text[LOGLINE_TEXT];
 	char *newline;
 
 	vsnprintf(text, sizeof(text), format, args);
 	if (to.terminal && (!to.syslog || severity <= LOG_WARNING))
-		fprintf(stderr, "%s: %s\n", to.ident, text);
+		write_terminal(text);
 	if (!to.syslog)
 		return;
 	while ((newline = strchr(text, '\n')))
 		*newline = ';';
-	syslog(severity, "%s", text);
+	if (to.channel >= 0)
+		send_line(severity, text);
+	else
+		syslog(severity, "%s", text);
 }
 
 void log_error(const char *format, ...)

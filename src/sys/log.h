@@ -9,6 +9,8 @@
 
 #include <stdbool.h>
 
+struct logline;
+
 /* The exit statuses of all our programs. */
 enum {
 	STATUS_OK,
@@ -27,6 +29,15 @@ void log_syslog(int facility);
 void log_leave_terminal(void);
 /* Does anything go to stderr? */
 bool log_uses_terminal(void);
+
+/* What would go to syslog goes to the monitor, by this descriptor; -1 = to
+ * syslog again. Does nothing without log_syslog(). */
+void log_by(int channel);
+/* It, or -1. */
+int log_channel(void);
+
+/* In the monitor: to syslog, as it came. */
+void log_pass_on(const struct logline *line);
 
 void log_error(const char *format, ...) __attribute__((format(printf, 1, 2)));
 void log_warning(const char *format, ...) __attribute__((format(printf, 1, 2)));

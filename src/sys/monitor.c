@@ -17,7 +17,9 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "lanes.h"
 #include "log.h"
+#include "logline.h"
 #include "monitor.h"
 #include "pidfile.h"
 #include "privs.h"
@@ -25,11 +27,14 @@
 enum {
 	ORPHAN_WAITS = 20,
 	ORPHAN_WAIT_MS = 100,
+	LAST_WORDS_MS = 1000,
 };
 
 struct monitor {
 	pid_t keeper;
 	int signals, channel, ready_fd;
+	int log; /* lines of the others; -1 with -f */
+	struct logline_reader lines;
 	bool is_ready;
 	char last_word; /* the signal that ends us; 0 = none yet */
 	struct pidfile file;
@@ -185,27 +190,62 @@ static void wait_for_orphans(const struct monitor *m)
 	}
 }
 
-/* The exit status, or -1 to go on. */
-static int on_signal(struct monitor *m)
+/* false: the keeper has ended, and this is how. */
+static bool on_signal(struct monitor *m, int *status)
 {
 	struct signalfd_siginfo info;
-	int status;
 
 	if (read(m->signals, &info, sizeof(info)) != sizeof(info))
-		return -1;
-	if (info.ssi_signo != SIGCHLD) {
-		if (info.ssi_signo == SIGTERM || info.ssi_signo == SIGINT)
-			m->last_word = (char)info.ssi_signo;
-		tell_worker(m, (char)info.ssi_signo);
-		return -1;
+		return true;
+	if (info.ssi_signo == SIGCHLD)
+		return !reap(m, status);
+	if (info.ssi_signo == SIGTERM || info.ssi_signo == SIGINT)
+		m->last_word = (char)info.ssi_signo;
+	tell_worker(m, (char)info.ssi_signo);
+	return true;
+}
+
+/* Others have something for the log. */
+static void on_log(struct monitor *m, struct pollfd *p)
+{
+	uint64_t now = clock_now();
+	struct logline line;
+
+	while (logline_receive(m->log, &m->lines, now, &line)) {
+		unsigned n = m->lines.left_out;
+
+		m->lines.left_out = 0;
+		if (n)
+			log_warning("%u lines for the log were left out: there "
+				    "were too many",
+				    n);
+		log_pass_on(&line);
 	}
-	if (!reap(m, &status))
-		return -1;
+	if (p->revents & POLLHUP)
+		p->fd = -1; /* nobody is left who could send one */
+}
+
+/* The keeper has ended; what it said last, and others may have to say. */
+static void hear_out(struct monitor *m)
+{
+	struct pollfd p = {.fd = m->log, .events = POLLIN};
+	uint64_t until = clock_now() + LAST_WORDS_MS * NS_PER_MS;
+
+	while (p.fd >= 0 && poll(&p, 1, LAST_WORDS_MS) > 0 &&
+	       clock_now() < until)
+		on_log(m, &p);
+}
+
+/* The keeper has ended: the exit status. */
+static int judge(struct monitor *m, int status)
+{
+	hear_out(m);
 	if (WIFEXITED(status))
 		return WEXITSTATUS(status);
 	log_ended("the keeper", WTERMSIG(status), !m->is_ready);
 	wait_for_orphans(m);
 	return STATUS_FAILED;
+}
 }
 
 static int wait_for_keeper(struct monitor *m)
@@ -213,19 +253,23 @@ static int wait_for_keeper(struct monitor *m)
 	struct pollfd p[] = {
 		{.fd = m->signals, .events = POLLIN},
 		{.fd = m->channel, .events = POLLIN},
+		{.fd = m->log, .events = POLLIN},
 	};
-	int status = -1;
+	bool on = true;
+	int status = 0;
 
-	while (status < 0) {
-		if (poll(p, 2, -1) < 0)
+	while (on) {
+		if (poll(p, 3, -1) < 0)
 			continue;
+		if (p[2].revents)
+			on_log(m, &p[2]);
 		/* Before the end the readiness, if both are there. */
 		if (p[1].revents)
 			on_channel(m, &p[1]);
 		if (p[0].revents)
-			status = on_signal(m);
+			on = on_signal(m, &status);
 	}
-	return status;
+	return judge(m, status);
 }
 
 static int run_keeper(keeper_fn *work, void *arg, int channel, pid_t monitor)
@@ -265,11 +309,12 @@ static int open_signals(void)
 int monitor_run(keeper_fn *work, void *arg, const char *pidfile, int ready_fd)
 {
 	struct monitor m = {.ready_fd = ready_fd, .signals = open_signals()};
+	int fd[2], log[2] = {-1, -1}, status;
 	pid_t self = getpid();
-	int fd[2], status;
 
 	if (m.signals < 0 ||
-	    socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, fd) < 0)
+	    socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, fd) < 0 ||
+	    (ready_fd >= 0 && logline_open(log) < 0))
 		die("cannot start: %s", strerror(errno));
 	pidfile_take(&m.file, pidfile);
 	prctl(PR_SET_CHILD_SUBREAPER, 1);
@@ -277,12 +322,16 @@ int monitor_run(keeper_fn *work, void *arg, const char *pidfile, int ready_fd)
 	if (m.keeper == 0) {
 		close(fd[0]);
 		close(m.signals);
+		close(log[0]);
 		if (ready_fd >= 0)
 			close(ready_fd);
+		log_by(log[1]);
 		exit(run_keeper(work, arg, fd[1], self));
 	}
 	close(fd[1]);
+	close(log[1]);
 	m.channel = fd[0];
+	m.log = log[0];
 	if (m.keeper < 0)
 		log_error("cannot start the keeper: %s", strerror(errno));
 	privs_drop_capabilities();

@@ -14,7 +14,8 @@
  * another (keeper.h). The channel between the monitor and these two carries
  * DAEMON_READY one way, which the keeper sends, and numbers of signals the
  * other, which the worker reads; when the monitor is gone, the worker sees its
- * end and goes too.
+ * end and goes too. In the background the monitor also writes to syslog what
+ * the others have to say (logline.h).
  */
 #ifndef SYS_MONITOR_H
 #define SYS_MONITOR_H

@@ -19,7 +19,6 @@
 #include <sys/prctl.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
-#include <syslog.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -269,9 +268,7 @@ static void settle(struct steward *s)
 	 * manager sends to all. */
 	sigfillset(&all);
 	sigprocmask(SIG_BLOCK, &all, NULL);
-	/* It is opened again when there is something to say. */
-	closelog();
-	close_all_but(s->channel, s->channel);
+	close_all_but(s->channel, log_channel());
 	prctl(PR_SET_NAME, "miredo-steward");
 	umask(022);
 	privs_keep_net_admin();
