@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * Events for scripts (see hook.h), and who runs them.
+ * Events for scripts (see hook.h), and the process that runs them.
  *
  * What scripts were told last is remembered, and compared with what is so now.
  * Changes that come while scripts run are told when these have ended, the
@@ -14,17 +14,19 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <net/if.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/prctl.h>
+#include <sys/socket.h>
 #include <sys/syscall.h>
-#include <sys/wait.h>
 #include <unistd.h>
 
 #include "hook.h"
 #include "iface.h"
 #include "log.h"
+#include "privs.h"
 #include "script.h"
 
 enum {
@@ -172,34 +174,90 @@ static int run_script(const struct hooks *h, struct env *e)
 	return script_run(h->script, e->v, h->limit_ms) ? EIO : 0;
 }
 
-/* In the runner. report: tell how the script ended. */
+/* The steward may be gone: scripts are told nevertheless. */
+static void report(int fd, enum hook_news news)
+{
+	const uint8_t c = (uint8_t)news;
+
+	send(fd, &c, 1, MSG_NOSIGNAL | MSG_DONTWAIT);
+}
+
 static void run_event(const struct hooks *h, const struct steward_wish *w,
-		      enum event event, int report)
+		      enum event event)
 {
 	struct env e = {0};
-	uint8_t failed;
+	bool failed;
 
 	set_common(&e, h, w, event);
 	failed = run_script(h, &e) != 0;
-	if (report >= 0 && write(report, &failed, 1) < 0)
-		return; /* the steward is gone */
+	if (event != EVENT_DESTROY)
+		report(h->fd, failed ? HOOK_SCRIPT_FAILED : HOOK_SCRIPT_DONE);
 	set_more(&e, w, event);
 	run_directory(h, &e);
 }
 
-static _Noreturn void run(const struct hooks *h, const struct steward_wish *w,
-			  int fd)
+static struct hook_told told_of(const struct steward_wish *w)
+{
+	return (struct hook_told){
+		.is_up = w->is_up && !w->final,
+		.end = w->final,
+		.address = w->address[0],
+	};
+}
+
+/* --- the process --- */
+
+static void run(struct hooks *h, const struct steward_wish *w)
 {
 	enum event event = EVENT_DOWN;
 
-	prctl(PR_SET_NAME, "miredo-hooks");
 	if (!w->final && w->is_up)
 		event = h->told.is_up ? EVENT_CHANGE : EVENT_UP;
-	run_event(h, w, event, fd);
+	run_event(h, w, event);
 	if (w->final)
-		run_event(h, w, EVENT_DESTROY, -1);
-	_exit(0);
+		run_event(h, w, EVENT_DESTROY);
+	h->told = told_of(w);
+	report(h->fd, HOOK_ALL_DONE);
 }
+
+static void settle(int fd)
+{
+	sigset_t all;
+
+	sigfillset(&all);
+	sigprocmask(SIG_BLOCK, &all, NULL);
+	close_all_but(fd, fd);
+	prctl(PR_SET_NAME, "miredo-hooks");
+	/* The monitor does not wait for scripts. */
+	log_by(-1);
+	log_leave_terminal();
+	privs_keep_root();
+}
+
+/* Until the last wish; or the steward's end, which makes one of the newest. */
+static _Noreturn void serve(struct hooks *h)
+{
+	struct steward_wish w, last = {0};
+	ssize_t n;
+
+	settle(h->fd);
+	while ((n = recv(h->fd, &w, sizeof(w), MSG_TRUNC)) == sizeof(w) &&
+	       wish_is_valid(&w, h->conf->prefix)) {
+		last = w;
+		run(h, &w);
+		if (w.final)
+			_exit(STATUS_OK);
+	}
+	if (n > 0)
+		log_error("hooks were told what they must not: not listening "
+			  "any more");
+	last.final = true;
+	last.is_up = false;
+	run(h, &last);
+	_exit(STATUS_OK);
+}
+
+/* --- the steward's side --- */
 
 static void close_from_to(unsigned from, unsigned to)
 {
@@ -246,34 +304,34 @@ void hooks_open(struct hooks *h, const struct conf *c, const char *iface,
 	h->script = NULL;
 }
 
-bool hooks_want(const struct hooks *h, const struct steward_wish *w)
+static bool has_scripts(const struct hooks *h)
 {
-	if (w->final)
-		return !h->told.end;
-	return w->is_up != h->told.is_up ||
-	       (w->is_up && !ip6_equal(&w->address[0], &h->told.address));
+	struct dirent **v;
+	int n = scandir(h->directory, &v, is_script, NULL);
+
+	for (int i = 0; i < n; i++)
+		free(v[i]);
+	if (n >= 0)
+		free(v);
+	return h->script || n > 0;
 }
 
-int hooks_start(struct hooks *h, const struct steward_wish *w)
+int hooks_start(struct hooks *h)
 {
-	const struct hooks before = *h;
 	int fd[2];
+	pid_t pid;
 
-	/* Should it fail, it would fail again. */
-	h->told = (struct hook_told){
-		.is_up = w->is_up && !w->final,
-		.end = w->final,
-		.address = w->address[0],
-	};
-	if (pipe2(fd, O_CLOEXEC) < 0)
+	if (!has_scripts(h))
+		return 0;
+	if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, fd) < 0)
 		return -errno;
-	h->runner = fork();
-	if (h->runner == 0) {
-		close_all_but(fd[1], log_channel());
-		run(&before, w, fd[1]);
+	pid = fork();
+	if (pid == 0) {
+		h->fd = fd[1];
+		serve(h);
 	}
 	close(fd[1]);
-	if (h->runner < 0) {
+	if (pid < 0) {
 		int r = -errno;
 
 		close(fd[0]);
@@ -283,17 +341,39 @@ int hooks_start(struct hooks *h, const struct steward_wish *w)
 	return 0;
 }
 
+bool hooks_want(const struct hooks *h, const struct steward_wish *w)
+{
+	if (h->fd < 0)
+		return false;
+	if (w->final)
+		return !h->told.end;
+	return w->is_up != h->told.is_up ||
+	       (w->is_up && !ip6_equal(&w->address[0], &h->told.address));
+}
+
+int hooks_tell(struct hooks *h, const struct steward_wish *w)
+{
+	/* Should it fail, it would fail again. */
+	h->told = told_of(w);
+	if (send(h->fd, w, sizeof(*w), MSG_DONTWAIT | MSG_NOSIGNAL) < 0)
+		return -errno;
+	h->is_busy = true;
+	return 0;
+}
+
 enum hook_news hooks_read(struct hooks *h)
 {
-	uint8_t failed;
-	ssize_t n = read(h->fd, &failed, 1);
+	uint8_t news;
+	ssize_t n = recv(h->fd, &news, 1, MSG_DONTWAIT);
 
-	if (n < 0 && errno == EINTR)
+	if (n < 0 && (errno == EINTR || errno == EAGAIN))
 		return HOOK_RUNNING;
-	if (n > 0)
-		return failed ? HOOK_SCRIPT_FAILED : HOOK_SCRIPT_DONE;
+	if (n == 1 && news == HOOK_ALL_DONE)
+		h->is_busy = false;
+	if (n == 1 && news <= HOOK_ALL_DONE)
+		return (enum hook_news)news;
 	close(h->fd);
 	h->fd = -1;
-	waitpid(h->runner, NULL, 0);
-	return HOOK_ALL_DONE;
+	h->is_busy = false;
+	return HOOK_GONE;
 }

@@ -47,16 +47,21 @@ struct have {
 	struct item v[HAVE_MAX];
 };
 
-void iface_hush(const char *name)
+int iface_open_sysctl(void)
 {
-	char path[80];
+	return open("/proc/sys/net/ipv6/conf",
+		    O_PATH | O_DIRECTORY | O_CLOEXEC);
+}
+
+void iface_hush(int sysctl, const char *name)
+{
+	char path[IFNAMSIZ + 16];
 	int fd;
 
 	/* With accept_ra the kernel would send Router Solicitations as soon as
 	 * there is a link-local address. */
-	snprintf(path, sizeof(path), "/proc/sys/net/ipv6/conf/%s/accept_ra",
-		 name);
-	fd = open(path, O_WRONLY | O_CLOEXEC);
+	snprintf(path, sizeof(path), "%s/accept_ra", name);
+	fd = openat(sysctl, path, O_WRONLY | O_CLOEXEC);
 	if (fd < 0 || write(fd, "0", 1) < 0)
 		log_debug("cannot write %s: %s", path, strerror(errno));
 	if (fd >= 0)
@@ -177,7 +182,7 @@ static int mend_link(struct iface *i)
 	/* All went with it. */
 	memset(i->placed, 0, sizeof(i->placed));
 	r = netlink_link_up(&i->requests, i->ifindex, i->conf->mtu);
-	iface_hush(i->name);
+	iface_hush(i->sysctl, i->name);
 	return r;
 }
 
@@ -345,11 +350,12 @@ static int look(struct iface *i, uint64_t now)
 }
 
 int iface_open(struct iface *i, const struct conf *c, const char *name,
-	       unsigned ifindex, uint64_t now)
+	       unsigned ifindex, int sysctl, uint64_t now)
 {
 	int r;
 
-	*i = (struct iface){.conf = c, .name = name, .ifindex = ifindex};
+	*i = (struct iface){
+		.conf = c, .name = name, .ifindex = ifindex, .sysctl = sysctl};
 	if (c->route_table != RT_TABLE_MAIN)
 		i->table = c->route_table;
 	/* Events first: nothing is missed. */
@@ -358,7 +364,7 @@ int iface_open(struct iface *i, const struct conf *c, const char *name,
 		r = netlink_open(&i->requests);
 	if (r)
 		return r;
-	iface_hush(name);
+	iface_hush(sysctl, name);
 	return look(i, now);
 }
 

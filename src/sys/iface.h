@@ -20,6 +20,7 @@ struct iface {
 	const struct conf *conf;
 	const char *name;
 	unsigned ifindex;
+	int sysctl;     /* see iface_open_sysctl() */
 	uint32_t table; /* of its own; 0 = main */
 	struct netlink requests, events;
 	bool is_up, native, host_native; /* of the wish */
@@ -39,15 +40,19 @@ struct iface {
 /* The fixed link-local address, as in 1.2.6. */
 extern const struct ip6 iface_link_local;
 
+/* The directory of what can be set of interfaces, to be opened as long as it is
+ * to be seen; -1 if it is not. CAP_NET_ADMIN is enough to write there. */
+int iface_open_sysctl(void);
+
 /*
  * Have the kernel send nothing into the tunnel of itself, and believe no Router
  * Advertisement from there. Best before there is an address.
  */
-void iface_hush(const char *name);
+void iface_hush(int sysctl, const char *name);
 
 /* Its link-local address is set: 0, or -errno. */
 int iface_open(struct iface *i, const struct conf *c, const char *name,
-	       unsigned ifindex, uint64_t now);
+	       unsigned ifindex, int sysctl, uint64_t now);
 
 /* 0, or -errno; then it is tried again later. -ENODEV: no use. */
 int iface_wish(struct iface *i, const struct steward_wish *w, uint64_t now);

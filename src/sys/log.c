@@ -41,12 +41,11 @@ void log_syslog(int facility)
 
 void log_leave_terminal(void)
 {
-	to.terminal = !to.syslog;
-}
-
-bool log_uses_terminal(void)
-{
-	return to.terminal;
+	if (!to.syslog)
+		return;
+	to.terminal = false;
+	dup2(STDIN_FILENO, STDOUT_FILENO);
+	dup2(STDIN_FILENO, STDERR_FILENO);
 }
 
 void log_by(int channel)

@@ -23,12 +23,12 @@ void log_open(const char *ident, bool verbose);
 
 /*
  * Starting in the background: everything to syslog, and warnings and errors to
- * stderr too, until log_leave_terminal().
+ * stderr too, until log_leave_terminal(). That lets go of terminals and pipes,
+ * whose readers may be waiting for their end; the input is /dev/null by then.
+ * In the foreground it does nothing.
  */
 void log_syslog(int facility);
 void log_leave_terminal(void);
-/* Does anything go to stderr? */
-bool log_uses_terminal(void);
 
 /* What would go to syslog goes to the monitor, by this descriptor; -1 = to
  * syslog again. Does nothing without log_syslog(). */

@@ -40,29 +40,21 @@ struct monitor {
 	struct pidfile file;
 };
 
-/* In the background: what takes the terminal's place; -1 with -f. */
-static int null_fd = -1;
-
 static void open_null(void)
 {
-	null_fd = open("/dev/null", O_RDWR | O_CLOEXEC);
-	if (null_fd < 0 || dup2(null_fd, STDIN_FILENO) < 0)
+	int fd = open("/dev/null", O_RDWR | O_CLOEXEC);
+
+	if (fd < 0 || dup2(fd, STDIN_FILENO) < 0)
 		die("cannot open /dev/null: %s", strerror(errno));
+	close(fd);
 }
 
-/*
- * We are a daemon now, and hold up nothing: no directory, and no terminal or
- * pipe, whose reader may be waiting for its end.
- */
+/* We are a daemon now, and hold up nothing: no directory, and no terminal. */
 static void leave(void)
 {
 	log_leave_terminal();
 	if (chdir("/") < 0)
 		log_warning("cannot change to /: %s", strerror(errno));
-	if (null_fd < 0)
-		return;
-	dup2(null_fd, STDOUT_FILENO);
-	dup2(null_fd, STDERR_FILENO);
 }
 
 int daemon_detach(void)

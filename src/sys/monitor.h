@@ -7,8 +7,8 @@
  *	    keeper	user miredo; has opened the sockets, keeps them, waits
  *	      worker	user miredo; handles the packets
  *	      resolver	user miredo; looks up a client's names, if any
- *	      steward	root with CAP_NET_ADMIN; a client's addresses, routes
- *	        hooks	what an administrator wants to be run
+ *	      steward	miredo with CAP_NET_ADMIN; a client's addresses, routes
+ *	        hooks	root with CAP_NET_ADMIN; runs scripts, if any
  *
  * With -f the command is the monitor. If a worker is killed, the keeper starts
  * another (keeper.h). The channel between the monitor and these two carries

@@ -158,7 +158,8 @@ static void open_ways(struct loop *l, struct clientrun *r, const struct conf *c)
 	open_discovery(l, r, c);
 }
 
-static void open_client(struct loop *l, struct plan *p)
+static void open_client(struct loop *l, struct plan *p,
+			const struct identity *id)
 {
 	static struct clientrun r;
 	const struct conf *c = p->conf;
@@ -180,7 +181,7 @@ static void open_client(struct loop *l, struct plan *p)
 	if (p->options->tun_fd < 0)
 		tunnel_make(l, p);
 	open_ways(l, &r, c);
-	r.steward = steward_start(c, name, l->watch->tun);
+	r.steward = steward_start(c, name, l->watch->tun, id);
 }
 
 /* Ends the process if it is to stop before it has started. */
@@ -250,7 +251,7 @@ void open_all(struct loop *l, struct plan *p, const struct identity *id)
 	if (p->node.is_server)
 		open_server(l, p);
 	if (p->node.is_client)
-		open_client(l, p);
+		open_client(l, p, id);
 	else if (p->node.is_relay)
 		open_relay(l, p);
 	if (l->client)

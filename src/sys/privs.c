@@ -1,11 +1,12 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * Giving up privileges, in three measures: the monitor stays root so that it
- * may remove its PID file, but without any capability root is only a user; a
- * client's steward stays root and may change the network; the packet process,
- * which reads what strangers send, and the resolver, which reads what name
- * servers send, become miredo, cannot be traced by other processes of that
- * user, and can never gain anything again.
+ * Giving up privileges, in four measures: the monitor stays root so that it may
+ * remove its PID file, but without any capability root is only a user; who runs
+ * hooks stays root and may change the network, as they may; a client's steward
+ * may do so too, as user miredo; the packet process, which reads what strangers
+ * send, and the resolver, which reads what name servers send, become miredo and
+ * may do nothing. All but the hooks can never gain anything again, and cannot
+ * be traced by other processes of their user.
  */
 #include <cap-ng.h>
 #include <errno.h>
@@ -77,9 +78,17 @@ void privs_lookup(struct identity *id, const char *user, const char *group)
 	id->gid = gr->gr_gid;
 }
 
-static void forget_capabilities(void)
+/* All but this one, if we have it; -1 = all. */
+static void forget_capabilities(int but)
 {
+	bool has;
+
+	capng_get_caps_process();
+	has = but >= 0 && capng_have_capability(CAPNG_PERMITTED, (unsigned)but);
 	capng_clear(CAPNG_SELECT_ALL);
+	if (has)
+		capng_update(CAPNG_ADD, CAPNG_EFFECTIVE | CAPNG_PERMITTED,
+			     (unsigned)but);
 	if (capng_apply(CAPNG_SELECT_CAPS) != 0)
 		die("cannot give up capabilities: %s", strerror(errno));
 	/* Kernels before 4.3 have no ambient set. */
@@ -102,7 +111,7 @@ static void empty_bounding_set(void)
 void privs_drop_capabilities(void)
 {
 	empty_bounding_set();
-	forget_capabilities();
+	forget_capabilities(-1);
 }
 
 /*
@@ -111,7 +120,7 @@ void privs_drop_capabilities(void)
  * set where the bounding set cannot be made smaller, since it keeps scripts
  * from using programs with set-user-ID.
  */
-void privs_keep_net_admin(void)
+void privs_keep_root(void)
 {
 	bool has, may_bound;
 
@@ -136,6 +145,33 @@ void privs_keep_net_admin(void)
 	prctl(PR_SET_DUMPABLE, 0, 0, 0, 0);
 }
 
+static void become(const struct identity *id)
+{
+	if (id->change && (setgroups(0, NULL) < 0 ||
+			   setresgid(id->gid, id->gid, id->gid) < 0 ||
+			   setresuid(id->uid, id->uid, id->uid) < 0))
+		die("cannot become user %u, group %u: %s", (unsigned)id->uid,
+		    (unsigned)id->gid, strerror(errno));
+}
+
+static void assert_gone(const struct identity *id)
+{
+	if (id->change && id->uid != 0 && setuid(0) == 0)
+		die("gave up root, and still can become it: not starting");
+}
+
+void privs_keep_net_admin(const struct identity *id)
+{
+	empty_bounding_set();
+	/* Until the next execve(), which is forbidden. */
+	if (prctl(PR_SET_KEEPCAPS, 1, 0, 0, 0) < 0)
+		die("cannot keep CAP_NET_ADMIN: %s", strerror(errno));
+	become(id);
+	forget_capabilities(CAP_NET_ADMIN);
+	prctl(PR_SET_KEEPCAPS, 0, 0, 0, 0);
+	assert_gone(id);
+}
+
 void privs_drop_all(const struct identity *id, const char *dir)
 {
 	if (dir && (chroot(dir) < 0 || chdir("/") < 0))
@@ -143,12 +179,7 @@ void privs_drop_all(const struct identity *id, const char *dir)
 		    "  it must be a directory, and root must start us",
 		    dir, strerror(errno));
 	empty_bounding_set();
-	if (id->change && (setgroups(0, NULL) < 0 ||
-			   setresgid(id->gid, id->gid, id->gid) < 0 ||
-			   setresuid(id->uid, id->uid, id->uid) < 0))
-		die("cannot become user %u, group %u: %s", (unsigned)id->uid,
-		    (unsigned)id->gid, strerror(errno));
-	forget_capabilities();
-	if (id->change && id->uid != 0 && setuid(0) == 0)
-		die("gave up root, and still can become it: not starting");
+	become(id);
+	forget_capabilities(-1);
+	assert_gone(id);
 }

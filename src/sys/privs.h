@@ -25,9 +25,12 @@ void privs_lookup(struct identity *id, const char *user, const char *group);
 /* The monitor: keeps its user, no capability. */
 void privs_drop_capabilities(void);
 
-/* The steward: keeps its user and CAP_NET_ADMIN, if it has it; so do the
+/* Who runs hooks: keeps its user and CAP_NET_ADMIN, if it has it; so do the
  * programs that it starts. */
-void privs_keep_net_admin(void);
+void privs_keep_root(void);
+
+/* The steward: other user, CAP_NET_ADMIN if there is any, nothing else. */
+void privs_keep_net_admin(const struct identity *id);
 
 /* The packet process: chroot (dir may be NULL), other user, nothing left. */
 void privs_drop_all(const struct identity *id, const char *dir);

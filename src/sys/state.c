@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * The file of what is remembered (see state.h). A new file is written beside
- * the old one and takes its place when it is safely on the disk. What a name
- * means that is not known here, a newer version knows: it is passed over.
+ * The file of what is remembered (see state.h). What a name means that is not
+ * known here, a newer version knows: it is passed over; and so is the remark
+ * that fills the rest.
  */
+#include <assert.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
@@ -20,7 +21,6 @@
 
 enum {
 	STATE_MAX = 4096, /* bytes of a file */
-	STATE_PATH = 1100,
 };
 
 static bool read_port(struct state *s, const char *value)
@@ -97,7 +97,7 @@ static bool read_line(struct state *s, char *line)
 	return true;
 }
 
-/* An empty file is what a full disk leaves of others. */
+/* An empty file is one that was made, and never written to. */
 bool state_parse(struct state *s, char *text, size_t n)
 {
 	char *line, *rest = text;
@@ -141,6 +141,8 @@ static const char *read_file(struct state *s, int fd)
 	if (n < 0)
 		return strerror((int)-n);
 	text[n] = '\0';
+	if (n == 0)
+		return NULL; /* made, and never written to */
 	if (n == STATE_MAX || !state_parse(s, text, (size_t)n))
 		return "damaged";
 	return NULL;
@@ -170,7 +172,7 @@ void state_read(struct state *s, const char *path)
 		    path, wrong);
 }
 
-size_t state_print(char text[static STATE_TEXT], const struct state *s)
+void state_print(char text[static STATE_TEXT], const struct state *s)
 {
 	size_t at = 0;
 
@@ -185,60 +187,53 @@ size_t state_print(char text[static STATE_TEXT], const struct state *s)
 		LINE("server %s\n", ip4_text(s->server));
 	if (s->host[0])
 		LINE("host %s\n", s->host);
+	LINE("# what the client remembers for its next run");
 #undef LINE
-	return at;
+	memset(text + at, ' ', STATE_TEXT - 1 - at);
+	text[STATE_TEXT - 1] = '\n';
 }
 
-static int print(int fd, const struct state *s)
+/* Somebody who may write to its directory may have put anything there. */
+static int check(int fd, uid_t user)
 {
-	char text[STATE_TEXT];
-	size_t n = state_print(text, s);
+	struct stat st;
 
-	if (write(fd, text, n) != (ssize_t)n)
-		return errno ? -errno : -ENOSPC;
-	return fsync(fd) < 0 ? -errno : 0;
+	if (fstat(fd, &st) < 0)
+		return -errno;
+	if (!S_ISREG(st.st_mode) || st.st_nlink != 1 ||
+	    (st.st_uid != geteuid() && st.st_uid != user))
+		return -EPERM;
+	/* No older version has written that much. */
+	if (st.st_size > STATE_TEXT && ftruncate(fd, STATE_TEXT) < 0)
+		return -errno;
+	return 0;
 }
 
-/* The name of a file is on the disk when its directory is. */
-static void sync_directory(const char *path)
+int state_open(const char *path, uid_t user)
 {
-	char dir[STATE_PATH];
-	char *slash;
-	int fd;
+	int fd = open(path,
+		      O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK,
+		      0644);
+	int r;
 
-	snprintf(dir, sizeof(dir), "%s", path);
-	slash = strrchr(dir, '/');
-	if (!slash)
-		return;
-	slash[slash == dir] = '\0';
-	fd = open(dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	if (fd < 0)
-		return;
-	fsync(fd);
-	close(fd);
-}
-
-int state_write(const struct state *s, const char *path)
-{
-	char new[STATE_PATH];
-	int fd, r;
-
-	if ((size_t)snprintf(new, sizeof(new), "%s.new", path) >= sizeof(new))
-		return -ENAMETOOLONG;
-	/* What a crash left: whatever it is, it is not written through. */
-	unlink(new);
-	fd = open(new, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0644);
 	if (fd < 0)
 		return -errno;
-	errno = 0;
-	r = print(fd, s);
-	if (close(fd) < 0 && !r)
-		r = -errno;
-	if (!r && rename(new, path) < 0)
-		r = -errno;
-	if (r)
-		unlink(new);
-	else
-		sync_directory(path);
+	r = check(fd, user);
+	if (!r)
+		return fd;
+	close(fd);
 	return r;
+}
+
+int state_write(const struct state *s, int fd)
+{
+	char text[STATE_TEXT];
+	ssize_t n;
+
+	static_assert(STATE_TEXT > 130 + HOST_SPACE, "all lines fit");
+	state_print(text, s);
+	n = pwrite(fd, text, sizeof(text), 0);
+	if (n != sizeof(text))
+		return n < 0 ? -errno : -ENOSPC;
+	return fsync(fd) < 0 ? -errno : 0;
 }

@@ -3,10 +3,17 @@
  * What a client remembers from run to run, so that its address stays the same
  * where the NAT allows it (I10): UDP port, random flag bits and the mapping
  * they belong to, and which server answered last. A small text file, NAME value
- * a line; replaced as a whole, so that it is whole after a crash.
+ * a line.
+ *
+ * It is opened while we are root and written to when we are not any more. Its
+ * directory is root's, so nobody can play tricks with names there. What is
+ * written is of one length, less than a sector of a disk, and so whole after a
+ * crash: the old text or the new one.
  */
 #ifndef SYS_STATE_H
 #define SYS_STATE_H
+
+#include <sys/types.h>
 
 #include "../core/wire.h"
 #include "value.h"
@@ -21,7 +28,7 @@ struct state {
 };
 
 enum {
-	STATE_TEXT = 512 /* bytes of the longest file that we write */
+	STATE_TEXT = 512 /* bytes of each file that we write: one sector */
 };
 
 /*
@@ -30,8 +37,8 @@ enum {
  */
 bool state_parse(struct state *s, char *text, size_t n);
 
-/* The text of a file: its length. */
-size_t state_print(char text[static STATE_TEXT], const struct state *s);
+/* The text of a file, with no zero behind it. */
+void state_print(char text[static STATE_TEXT], const struct state *s);
 
 /* Where it is, for an interface. */
 void state_path(char *path, size_t space, const char *dir, const char *iface);
@@ -43,7 +50,13 @@ void state_path(char *path, size_t space, const char *dir, const char *iface);
  */
 void state_read(struct state *s, const char *path);
 
-/* Write it: 0 or -errno; then the old file is as it was. */
-int state_write(const struct state *s, const char *path);
+/*
+ * Open or make the file: a descriptor for state_write(), or -errno. It must be
+ * our own or that of this user and have no second name: -EPERM.
+ */
+int state_open(const char *path, uid_t user);
+
+/* Write it: 0 or -errno; then the old text is as it was. */
+int state_write(const struct state *s, int fd);
 
 #endif

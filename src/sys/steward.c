@@ -2,15 +2,16 @@
 /*
  * The steward (see steward.h): a loop around iface.h, hook.h and state.h.
  *
- * It believes nothing of what the packet process says (wish.c). Who wishes what
- * it must not is not talked to any more.
+ * It believes nothing of what the packet process says. Who wishes what must not
+ * be is not talked to any more.
  *
  * The interface comes first, then the answer, then the file, then scripts;
- * these run beside the loop, so that none of them can hold up an address. If
- * the packet process ends without a word, its device is gone already: rules are
- * removed, scripts are told, and that was it.
+ * these are run by another process, so that none of them can hold up an
+ * address. If the packet process ends without a word, its device is gone
+ * already: rules are removed, scripts are told, and that was it.
  */
 #include <errno.h>
+#include <fcntl.h>
 #include <poll.h>
 #include <signal.h>
 #include <stdio.h>
@@ -45,7 +46,9 @@ struct steward {
 	struct hooks hooks;
 	struct state written;
 	bool cannot_write; /* that was said */
+	int file;          /* of what is remembered; -1 = none */
 	char path[STATE_PATH];
+	int sysctl; /* directory of what the kernel lets us set */
 };
 
 static uint64_t now_ns(void)
@@ -78,14 +81,13 @@ static void remember(struct steward *s)
 	const struct state *state = &s->wish.state;
 	int r;
 
-	if (state->port == 0 || state_equal(state, &s->written))
+	if (s->file < 0 || state->port == 0 || state_equal(state, &s->written))
 		return;
-	r = state_write(state, s->path);
+	r = state_write(state, s->file);
 	if (r && !s->cannot_write)
 		log_error("cannot write %s: %s\n"
-			  "  the address may change with the next start%s",
-			  s->path, strerror(-r),
-			  r == -EACCES ? "; the directory must be root's" : "");
+			  "  the address may change with the next start",
+			  s->path, strerror(-r));
 	s->cannot_write = r != 0;
 	if (!r)
 		s->written = *state;
@@ -117,25 +119,10 @@ static void lost_interface(struct steward *s)
 	end(s);
 }
 
-/*
- * The packet process wishes when it is ready; then the command that started us
- * returns, and whoever reads its output waits for the end of that. In the
- * background the input is /dev/null by now.
- */
-static void leave_terminal(void)
-{
-	log_leave_terminal();
-	if (log_uses_terminal())
-		return;
-	dup2(STDIN_FILENO, STDOUT_FILENO);
-	dup2(STDIN_FILENO, STDERR_FILENO);
-}
-
 static void wished(struct steward *s)
 {
 	int r = 0;
 
-	leave_terminal();
 	if (!s->hooks.script && s->wish.final)
 		iface_close(&s->iface);
 	else if (!s->hooks.script)
@@ -185,6 +172,12 @@ static void on_hooks(struct steward *s)
 	case HOOK_RUNNING:
 	case HOOK_ALL_DONE:
 		return;
+	case HOOK_GONE:
+		if (s->hooks.told.end)
+			return;
+		log_error("the process that runs hooks is gone");
+		end(s);
+		return;
 	case HOOK_SCRIPT_FAILED:
 		s->script_error = -EIO;
 		break;
@@ -196,19 +189,19 @@ static void on_hooks(struct steward *s)
 		answer(s, s->script_error);
 }
 
-/* Start what is due. False when all is done. */
+/* Tell scripts what is due. False when all is done. */
 static bool go_on(struct steward *s)
 {
 	int r;
 
-	if (s->hooks.fd >= 0)
+	if (s->hooks.is_busy)
 		return true;
 	if (!hooks_want(&s->hooks, &s->wish)) {
 		if (s->owes)
 			answer(s, s->script_error);
 		return !s->wish.final;
 	}
-	r = hooks_start(&s->hooks, &s->wish);
+	r = hooks_tell(&s->hooks, &s->wish);
 	if (r)
 		log_error("cannot run scripts: %s", strerror(-r));
 	return !r || !s->wish.final;
@@ -249,18 +242,27 @@ static void wait_and_work(struct steward *s)
 		lost_interface(s);
 }
 
-static void make_directory(const struct steward *s)
+static void open_file(struct steward *s, uid_t user)
 {
 	const char *dir = s->conf->state_dir;
+	int r = 0;
 
+	state_path(s->path, sizeof(s->path), dir, s->name);
 	if (mkdir(dir, 0755) < 0 && errno != EEXIST)
+		r = -errno;
+	s->file = r ? -1 : state_open(s->path, user);
+	if (!r && s->file < 0)
+		r = s->file;
+	if (r)
 		log_warning("cannot create %s: %s\n"
-			    "  the address may change with the next start",
-			    dir, strerror(errno));
+			    "  the address may change with the next start%s",
+			    s->path, strerror(-r),
+			    r == -EPERM ? "; it must be a file of root's own"
+					: "");
 }
 
 /* Our own, in the steward: nothing of the packet process stays open. */
-static void settle(struct steward *s)
+static void settle(struct steward *s, uid_t user)
 {
 	sigset_t all;
 
@@ -271,26 +273,41 @@ static void settle(struct steward *s)
 	close_all_but(s->channel, log_channel());
 	prctl(PR_SET_NAME, "miredo-steward");
 	umask(022);
-	privs_keep_net_admin();
-	make_directory(s);
+	open_file(s, user);
+	s->sysctl = iface_open_sysctl();
+}
+
+static void set_up(struct steward *s, unsigned ifindex,
+		   const struct identity *id)
+{
+	int r;
+
+	hooks_open(&s->hooks, s->conf, s->name, ifindex);
+	r = hooks_start(&s->hooks);
+	if (r)
+		die("cannot start the process for hooks: %s", strerror(-r));
+	privs_keep_net_admin(id);
+	r = 0;
+	if (s->hooks.script)
+		iface_hush(s->sysctl, s->name);
+	else
+		r = iface_open(&s->iface, s->conf, s->name, ifindex, s->sysctl,
+			       now_ns());
+	if (r)
+		die("cannot set up the interface %s: %s", s->name,
+		    strerror(-r));
 }
 
 static _Noreturn void serve(const struct conf *c, const char *iface,
-			    unsigned ifindex, int channel)
+			    unsigned ifindex, const struct identity *id,
+			    int channel)
 {
 	static struct steward s;
-	int r = 0;
 
 	s = (struct steward){.conf = c, .name = iface, .channel = channel};
-	settle(&s);
-	state_path(s.path, sizeof(s.path), c->state_dir, iface);
-	hooks_open(&s.hooks, c, iface, ifindex);
-	if (s.hooks.script)
-		iface_hush(iface);
-	else
-		r = iface_open(&s.iface, c, iface, ifindex, now_ns());
-	if (r)
-		die("cannot set up the interface %s: %s", iface, strerror(-r));
+	settle(&s, id->change ? id->uid : geteuid());
+	set_up(&s, ifindex, id);
+	log_leave_terminal();
 	answer(&s, 0);
 	do {
 		wait_and_work(&s);
@@ -298,7 +315,8 @@ static _Noreturn void serve(const struct conf *c, const char *iface,
 	_exit(STATUS_OK);
 }
 
-int steward_start(const struct conf *c, const char *iface, unsigned ifindex)
+int steward_start(const struct conf *c, const char *iface, unsigned ifindex,
+		  const struct identity *id)
 {
 	struct steward_done ready;
 	int fd[2];
@@ -310,7 +328,7 @@ int steward_start(const struct conf *c, const char *iface, unsigned ifindex)
 	if (pid < 0)
 		die("cannot start the steward: %s", strerror(errno));
 	if (pid == 0)
-		serve(c, iface, ifindex, fd[1]);
+		serve(c, iface, ifindex, id, fd[1]);
 	close(fd[1]);
 	if (recv(fd[0], &ready, sizeof(ready), 0) != sizeof(ready))
 		exit(STATUS_FAILED); /* it has said why */

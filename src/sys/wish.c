@@ -1,13 +1,9 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/*
- * What the packet process may wish for. It reads what strangers send, and may
- * be taken over one day: a wish has one form, and each field of it one range;
- * addresses are of the Teredo prefix.
- */
+/* What may be wished (see wish.h). */
 #include <string.h>
 
 #include "../core/qualify.h"
-#include "steward.h"
+#include "wish.h"
 
 /* A bool that came from elsewhere may be neither. */
 static bool is_bool(const bool *b)

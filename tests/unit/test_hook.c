@@ -16,7 +16,9 @@
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/mount.h>
+#include <sys/socket.h>
 #include <sys/stat.h>
+#include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -74,15 +76,6 @@ static int make(void **state)
 	return ftruncate(log_fd, 0);
 }
 
-static int unmake(void **state)
-{
-	(void)state;
-	if (h.fd >= 0)
-		close(h.fd);
-	h.fd = -1;
-	return geteuid() == 0 ? system("rm -rf /etc/miredo /etc/told") : 0;
-}
-
 static void write_file(const char *path, const char *text, mode_t mode)
 {
 	int fd = open(path, O_WRONLY | O_CREAT | O_TRUNC, 0700);
@@ -118,13 +111,38 @@ static const char *logged(void)
 	return shown;
 }
 
+static void close_hooks(void)
+{
+	if (h.fd < 0)
+		return;
+	close(h.fd);
+	h.fd = -1;
+	waitpid(-1, NULL, 0);
+	unlink("/etc/told");
+}
+
+static int unmake(void **state)
+{
+	(void)state;
+	close_hooks();
+	return geteuid() == 0 ? system("rm -rf /etc/miredo /etc/told") : 0;
+}
+
 static void open_hooks(void)
 {
 	if (geteuid() != 0)
 		skip();
 	dup2(log_fd, STDERR_FILENO);
+	close_hooks();
 	hooks_open(&h, &c, "teredo", 3);
 	dup2(terminal, STDERR_FILENO);
+}
+
+static void wait_readable(void)
+{
+	struct pollfd p = {.fd = h.fd, .events = POLLIN};
+
+	assert_int_equal(poll(&p, 1, 30000), 1);
 }
 
 /* Tell scripts of the wish, to the end; what the main script came to. */
@@ -132,12 +150,22 @@ static enum hook_news tell(void)
 {
 	enum hook_news news, script = HOOK_RUNNING;
 
+	if (h.fd < 0) {
+		dup2(log_fd, STDERR_FILENO);
+		assert_int_equal(hooks_start(&h), 0);
+		dup2(terminal, STDERR_FILENO);
+	}
 	assert_true(hooks_want(&h, &w));
-	dup2(log_fd, STDERR_FILENO);
-	assert_int_equal(hooks_start(&h, &w), 0);
-	dup2(terminal, STDERR_FILENO);
-	while ((news = hooks_read(&h)) != HOOK_ALL_DONE)
-		script = news;
+	assert_false(h.is_busy);
+	assert_int_equal(hooks_tell(&h, &w), 0);
+	assert_true(h.is_busy);
+	wait_readable();
+	while ((news = hooks_read(&h)) != HOOK_ALL_DONE) {
+		if (news != HOOK_RUNNING)
+			script = news;
+		wait_readable();
+	}
+	assert_false(h.is_busy);
 	return script;
 }
 
@@ -381,6 +409,72 @@ static void script_that_is_not_there(void **state)
 					 "such file"));
 }
 
+/* Then there is no process, and nobody to tell. */
+static void without_scripts_nothing_is_root(void **state)
+{
+	(void)state;
+	if (geteuid() != 0)
+		skip();
+	write_file(HOOK_DIRECTORY "/no~", NOTE, 0755);
+	open_hooks();
+	assert_int_equal(hooks_start(&h), 0);
+	assert_int_equal(h.fd, -1);
+	be(true, a);
+	assert_false(hooks_want(&h, &w));
+	assert_int_equal(unlink(HOOK_DIRECTORY "/no~"), 0);
+	assert_int_equal(rmdir(HOOK_DIRECTORY), 0);
+	open_hooks();
+	assert_int_equal(hooks_start(&h), 0);
+	assert_int_equal(h.fd, -1);
+	assert_string_equal(logged(), "");
+}
+
+/* The steward was killed: they are told of the end, with what was last. */
+static void end_of_the_steward_is_the_end(void **state)
+{
+	(void)state;
+	if (geteuid() != 0)
+		skip();
+	write_file(HOOK_DIRECTORY "/a",
+		   "#!/bin/sh\necho $EVENT $OLD_ADDRESS $NAT >>/etc/told\n",
+		   0755);
+	open_hooks();
+	be(true, a);
+	tell();
+	close(h.fd);
+	h.fd = -1;
+	assert_true(waitpid(-1, NULL, 0) > 0);
+	assert_string_equal(told(), "up restricted\ndown " A " restricted\n"
+				    "destroy " A " restricted\n");
+}
+
+/* Of what the steward must not tell they hear nothing, but of the end. */
+static void bad_wishes_are_the_end(void **state)
+{
+	(void)state;
+	if (geteuid() != 0)
+		skip();
+	write_file(HOOK_DIRECTORY "/a",
+		   "#!/bin/sh\necho $EVENT $NAT >>/etc/told\n", 0755);
+	for (unsigned i = 0; i < 2; i++) {
+		open_hooks();
+		be(true, a);
+		tell();
+		told();
+		strcpy(w.nat, "$(reboot)");
+		be(true, b);
+		assert_int_equal(send(h.fd, &w, sizeof(w) - i, 0),
+				 sizeof(w) - i);
+		assert_true(waitpid(-1, NULL, 0) > 0);
+		assert_string_equal(told(), "down restricted\n"
+					    "destroy restricted\n");
+		assert_non_null(strstr(logged(), "must not"));
+		strcpy(w.nat, "restricted");
+		close(h.fd);
+		h.fd = -1;
+	}
+}
+
 static void hanging_script_is_killed(void **state)
 {
 	struct timespec from, to;
@@ -486,6 +580,9 @@ int main(void)
 		T(directory_that_others_may_write),
 		T(interface_of_another),
 		T(script_that_is_not_there),
+		T(without_scripts_nothing_is_root),
+		T(end_of_the_steward_is_the_end),
+		T(bad_wishes_are_the_end),
 		T(hanging_script_is_killed),
 		T(script_may_leave_something_running),
 		T(failures_are_logged),

@@ -40,15 +40,10 @@ static int make_dir(void **state)
 
 static int clean(void **state)
 {
-	char new[80];
-
 	(void)state;
-	snprintf(new, sizeof(new), "%s.new", path);
 	unlink(path);
 	unlink(other);
-	unlink(new);
 	rmdir(path);
-	rmdir(new);
 	return 0;
 }
 
@@ -65,6 +60,17 @@ static void put(const char *text, size_t n)
 	assert_true(fd >= 0);
 	assert_int_equal(write(fd, text, n), n);
 	close(fd);
+}
+
+static int write_state(const struct state *what)
+{
+	int fd = state_open(path, geteuid()), r;
+
+	if (fd < 0)
+		return fd;
+	r = state_write(what, fd);
+	close(fd);
+	return r;
 }
 
 static void assert_empty(void)
@@ -99,11 +105,12 @@ static void what_is_written_is_read(void **state)
 	struct stat st;
 
 	(void)state;
-	assert_int_equal(state_write(&whole, path), 0);
+	assert_int_equal(write_state(&whole), 0);
 	state_read(&s, path);
 	assert_whole();
 	assert_int_equal(stat(path, &st), 0);
 	assert_int_equal(st.st_mode & 022, 0);
+	assert_int_equal(st.st_size, 512);
 }
 
 static void only_a_port_is_enough(void **state)
@@ -111,7 +118,8 @@ static void only_a_port_is_enough(void **state)
 	const struct state little = {.port = 65535};
 
 	(void)state;
-	assert_int_equal(state_write(&little, path), 0);
+	assert_int_equal(write_state(&whole), 0);
+	assert_int_equal(write_state(&little), 0);
 	s = whole;
 	state_read(&s, path);
 	assert_int_equal(s.port, 65535);
@@ -226,48 +234,84 @@ static void what_is_no_file_leaves_nothing(void **state)
 	assert_int_equal(mkdir(path, 0755), 0);
 	state_read(&s, path);
 	assert_empty();
-	assert_true(state_write(&whole, path) < 0);
+	assert_int_equal(write_state(&whole), -EISDIR);
 	assert_int_equal(rmdir(path), 0);
 	/* Nobody writes to it: reading would wait. */
 	assert_int_equal(mkfifo(path, 0600), 0);
 	state_read(&s, path);
 	assert_empty();
+	assert_int_equal(write_state(&whole), -EPERM);
 	unlink(path);
 	assert_int_equal(symlink("/dev/zero", path), 0);
 	state_read(&s, path);
 	assert_empty();
 }
 
-static void links_are_replaced_not_followed(void **state)
+/* Who may write to the directory cannot make us write to anything else. */
+static void links_are_not_followed(void **state)
 {
-	char new[80];
-	struct stat st;
-
 	(void)state;
-	snprintf(new, sizeof(new), "%s.new", path);
+	put("else's\n", 7);
+	assert_int_equal(rename(path, other), 0);
 	assert_int_equal(symlink(other, path), 0);
-	assert_int_equal(symlink(other, new), 0);
-	assert_int_equal(state_write(&whole, path), 0);
-	assert_int_equal(lstat(path, &st), 0);
-	assert_true(S_ISREG(st.st_mode));
-	assert_int_equal(access(other, F_OK), -1);
-	state_read(&s, path);
-	assert_whole();
+	assert_int_equal(write_state(&whole), -ELOOP);
+	unlink(path);
+	assert_int_equal(link(other, path), 0);
+	assert_int_equal(write_state(&whole), -EPERM);
+	unlink(path);
+	assert_int_equal(rename(other, path), 0);
+	assert_int_equal(write_state(&whole), 0);
 }
 
-static void failed_write_leaves_the_old_file(void **state)
+static void file_of_another_user(void **state)
 {
-	const struct state next = {.port = 2};
-	char new[80];
+	int fd;
 
 	(void)state;
-	assert_int_equal(state_write(&whole, path), 0);
-	snprintf(new, sizeof(new), "%s.new", path);
-	assert_int_equal(mkdir(new, 0755), 0);
-	assert_int_equal(state_write(&next, path), -EEXIST);
+	if (geteuid() != 0)
+		skip();
+	assert_int_equal(write_state(&whole), 0);
+	assert_int_equal(chown(path, 1234, 0), 0);
+	assert_int_equal(state_open(path, 4321), -EPERM);
+	fd = state_open(path, 1234);
+	assert_true(fd >= 0);
+	close(fd);
+}
+
+/* The longest there is fits, and one that was too long is cut. */
+static void always_of_one_length(void **state)
+{
+	static char text[4000];
+	struct state longest = whole;
+
+	(void)state;
+	for (unsigned i = 0; i < HOST_SPACE - 1; i++)
+		longest.host[i] = i % 2 ? '.' : 'x';
+	longest.mapped = (struct tuple){0xfefefefe, 65535};
+	longest.server = 0xfefefefe;
+	memset(text, 'x', sizeof(text));
+	put(text, sizeof(text));
+	assert_int_equal(write_state(&longest), 0);
+	state_read(&s, path);
+	assert_int_equal(s.mapped.port, 65535);
+	assert_int_equal(s.server, 0xfefefefe);
+}
+
+static void failures_are_told(void **state)
+{
+	int fd;
+
+	(void)state;
+	assert_int_equal(state_open("/nowhere/teredo.state", 0), -ENOENT);
+	assert_int_equal(write_state(&whole), 0);
+	fd = open(path, O_RDONLY);
+	assert_true(state_write(&whole, fd) < 0);
+	close(fd);
+	fd = open("/dev/full", O_RDWR);
+	assert_int_equal(state_write(&whole, fd), -ENOSPC);
+	close(fd);
 	state_read(&s, path);
 	assert_whole();
-	assert_int_equal(state_write(&next, "/nowhere/teredo.state"), -ENOENT);
 }
 
 int main(void)
@@ -282,8 +326,10 @@ int main(void)
 		T(huge_and_binary_files_leave_nothing),
 		T(damage_does_no_harm),
 		T(what_is_no_file_leaves_nothing),
-		T(links_are_replaced_not_followed),
-		T(failed_write_leaves_the_old_file),
+		T(links_are_not_followed),
+		T(file_of_another_user),
+		T(always_of_one_length),
+		T(failures_are_told),
 	};
 
 	return cmocka_run_group_tests(tests, make_dir, remove_dir);

@@ -45,6 +45,8 @@ static const struct ip6 b = {{0x20, 0x01, 0, 0, 0x09, 0, 0, 2, 0, 0x22, 0x10,
 static struct conf c;
 static struct steward_wish w;
 static struct tun device;
+static const struct identity nobody = {
+	.change = true, .uid = 12345, .gid = 54321};
 static int tun = -1, channel = -1, log_fd, terminal;
 static char shown[16384];
 
@@ -199,7 +201,8 @@ static void start(void)
 	/* The log of the steward is a file. */
 	dup2(log_fd, STDERR_FILENO);
 	fcntl(log_fd, F_SETFL, O_APPEND);
-	channel = steward_start(&c, "teredo", if_nametoindex("teredo"));
+	channel =
+		steward_start(&c, "teredo", if_nametoindex("teredo"), &nobody);
 	dup2(terminal, STDERR_FILENO);
 	assert_true(channel >= 0);
 }
@@ -583,37 +586,129 @@ static void full_disk_is_told_once(void **state)
 	(void)state;
 	w.state = (struct state){.port = 4000};
 	start();
-	wish(1, a, b);
-	soon("cat " STATE_FILE, "port 4000\n");
 	sh("dd if=/dev/zero of=/etc/fill bs=4k 2>/dev/null");
 	for (unsigned i = 1; i < 4; i++) {
 		w.state.port = (uint16_t)(4000 + i);
 		assert_int_equal(wish(1, i % 2 ? a : b, a), 0);
 	}
 	soon_logged("cannot write " STATE_FILE);
-	sh("cat " STATE_FILE);
-	assert_string_equal(shown, "port 4000\n");
 	sh("rm /etc/fill");
 	w.state.port = 5000;
 	wish(1, a, b);
 	soon("cat " STATE_FILE, "port 5000\n");
+	/* It has its place now. */
+	sh("dd if=/dev/zero of=/etc/fill bs=4k 2>/dev/null");
+	w.state.port = 6000;
+	wish(1, a, b);
+	soon("cat " STATE_FILE, "port 6000\n");
+	sh("rm /etc/fill");
 	read_log();
 	assert_int_equal(count("cannot write"), 1);
 }
+
+/* One of an older version; and it stays root's. */
+static void old_file_of_root_is_written(void **state)
+{
+	(void)state;
+	if (geteuid() != 0)
+		skip();
+	sh("mkdir " STATE_DIR "; chmod 755 " STATE_DIR "; umask 022;"
+	   "printf 'port 1\\nflags 0001\\n' >" STATE_FILE);
+	w.state = (struct state){.port = 4000};
+	start();
+	wish(1, a, b);
+	soon("cat " STATE_FILE, "port 4000\n");
+	sh("stat -c '%%u %%a' " STATE_DIR " " STATE_FILE);
+	assert_string_equal(shown, "0 755\n0 644\n");
+}
+
+static void file_that_is_no_file(void **state)
+{
+	(void)state;
+	if (geteuid() != 0)
+		skip();
+	sh("mkdir " STATE_DIR "; echo mine >/etc/mine;"
+	   "ln -s /etc/mine " STATE_FILE);
+	w.state = (struct state){.port = 4000};
+	start();
+	assert_int_equal(wish(1, a, b), 0);
+	finish();
+	soon_logged("cannot create " STATE_FILE);
+	sh("cat /etc/mine; rm /etc/mine");
+	assert_string_equal(shown, "mine\n");
+}
+
+#define STATUS(names)                                                          \
+	sh("grep -E '^(" names "):' /proc/$(pgrep -nP %d miredo-steward)/"     \
+	   "status",                                                           \
+	   getpid())
 
 static void one_capability_and_no_descriptors(void **state)
 {
 	(void)state;
 	start();
-	sh("grep -E 'Cap(Prm|Eff|Bnd|Amb)' /proc/$(pgrep -nP %d "
-	   "miredo-steward)/status",
-	   getpid());
-	assert_int_equal(count(":\t0000000000001000"), 3);
-	assert_int_equal(count("CapAmb:\t0000000000000000"), 1);
+	STATUS("CapPrm|CapEff");
+	assert_int_equal(count(":\t0000000000001000\n"), 2);
+	STATUS("CapInh|CapBnd|CapAmb");
+	assert_int_equal(count(":\t0000000000000000\n"), 3);
+	STATUS("Uid|NoNewPrivs|Groups");
+	assert_int_equal(count("Uid:\t12345\t12345\t12345\t12345\n"), 1);
+	assert_int_equal(count("NoNewPrivs:\t1\n"), 1);
+	assert_int_equal(count("Groups:\t \n"), 1);
 	sh("ls -l /proc/$(pgrep -nP %d miredo-steward)/fd", getpid());
 	assert_int_equal(count("tun"), 0);
-	/* Log and terminal, channel, netlink. */
-	assert_int_equal(count(" -> "), 6);
+	/* Input, log and terminal, channel, netlink, file, sysctl. */
+	assert_int_equal(count(" -> "), 8);
+	sh("pgrep -P $(pgrep -nP %d miredo-steward)", getpid());
+	assert_string_equal(shown, "");
+}
+
+/* With scripts: one more process, which has the rights that they need. */
+static void hooks_are_another_process(void **state)
+{
+	(void)state;
+	if (geteuid() != 0)
+		skip();
+	sh("mkdir -p /etc/miredo/hooks.d;"
+	   "printf '#!/bin/sh\\necho $EVENT $(id -u) >>/etc/told\\n'"
+	   ">/etc/miredo/hooks.d/a; chmod -R go-w /etc/miredo;"
+	   "chmod 755 /etc/miredo/hooks.d/a");
+	start();
+	sh("cat /proc/$(pgrep -P $(pgrep -nP %d miredo-steward) "
+	   "miredo-hooks)/status",
+	   getpid());
+	assert_int_equal(count("Uid:\t0\t0\t0\t0\n"), 1);
+	assert_int_equal(count("CapEff:\t0000000000001000\n"), 1);
+	assert_int_equal(count("CapBnd:\t0000000000001000\n"), 1);
+	STATUS("Uid");
+	assert_int_equal(count("12345"), 4);
+	wish(1, a, b);
+	soon("cat /etc/told", "up 0\n");
+	finish();
+	sh("cat /etc/told; rm -r /etc/told /etc/miredo/hooks.d");
+	assert_string_equal(shown, "up 0\ndown 0\ndestroy 0\n");
+	read_log();
+	assert_string_equal(shown, "");
+}
+
+static void hooks_that_are_gone_end_it(void **state)
+{
+	char none[64];
+
+	(void)state;
+	if (geteuid() != 0)
+		skip();
+	sh("mkdir -p /etc/miredo/hooks.d; echo >/etc/miredo/hooks.d/a");
+	start();
+	wish(1, a, b);
+	sh("kill -KILL $(pgrep -P $(pgrep -nP %d miredo-steward) "
+	   "miredo-hooks); rm -r /etc/miredo/hooks.d",
+	   getpid());
+	while (recv(channel, none, sizeof(none), 0) > 0)
+		;
+	soon_logged("the process that runs hooks is gone");
+	sh(ADDRESSES);
+	assert_string_equal(shown, "");
 }
 
 int main(void)
@@ -637,7 +732,11 @@ int main(void)
 		T(bad_wishes_are_refused),
 		T(state_is_written),
 		T(full_disk_is_told_once),
+		T(old_file_of_root_is_written),
+		T(file_that_is_no_file),
 		T(one_capability_and_no_descriptors),
+		T(hooks_are_another_process),
+		T(hooks_that_are_gone_end_it),
 	};
 
 	return cmocka_run_group_tests(tests, enter, NULL);
