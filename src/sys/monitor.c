@@ -238,7 +238,6 @@ static int judge(struct monitor *m, int status)
 	wait_for_orphans(m);
 	return STATUS_FAILED;
 }
-}
 
 static int wait_for_keeper(struct monitor *m)
 {
@@ -317,6 +316,7 @@ int monitor_run(keeper_fn *work, void *arg, const char *pidfile, int ready_fd)
 		close(log[0]);
 		if (ready_fd >= 0)
 			close(ready_fd);
+		pidfile_inherit(&m.file);
 		log_by(log[1]);
 		exit(run_keeper(work, arg, fd[1], self));
 	}

@@ -84,6 +84,16 @@ void pidfile_take(struct pidfile *p, const char *path)
 		die("cannot write the PID file %s: %s", path, strerror(errno));
 }
 
+void pidfile_inherit(struct pidfile *p)
+{
+	int fd = p->fd < 0 ? -1 : fcntl(p->fd, F_DUPFD_CLOEXEC, 3);
+
+	if (fd < 0)
+		return;
+	close(p->fd);
+	p->fd = fd;
+}
+
 void pidfile_write(const struct pidfile *p)
 {
 	if (p->fd >= 0 && dprintf(p->fd, "%d\n", getpid()) < 0)

@@ -17,6 +17,13 @@ struct pidfile {
  */
 void pidfile_take(struct pidfile *p, const char *path);
 
+/*
+ * In the child that opens sockets and devices, before that. When a process is
+ * killed the kernel closes what is open from the highest number down, so the
+ * lock gets a low one: it is free when the others are.
+ */
+void pidfile_inherit(struct pidfile *p);
+
 /* Write our number to it: the daemon is ready. */
 void pidfile_write(const struct pidfile *p);
 
