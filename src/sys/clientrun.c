@@ -227,7 +227,7 @@ void clientrun_addresses(struct loop *l, uint64_t now)
 	struct clientrun *r = l->client;
 
 	if (r->neighbours.fd >= 0)
-		neighbours_refresh(&r->neighbours);
+		neighbours_refresh(&r->neighbours, &l->watch->requests);
 	look_at_native(l, now);
 }
 

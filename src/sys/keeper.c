@@ -21,6 +21,8 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "calls.h"
+#include "confine.h"
 #include "keeper.h"
 #include "log.h"
 #include "monitor.h"
@@ -146,6 +148,7 @@ static bool wait_ready(const struct keeper *k, int fd)
 
 	if (read(fd, &c, 1) != 1)
 		return false;
+	daemon_leave();
 	daemon_ready(k->channel);
 	return true;
 }
@@ -227,9 +230,13 @@ int keeper_main(void *arg, int channel)
 	make_loop(&k, p);
 	open_all(k.life.loop, p, &task->identity);
 	make_memory(&k, p);
-	privs_drop_all(&task->identity, p->options->chroot);
+	confine_root(p->options->chroot);
+	privs_drop_all(&task->identity);
+	confine_files(NULL, 0, true);
 	/* A worker sees the monitor's end, and tidies up; a change of user has
 	 * done the same. */
 	prctl(PR_SET_PDEATHSIG, 0);
+	/* Workers have our filter from the start. */
+	calls_confine(CALLS_KEEPER | CALLS_BIRTH | worker_calls(p));
 	return keep(&k);
 }

@@ -27,7 +27,8 @@ void lanes_open(struct lanes *l)
 	if (l->n < 2)
 		return;
 	l->end = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
-	if (l->end < 0)
+	if (l->end < 0 || sem_init(&l->there, 0, 0) < 0 ||
+	    sem_init(&l->stopped, 0, 0) < 0 || sem_init(&l->never, 0, 0) < 0)
 		die("cannot start: %s", strerror(errno));
 }
 
@@ -105,6 +106,9 @@ static void *run(void *arg)
 	struct epoll_event e[SOURCES];
 	bool done = false;
 
+	sem_post(&lane->all->there);
+	pthread_mutex_lock(&lane->all->lock);
+	pthread_mutex_unlock(&lane->all->lock);
 	while (!done) {
 		int n = epoll_wait(lane->epoll, e, SOURCES, -1);
 		uint64_t now = clock_now();
@@ -120,6 +124,9 @@ static void *run(void *arg)
 				done = true; /* the loop notices, too */
 		}
 	}
+	sem_post(&lane->all->stopped);
+	for (;;)
+		sem_wait(&lane->all->never);
 	return NULL;
 }
 
@@ -141,10 +148,27 @@ static void start(struct lane *lane)
 		    strerror(r));
 }
 
+static void wait_for_others(struct lanes *l, sem_t *what)
+{
+	for (unsigned i = 1; i < l->n; i++) {
+		while (sem_wait(what) < 0)
+			; /* interrupted */
+	}
+}
+
 void lanes_start(struct lanes *l)
 {
+	if (l->n > 1)
+		pthread_mutex_lock(&l->lock);
 	for (unsigned i = 1; i < l->n; i++)
 		start(&l->lane[i]);
+	wait_for_others(l, &l->there);
+}
+
+void lanes_go(struct lanes *l)
+{
+	if (l->n > 1)
+		pthread_mutex_unlock(&l->lock);
 }
 
 void lanes_stop(struct lanes *l)
@@ -156,6 +180,5 @@ void lanes_stop(struct lanes *l)
 	/* Nobody reads it, so each of them sees it. */
 	if (write(l->end, &one, sizeof(one)) < 0)
 		die("cannot end: %s", strerror(errno));
-	for (unsigned i = 1; i < l->n; i++)
-		pthread_join(l->lane[i].thread, NULL);
+	wait_for_others(l, &l->stopped);
 }

@@ -11,6 +11,8 @@
 #ifndef SYS_LANES_H
 #define SYS_LANES_H
 
+#include <semaphore.h>
+
 #include "lane.h"
 
 struct neighbours;
@@ -32,6 +34,8 @@ struct lanes {
 	void *arg;
 
 	int end;              /* eventfd; -1 with one lane */
+	sem_t there, stopped; /* threads that are */
+	sem_t never;          /* what they wait for in the end */
 	uint64_t latest;      /* time that the core has seen; ns */
 	uint32_t epoch;       /* of the node; read without the lock */
 	pthread_mutex_t lock; /* of the node */
@@ -52,8 +56,15 @@ void lanes_leave(struct lanes *l, const struct lane *lane);
 /* Before the first lanes_enter(); n and what is above it are set. */
 void lanes_open(struct lanes *l);
 
-/* Start and end the threads of all lanes but the first. */
+/*
+ * The threads of all lanes but the first: start them, let them go, stop them.
+ * Between start and go they are there, carry nothing, and the lock is ours.
+ * When they are stopped they are still there, but do nothing any more: to end a
+ * thread takes system calls that nothing else takes, and the process is about
+ * to end.
+ */
 void lanes_start(struct lanes *l);
+void lanes_go(struct lanes *l);
 void lanes_stop(struct lanes *l);
 
 /* What all lanes have carried, and in how many pieces or calls. */

@@ -308,13 +308,14 @@ static void on_addresses(struct loop *l, uint64_t now)
 
 static void check_tunnel(struct loop *l)
 {
+	struct host_link link;
 	bool up;
 
 	if (l->client)
 		return; /* its steward takes care */
 	up = l->lanes.tun.n &&
-	     tun_is_up(l->watch->tun,
-		       l->lanes.lane[0].door[l->node.relay.conf.door]);
+	     netlink_link(&l->watch->requests, l->watch->tun, &link) == 0 &&
+	     link.is_up;
 	if (l->was_up && !up)
 		lose_tunnel(l);
 	l->was_up = up;
@@ -492,12 +493,17 @@ static void run_round(struct loop *l)
 	lanes_leave(&l->lanes, &l->lanes.lane[0]);
 }
 
+void loop_start(struct loop *l)
+{
+	lanes_start(&l->lanes);
+}
+
 int loop_run(struct loop *l)
 {
 	if (l->client)
 		clientrun_start(l, clock_now());
 	set_timer(l);
-	lanes_start(&l->lanes);
+	lanes_go(&l->lanes);
 	while (!l->done)
 		run_round(l);
 	lanes_stop(&l->lanes);

@@ -2,8 +2,8 @@
 /*
  * The loop of the packet process. Each time it wakes up it reads the clock
  * once, takes at most one batch from each socket, feeds it to the core, and
- * sends what the core wants sent. No packet makes anything here allocate; what
- * does (getifaddrs(), for local discovery) is done when the network changes.
+ * sends what the core wants sent. Nothing here allocates, but for a pattern of
+ * names that is compared when the network changes.
  *
  * Packets are carried by lanes (lanes.h). The first one is here; the others, if
  * there are any, have threads of their own, and call the loop when there is
@@ -61,6 +61,9 @@ struct loop {
  * it cannot. sunset: when to end, 0 = never.
  */
 void loop_open(struct loop *l, time_t sunset);
+
+/* Start threads, which wait for loop_run(). */
+void loop_start(struct loop *l);
 
 /* Until told to end; the exit status. */
 int loop_run(struct loop *l);

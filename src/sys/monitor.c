@@ -15,8 +15,11 @@
 #include <sys/signalfd.h>
 #include <sys/socket.h>
 #include <sys/wait.h>
+#include <time.h>
 #include <unistd.h>
 
+#include "calls.h"
+#include "confine.h"
 #include "lanes.h"
 #include "log.h"
 #include "logline.h"
@@ -50,7 +53,7 @@ static void open_null(void)
 }
 
 /* We are a daemon now, and hold up nothing: no directory, and no terminal. */
-static void leave(void)
+void daemon_leave(void)
 {
 	log_leave_terminal();
 	if (chdir("/") < 0)
@@ -87,7 +90,6 @@ void daemon_ready(int fd)
 {
 	const char c = DAEMON_READY;
 
-	leave();
 	if (write(fd, &c, 1) < 0)
 		die("cannot say that all is ready: %s", strerror(errno));
 }
@@ -111,7 +113,7 @@ static void on_ready(struct monitor *m)
 		return;
 	m->is_ready = true;
 	pidfile_write(&m->file);
-	leave();
+	daemon_leave();
 	if (m->ready_fd < 0)
 		return;
 	if (write(m->ready_fd, &c, 1) < 0)
@@ -133,13 +135,17 @@ static void on_channel(struct monitor *m, struct pollfd *p)
 void log_ended(const char *who, int signal, bool is_early)
 {
 	/* All memory is taken at the start. */
-	bool by_kernel = signal == SIGKILL && is_early;
+	const char *more = "";
 
+	if (signal == SIGKILL && is_early)
+		more = "\n  if memory is short, lower MaxPeers in the "
+		       "configuration";
+	else if (signal == SIGSYS)
+		more = "\n  it made a system call that it never makes, so it "
+		       "has a bug or was attacked; the kernel's log tells "
+		       "which:  dmesg | grep type=1326";
 	log_error("%s was ended by signal %d (%s)%s", who, signal,
-		  strsignal(signal),
-		  by_kernel ? "\n  if memory is short, lower MaxPeers in the "
-			      "configuration"
-			    : "");
+		  strsignal(signal), more);
 }
 
 /* Has the keeper ended? In a container we may be process 1, to which the
@@ -263,6 +269,24 @@ static int wait_for_keeper(struct monitor *m)
 	return judge(m, status);
 }
 
+/* What is left to us is to write to the log and to remove the PID file. */
+static void confine(const struct monitor *m)
+{
+	struct confine_below below = {
+		.dir = pidfile_directory(&m->file),
+		.rights = CONFINE_REMOVE,
+	};
+
+	/* So that syslog() looks for it once, and not for each line. */
+	setenv("TZ", ":/etc/localtime", 0);
+	tzset();
+	privs_drop_capabilities();
+	confine_files(&below, 1, true);
+	if (below.dir >= 0)
+		close(below.dir);
+	calls_confine(CALLS_MONITOR);
+}
+
 static int run_keeper(keeper_fn *work, void *arg, int channel, pid_t monitor)
 {
 	/* Should the monitor be killed before we look at the channel. */
@@ -326,7 +350,7 @@ int monitor_run(keeper_fn *work, void *arg, const char *pidfile, int ready_fd)
 	m.log = log[0];
 	if (m.keeper < 0)
 		log_error("cannot start the keeper: %s", strerror(errno));
-	privs_drop_capabilities();
+	confine(&m);
 	status = m.keeper < 0 ? STATUS_FAILED : wait_for_keeper(&m);
 	pidfile_remove(&m.file);
 	return status;

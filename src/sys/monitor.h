@@ -47,10 +47,11 @@ int monitor_run(keeper_fn *work, void *arg, const char *pidfile, int ready_fd);
  */
 int signals_open(int more);
 
-/*
- * Everything is open and given up: leave terminal and directory, and say so on
- * the channel; or in a worker, to its keeper.
- */
+/* Leave terminal and directory. */
+void daemon_leave(void);
+
+/* Say that everything is open and given up, on the channel; or in a worker, to
+ * its keeper. */
 void daemon_ready(int fd);
 
 /* Log that a process was ended by a signal. is_early: it was never ready. */

@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* Local discovery's socket and interfaces (see neighbours.h). */
 #include <errno.h>
-#include <ifaddrs.h>
 #include <net/if.h>
 #include <netinet/in.h>
 #include <string.h>
@@ -11,6 +10,10 @@
 #include "../core/wire.h"
 #include "neighbours.h"
 #include "udp.h"
+
+enum {
+	LINKS_MAX = 256
+};
 
 /* 224.0.0.253, in host order */
 #define GROUP 0xe00000fdu
@@ -53,10 +56,7 @@ int neighbours_open(struct neighbours *b, const char *pattern, unsigned only,
 	    regcomp(&b->pattern, pattern, REG_EXTENDED | REG_NOSUB))
 		return -EINVAL;
 	b->fd = open_socket();
-	if (b->fd < 0)
-		return b->fd;
-	neighbours_refresh(b);
-	return 0;
+	return b->fd < 0 ? b->fd : 0;
 }
 
 static bool has(const unsigned *v, unsigned n, unsigned what)
@@ -68,33 +68,34 @@ static bool has(const unsigned *v, unsigned n, unsigned what)
 	return false;
 }
 
-static bool fits(const struct neighbours *b, const struct ifaddrs *a)
+/* What is being listed: links that fit, and which of them have IPv4. */
+struct listing {
+	const struct neighbours *b;
+	unsigned n_links, n;
+	unsigned link[LINKS_MAX];
+	unsigned ifindex[NEIGHBOURS_MAX];
+};
+
+static void take_link(void *arg, unsigned ifindex, unsigned flags,
+		      const char *name)
 {
 	const unsigned want = IFF_UP | IFF_MULTICAST;
+	struct listing *l = arg;
+	const struct neighbours *b = l->b;
 
-	return a->ifa_addr && a->ifa_addr->sa_family == AF_INET &&
-	       (a->ifa_flags & (want | IFF_LOOPBACK)) == want &&
-	       (!b->has_pattern ||
-		regexec(&b->pattern, a->ifa_name, 0, NULL, 0) == 0);
+	if ((flags & (want | IFF_LOOPBACK)) == want && ifindex != b->tun &&
+	    (!b->only || ifindex == b->only) && l->n_links < LINKS_MAX &&
+	    (!b->has_pattern || regexec(&b->pattern, name, 0, NULL, 0) == 0))
+		l->link[l->n_links++] = ifindex;
 }
 
-static unsigned list(const struct neighbours *b, unsigned *v)
+static void take_address(void *arg, const struct host_addr *a)
 {
-	struct ifaddrs *all = NULL;
-	unsigned n = 0;
+	struct listing *l = arg;
 
-	if (getifaddrs(&all) < 0)
-		return 0;
-	for (const struct ifaddrs *a = all; a && n < NEIGHBOURS_MAX;
-	     a = a->ifa_next) {
-		unsigned i = fits(b, a) ? if_nametoindex(a->ifa_name) : 0;
-
-		if (i && i != b->tun && (!b->only || i == b->only) &&
-		    !has(v, n, i))
-			v[n++] = i;
-	}
-	freeifaddrs(all);
-	return n;
+	if (!a->is_ip6 && has(l->link, l->n_links, a->ifindex) &&
+	    !has(l->ifindex, l->n, a->ifindex) && l->n < NEIGHBOURS_MAX)
+		l->ifindex[l->n++] = a->ifindex;
 }
 
 static int change(int fd, int what, unsigned ifindex)
@@ -107,21 +108,25 @@ static int change(int fd, int what, unsigned ifindex)
 	return setsockopt(fd, IPPROTO_IP, what, &m, sizeof(m));
 }
 
-void neighbours_refresh(struct neighbours *b)
+void neighbours_refresh(struct neighbours *b, struct netlink *nl)
 {
-	unsigned v[NEIGHBOURS_MAX], n = list(b, v), kept = 0;
+	struct listing l = {.b = b};
+	unsigned kept = 0;
 
+	/* When they change meanwhile there will be another refresh. */
+	netlink_links(nl, take_link, &l);
+	netlink_addresses(nl, take_address, &l);
 	for (unsigned i = 0; i < b->n; i++) {
-		if (!has(v, n, b->ifindex[i]))
+		if (!has(l.ifindex, l.n, b->ifindex[i]))
 			change(b->fd, IP_DROP_MEMBERSHIP, b->ifindex[i]);
 	}
-	for (unsigned i = 0; i < n; i++) {
+	for (unsigned i = 0; i < l.n; i++) {
 		/* It may have been made anew, under the same number. */
-		if (change(b->fd, IP_ADD_MEMBERSHIP, v[i]) == 0 ||
+		if (change(b->fd, IP_ADD_MEMBERSHIP, l.ifindex[i]) == 0 ||
 		    errno == EADDRINUSE)
-			v[kept++] = v[i];
+			l.ifindex[kept++] = l.ifindex[i];
 	}
-	memcpy(b->ifindex, v, kept * sizeof(*v));
+	memcpy(b->ifindex, l.ifindex, kept * sizeof(*l.ifindex));
 	b->n = kept;
 }
 
@@ -142,21 +147,24 @@ static bool send_on(int from, unsigned ifindex, const struct out *o)
 	const struct in_pktinfo by = {.ipi_ifindex = (int)ifindex};
 	_Alignas(struct cmsghdr) char control[CMSG_SPACE(sizeof(by))] = {0};
 	struct iovec iov[2];
-	struct msghdr m = {
-		.msg_name = &to,
-		.msg_namelen = sizeof(to),
-		.msg_iov = iov,
-		.msg_iovlen = out_to_iov(iov, o),
-		.msg_control = control,
-		.msg_controllen = sizeof(control),
+	struct mmsghdr m = {
+		.msg_hdr =
+			{
+				.msg_name = &to,
+				.msg_namelen = sizeof(to),
+				.msg_iov = iov,
+				.msg_iovlen = out_to_iov(iov, o),
+				.msg_control = control,
+				.msg_controllen = sizeof(control),
+			},
 	};
-	struct cmsghdr *c = CMSG_FIRSTHDR(&m);
+	struct cmsghdr *c = CMSG_FIRSTHDR(&m.msg_hdr);
 
 	c->cmsg_level = IPPROTO_IP;
 	c->cmsg_type = IP_PKTINFO;
 	c->cmsg_len = CMSG_LEN(sizeof(by));
 	memcpy(CMSG_DATA(c), &by, sizeof(by));
-	return sendmsg(from, &m, MSG_DONTWAIT | MSG_NOSIGNAL) >= 0;
+	return send_all(from, &m, 1) == 0;
 }
 
 unsigned neighbours_send(const struct neighbours *b, int from,

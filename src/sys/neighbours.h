@@ -12,6 +12,7 @@
 #include <stdbool.h>
 
 #include "../core/outbox.h"
+#include "netlink.h"
 
 enum {
 	NEIGHBOURS_MAX = 16 /* interfaces; the kernel allows 20 */
@@ -28,12 +29,12 @@ struct neighbours {
 };
 
 /* pattern: for names of interfaces, "" = all. only: the interface that we are
- * bound to, or 0. 0 or -errno. */
+ * bound to, or 0. Joins nothing yet. 0 or -errno. */
 int neighbours_open(struct neighbours *b, const char *pattern, unsigned only,
 		    unsigned tun);
 
 /* Join where an interface has come up, leave where one is gone. */
-void neighbours_refresh(struct neighbours *b);
+void neighbours_refresh(struct neighbours *b, struct netlink *nl);
 
 /* Send to the group on all of them, from this socket. How many were refused. */
 unsigned neighbours_send(const struct neighbours *b, int from,

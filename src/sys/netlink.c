@@ -74,6 +74,23 @@ int netlink_drain(struct netlink *nl)
 	return events;
 }
 
+/* What the kernel says; others may send to our socket, too. */
+static ssize_t receive(const struct netlink *nl, char *buf, size_t space)
+{
+	struct sockaddr_nl from = {0};
+	socklen_t len;
+	ssize_t n;
+
+	do {
+		len = sizeof(from);
+		n = recvfrom(netlink_fd(nl), buf, space, MSG_TRUNC,
+			     (struct sockaddr *)&from, &len);
+	} while (n >= 0 && from.nl_pid != 0);
+	if (n < 0)
+		return -errno;
+	return (size_t)n > space ? -ENOSPC : n;
+}
+
 /* -EINTR comes of NLM_F_DUMP_INTR. */
 int netlink_request(struct netlink *nl, struct nlmsghdr *h,
 		    int (*fn)(const struct nlmsghdr *h, void *arg), void *arg)
@@ -88,9 +105,9 @@ int netlink_request(struct netlink *nl, struct nlmsghdr *h,
 	if (mnl_socket_sendto(nl->socket, h, h->nlmsg_len) < 0)
 		return -errno;
 	do {
-		n = mnl_socket_recvfrom(nl->socket, buf, sizeof(buf));
+		n = receive(nl, buf, sizeof(buf));
 		if (n < 0)
-			return -errno;
+			return (int)n;
 		r = mnl_cb_run(buf, (size_t)n, nl->seq, nl->port, fn, arg);
 	} while (r > 0);
 	return r < 0 ? -errno : 0;
@@ -162,6 +179,43 @@ int netlink_addresses(struct netlink *nl, host_addr_fn *fn, void *arg)
 		r = netlink_request(nl, h, on_addr, &l);
 	}
 	return r;
+}
+
+struct link_listing {
+	host_link_fn *fn;
+	void *arg;
+};
+
+static int on_link_listed(const struct nlmsghdr *h, void *arg)
+{
+	const struct ifinfomsg *m = mnl_nlmsg_get_payload(h);
+	const struct nlattr *a;
+	struct link_listing *l = arg;
+
+	if (h->nlmsg_type != RTM_NEWLINK)
+		return MNL_CB_OK;
+	mnl_attr_for_each(a, h, sizeof(*m))
+	{
+		if (mnl_attr_get_type(a) == IFLA_IFNAME &&
+		    mnl_attr_validate(a, MNL_TYPE_NUL_STRING) >= 0)
+			l->fn(l->arg, (unsigned)m->ifi_index, m->ifi_flags,
+			      mnl_attr_get_str(a));
+	}
+	return MNL_CB_OK;
+}
+
+int netlink_links(struct netlink *nl, host_link_fn *fn, void *arg)
+{
+	struct link_listing l = {fn, arg};
+	char buf[256];
+	struct nlmsghdr *h = mnl_nlmsg_put_header(buf);
+	struct ifinfomsg *m;
+
+	h->nlmsg_type = RTM_GETLINK;
+	h->nlmsg_flags = NLM_F_REQUEST | NLM_F_DUMP;
+	m = mnl_nlmsg_put_extra_header(h, sizeof(*m));
+	m->ifi_family = AF_UNSPEC;
+	return netlink_request(nl, h, on_link_listed, &l);
 }
 
 static void put_no_address(struct nlmsghdr *h)

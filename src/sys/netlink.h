@@ -68,6 +68,13 @@ int netlink_fd(const struct netlink *nl);
 /* Call fn for each address of this host. -EINTR: they changed meanwhile. */
 int netlink_addresses(struct netlink *nl, host_addr_fn *fn, void *arg);
 
+/* flags: IFF_*. */
+typedef void host_link_fn(void *arg, unsigned ifindex, unsigned flags,
+			  const char *name);
+
+/* Call fn for each interface of this host. -EINTR: they changed meanwhile. */
+int netlink_links(struct netlink *nl, host_link_fn *fn, void *arg);
+
 /*
  * Make a tunnel device ready: MTU, queue, no address of its own, no neighbour
  * discovery; and up.

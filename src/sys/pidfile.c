@@ -6,6 +6,7 @@
  */
 #include <errno.h>
 #include <fcntl.h>
+#include <libgen.h>
 #include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -96,9 +97,22 @@ void pidfile_inherit(struct pidfile *p)
 
 void pidfile_write(const struct pidfile *p)
 {
-	if (p->fd >= 0 && dprintf(p->fd, "%d\n", getpid()) < 0)
+	char text[16];
+	int n = snprintf(text, sizeof(text), "%d\n", getpid());
+
+	if (p->fd >= 0 && write(p->fd, text, (size_t)n) != n)
 		log_error("cannot write the PID file %s: %s", p->path,
 			  strerror(errno));
+}
+
+int pidfile_directory(const struct pidfile *p)
+{
+	char *copy = p->path ? strdup(p->path) : NULL;
+	int fd = copy ? open(dirname(copy), O_PATH | O_DIRECTORY | O_CLOEXEC)
+		      : -1;
+
+	free(copy);
+	return fd;
 }
 
 void pidfile_remove(struct pidfile *p)

@@ -27,6 +27,9 @@ void pidfile_inherit(struct pidfile *p);
 /* Write our number to it: the daemon is ready. */
 void pidfile_write(const struct pidfile *p);
 
+/* Where it is, to be closed; -1 if there is none. */
+int pidfile_directory(const struct pidfile *p);
+
 void pidfile_remove(struct pidfile *p);
 
 #endif

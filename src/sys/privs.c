@@ -172,12 +172,8 @@ void privs_keep_net_admin(const struct identity *id)
 	assert_gone(id);
 }
 
-void privs_drop_all(const struct identity *id, const char *dir)
+void privs_drop_all(const struct identity *id)
 {
-	if (dir && (chroot(dir) < 0 || chdir("/") < 0))
-		die("cannot change root to %s: %s\n"
-		    "  it must be a directory, and root must start us",
-		    dir, strerror(errno));
 	empty_bounding_set();
 	become(id);
 	forget_capabilities(-1);

@@ -32,7 +32,7 @@ void privs_keep_root(void);
 /* The steward: other user, CAP_NET_ADMIN if there is any, nothing else. */
 void privs_keep_net_admin(const struct identity *id);
 
-/* The packet process: chroot (dir may be NULL), other user, nothing left. */
-void privs_drop_all(const struct identity *id, const char *dir);
+/* The packet process: other user, nothing left. */
+void privs_drop_all(const struct identity *id);
 
 #endif

@@ -20,6 +20,8 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "calls.h"
+#include "confine.h"
 #include "log.h"
 #include "resolver.h"
 
@@ -213,14 +215,28 @@ static void keep_only(int fd)
 	closefrom(CHANNEL + 1);
 }
 
+/* Files may be read, such as the system's resolver needs. */
+static void confine(void)
+{
+	const struct confine_below all = {
+		.dir = open("/", O_PATH | O_DIRECTORY | O_CLOEXEC),
+		.rights = CONFINE_READ | CONFINE_LIST | CONFINE_EXECUTE,
+	};
+
+	confine_files(&all, 1, false);
+	close(all.dir);
+	calls_confine(CALLS_LOOKUP);
+}
+
 static _Noreturn void run(const char *const *names, unsigned n, int fd,
 			  const struct identity *id)
 {
 	static struct resolver r;
 
 	prctl(PR_SET_NAME, "miredo-resolver");
-	privs_drop_all(id, NULL);
+	privs_drop_all(id);
 	keep_only(fd);
+	confine();
 	r.names = names;
 	r.n = n;
 	for (unsigned i = 0; i < LOOKUPS; i++)

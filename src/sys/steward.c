@@ -23,6 +23,8 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "calls.h"
+#include "confine.h"
 #include "hook.h"
 #include "iface.h"
 #include "log.h"
@@ -286,6 +288,7 @@ static void set_up(struct steward *s, unsigned ifindex,
 	r = hooks_start(&s->hooks);
 	if (r)
 		die("cannot start the process for hooks: %s", strerror(-r));
+	confine_root(NULL);
 	privs_keep_net_admin(id);
 	r = 0;
 	if (s->hooks.script)
@@ -298,6 +301,16 @@ static void set_up(struct steward *s, unsigned ifindex,
 		    strerror(-r));
 }
 
+/* No file but those for which CAP_NET_ADMIN is enough. */
+static void confine(const struct steward *s)
+{
+	const struct confine_below sysctl = {s->sysctl, CONFINE_WRITE};
+
+	confine_files(&sysctl, 1, true);
+	log_leave_terminal();
+	calls_confine(CALLS_STEWARD);
+}
+
 static _Noreturn void serve(const struct conf *c, const char *iface,
 			    unsigned ifindex, const struct identity *id,
 			    int channel)
@@ -307,7 +320,7 @@ static _Noreturn void serve(const struct conf *c, const char *iface,
 	s = (struct steward){.conf = c, .name = iface, .channel = channel};
 	settle(&s, id->change ? id->uid : geteuid());
 	set_up(&s, ifindex, id);
-	log_leave_terminal();
+	confine(&s);
 	answer(&s, 0);
 	do {
 		wait_and_work(&s);

@@ -93,14 +93,6 @@ int tun_adopt(struct tun *t, int fd, char name[static IFNAMSIZ])
 	return 0;
 }
 
-bool tun_is_up(unsigned ifindex, int socket)
-{
-	struct ifreq ifr = {0};
-
-	return if_indextoname(ifindex, ifr.ifr_name) &&
-	       ioctl(socket, SIOCGIFFLAGS, &ifr) == 0 && ifr.ifr_flags & IFF_UP;
-}
-
 /* Each packet right behind the last, as long as the longest would fit. */
 int tun_receive(const struct tun *t, int fd, struct tun_batch *b)
 {

@@ -57,9 +57,6 @@ int tun_open(struct tun *t, const char *name, unsigned queues,
 /* A device that was passed to us: one queue, without header. 0 or -errno. */
 int tun_adopt(struct tun *t, int fd, char name[static IFNAMSIZ]);
 
-/* Is the interface up? socket: any. */
-bool tun_is_up(unsigned ifindex, int socket);
-
 /* Packets of a queue; how many, 0 if there are none, or -errno. */
 int tun_receive(const struct tun *t, int fd, struct tun_batch *b);
 

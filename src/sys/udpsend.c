@@ -162,19 +162,19 @@ static unsigned parts_of(const struct iovec *iov, unsigned n, size_t bytes)
 
 static void send_singly(struct udp_sender *s, int fd, unsigned m)
 {
-	struct msghdr h = s->msg[m].msg_hdr;
-	size_t left = h.msg_iovlen;
+	struct mmsghdr one = {.msg_hdr = s->msg[m].msg_hdr};
+	struct msghdr *h = &one.msg_hdr;
+	size_t left = h->msg_iovlen;
 
-	h.msg_controllen -= CMSG_SPACE(sizeof(s->segment[m]));
+	h->msg_controllen -= CMSG_SPACE(sizeof(s->segment[m]));
 	while (left) {
 		unsigned parts =
-			parts_of(h.msg_iov, (unsigned)left, s->segment[m]);
+			parts_of(h->msg_iov, (unsigned)left, s->segment[m]);
 
-		h.msg_iovlen = parts;
-		if (sendmsg(fd, &h, MSG_DONTWAIT) < 0)
-			tally(&s->refused, 1);
+		h->msg_iovlen = parts;
+		tally(&s->refused, send_all(fd, &one, 1));
 		left -= parts;
-		h.msg_iov += parts;
+		h->msg_iov += parts;
 	}
 }
 

@@ -190,6 +190,13 @@ static void announce_again(const struct loop *l)
 		log_info("going on with %u peers", peers);
 }
 
+unsigned worker_calls(const struct plan *p)
+{
+	if (p->node.is_relay || p->node.is_client)
+		return CALLS_LOOP | CALLS_TUNNEL;
+	return CALLS_LOOP;
+}
+
 int worker_run(const struct life *life)
 {
 	const struct plan *p = life->plan;
@@ -206,6 +213,9 @@ int worker_run(const struct life *life)
 		announce(l, p);
 	else
 		announce_again(l);
+	loop_start(l);
+	daemon_leave();
+	calls_confine(worker_calls(p));
 	daemon_ready(life->ready);
 	return loop_run(l);
 }

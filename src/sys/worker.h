@@ -6,6 +6,7 @@
 #ifndef SYS_WORKER_H
 #define SYS_WORKER_H
 
+#include "calls.h"
 #include "loop.h"
 #include "plan.h"
 
@@ -21,6 +22,9 @@ struct life {
 			*/
 	int ready;     /* say so there: daemon_ready() */
 };
+
+/* What it asks of the kernel in its loop: enum calls_of. */
+unsigned worker_calls(const struct plan *p);
 
 /* Until the loop ends: the exit status. */
 int worker_run(const struct life *life);

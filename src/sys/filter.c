@@ -1,0 +1,196 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* Lists of calls.c as a filter of the kernel's, by libseccomp. */
+#include <errno.h>
+#include <fcntl.h>
+#include <sched.h>
+#include <seccomp.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/prctl.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include "calls.h"
+#include "log.h"
+
+/* Which argument of clone() has the flags. */
+#if defined(__s390__) || defined(__CRIS__)
+#define CLONE_ARG 1
+#else
+#define CLONE_ARG 0
+#endif
+
+#define NAMESPACES                                                             \
+	(CLONE_NEWNS | CLONE_NEWCGROUP | CLONE_NEWUTS | CLONE_NEWIPC |         \
+	 CLONE_NEWUSER | CLONE_NEWPID | CLONE_NEWNET)
+
+/* O_LARGEFILE is what 32-bit libraries add. */
+#ifdef O_LARGEFILE
+#define LARGE (O_LARGEFILE | 0100000)
+#else
+#define LARGE 0100000
+#endif
+
+/* With sanitizers, what they do on their own. */
+static const char *const of_sanitizers[] = {
+	"mmap",
+	"mmap2",
+	"munmap",
+	"mremap",
+	"mprotect",
+	"madvise",
+	"brk",
+	"sigaltstack",
+	"rt_sigaction",
+	"rt_sigprocmask",
+	"rt_sigreturn",
+	"sched_yield",
+	"sched_getaffinity",
+	"gettid",
+	"getpid",
+	"getppid",
+	"tgkill",
+	"kill",
+	"clone",
+	"ptrace",
+	"prctl",
+	"wait4",
+	"waitid",
+	"pipe2",
+	"openat",
+	"open",
+	"read",
+	"pread64",
+	"lseek",
+	"close",
+	"fstat",
+	"newfstatat",
+	"stat",
+	"readlink",
+	"readlinkat",
+	"getdents64",
+	"access",
+	"faccessat",
+	"uname",
+	"getrlimit",
+	"prlimit64",
+	"sysinfo",
+	"nanosleep",
+	"clock_nanosleep",
+	"exit",
+	"futex",
+	"dup",
+	"fcntl",
+	"ioctl",
+	"getcwd",
+	"getuid",
+	"geteuid",
+	"set_robust_list",
+	"membarrier",
+	"rseq",
+	"write",
+	"mkdir",
+	"execve",
+	"socketpair",
+	"getrusage",
+	"arch_prctl",
+	"unlink",
+	"poll",
+};
+
+static int allow(scmp_filter_ctx f, uint32_t action, int number,
+		 enum call_limit limit)
+{
+#define RULE(...)   seccomp_rule_add(f, action, number, __VA_ARGS__)
+#define PRCTL(what) RULE(1, SCMP_A0(SCMP_CMP_EQ, what))
+	switch (limit) {
+	case CALL_ANY:
+		return RULE(0);
+	case CALL_NO_CODE:
+		return RULE(1, SCMP_A2(SCMP_CMP_MASKED_EQ, PROT_EXEC, 0));
+	case CALL_WRITE:
+		return RULE(1, SCMP_A2(SCMP_CMP_MASKED_EQ,
+				       UINT32_MAX & ~(uint32_t)LARGE,
+				       O_WRONLY | O_CLOEXEC));
+	case CALL_ROUTING:
+		return RULE(1, SCMP_A0(SCMP_CMP_EQ, AF_NETLINK));
+	case CALL_PROCESS:
+		return RULE(1, SCMP_CMP(CLONE_ARG, SCMP_CMP_MASKED_EQ,
+					NAMESPACES, 0));
+	case CALL_SIGNAL:
+		return PRCTL(PR_SET_PDEATHSIG);
+	case CALL_NAME:
+		return PRCTL(PR_SET_NAME);
+	case CALL_FAILS:
+		action = SCMP_ACT_ERRNO(ENOSYS);
+		return RULE(0);
+	case CALL_FAR:
+		return RULE(1, SCMP_A0(SCMP_CMP_GT, AF_NETLINK));
+	}
+	return -EINVAL;
+}
+
+/* Names that this architecture does not have are none. */
+static int add(scmp_filter_ctx f, uint32_t action, const char *name,
+	       enum call_limit limit)
+{
+	int number = seccomp_syscall_resolve_name(name), r;
+
+	if (number == __NR_SCMP_ERROR)
+		return 0;
+	r = allow(f, action, number, limit);
+	return r == -EDOM || r == -EEXIST ? 0 : r;
+}
+
+static int add_list(scmp_filter_ctx f, uint32_t action, const struct calls *l)
+{
+	int r = 0;
+
+	for (unsigned i = 0; i < l->n; i++) {
+		for (unsigned k = 0; k < CALL_NAMES && l->v[i].name[k] && !r;
+		     k++)
+			r = add(f, action, l->v[i].name[k], l->v[i].limit);
+	}
+	return r;
+}
+
+static int fill(scmp_filter_ctx f, unsigned lists)
+{
+	bool forbids = lists == CALLS_LOOKUP;
+	uint32_t action = forbids ? SCMP_ACT_KILL_PROCESS : SCMP_ACT_ALLOW;
+	unsigned extra = sizeof(of_sanitizers) / sizeof(of_sanitizers[0]);
+	int r = seccomp_attr_set(f, SCMP_FLTATR_CTL_TSYNC, 1);
+
+	/* It is set, and the call to set it may be forbidden by now. */
+	if (!r)
+		r = seccomp_attr_set(f, SCMP_FLTATR_CTL_NNP, 0);
+	for (unsigned i = 0; i < CALLS_LISTS && !r; i++) {
+		if (lists & 1U << i)
+			r = add_list(f, action, &calls_lists[i]);
+	}
+	if (!SANITIZED || forbids)
+		return r;
+	for (unsigned i = 0; i < extra && !r; i++)
+		r = add(f, action, of_sanitizers[i], CALL_ANY);
+	return r;
+}
+
+void calls_confine(unsigned lists)
+{
+	bool forbids = lists == CALLS_LOOKUP;
+	/* It asks the kernel whether it can kill processes (4.14). */
+	scmp_filter_ctx f =
+		seccomp_init(forbids ? SCMP_ACT_ALLOW : SCMP_ACT_KILL_PROCESS);
+	int r;
+
+	if (!f) {
+		log_debug("no filter for system calls: the kernel has none");
+		return;
+	}
+	r = fill(f, lists);
+	if (!r)
+		r = seccomp_load(f);
+	seccomp_release(f);
+	if (r)
+		die("cannot set the filter for system calls: %s", strerror(-r));
+}
