@@ -939,5 +939,6 @@ uint64_t audit_digest(const struct audit *a)
 		if (p->used)
 			sum += digest_bytes(p, sizeof(*p), 1);
 	}
+	sum = digest_bytes(a->answers, sizeof(a->answers), sum);
 	return client_book_digest(a) ^ digest_bytes(&sum, sizeof(sum), 2);
 }
