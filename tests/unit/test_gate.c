@@ -366,6 +366,11 @@ static void c49_c73_neighbours(void **state)
 	own("224.1.1.1", 4);
 	assert_int_equal(neighbour("224.0.0.253"), REASON_DST_NOT_GLOBAL);
 	assert_int_equal(neighbour("239.255.255.250"), REASON_DST_NOT_GLOBAL);
+	/* Where we are no more. */
+	own("14.0.0.1", 24);
+	assert_int_equal(neighbour("14.0.0.9"), REASON_NONE);
+	self.n_ip4--;
+	assert_int_equal(neighbour("14.0.0.9"), REASON_DST_NOT_GLOBAL);
 }
 
 /* C49, Z2, Z8, Z42: somebody on the link, but not everybody, nor ourselves. */

@@ -272,6 +272,7 @@ static void c62_died_between_the_addresses(void **state)
 	r.first = r.n = 0;
 	die_and_recover(&r);
 	is_state(&r, CLIENT_SILENT, WHY_NONE, 1);
+	assert_true(r.node.client.keep_until >= r.now + SECONDS(59));
 	assert_true(tuple_equal(status(&r)->mapped, moved_at));
 	network(&r, local_at);
 	server(&r, 0, SERVER, SECOND);

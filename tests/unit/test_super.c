@@ -67,11 +67,15 @@ static void segment_is(unsigned i)
 /* It is one packet, and stands whole where it was. */
 static void single_is_want(void)
 {
-	struct packet got;
+	struct packet got, untouched;
 	size_t len;
 
 	assert_int_equal(parse(), REASON_NONE);
 	assert_int_equal(s.kind, SUPER_NONE);
+	memset(&got, 0xaa, sizeof(got));
+	memset(&untouched, 0xaa, sizeof(untouched));
+	super_heads(&s, 0, 1, got.b);
+	assert_memory_equal(got.b, untouched.b, sizeof(got.b));
 	assert_int_equal(super_count(&s), 1);
 	assert_ptr_equal(s.p, exact + VNET_LEN);
 	got.n = s.len;
