@@ -350,6 +350,18 @@ static void test_trusted_stay(void **state)
 	assert_true(e->lan_heard == now);
 }
 
+/* Each standing has its share, and who was heard last has a place in it. */
+static void test_recent_too_many(void **state)
+{
+	(void)state;
+	for (uint32_t n = 0; n < RECENT_SHARE + 8; n++)
+		add(n, STANDING_ACTIVE, now - SECONDS(2) * (n + 1));
+	recover_recent();
+	assert_int_equal(recent.n[STANDING_ACTIVE], RECENT_SHARE);
+	for (uint32_t n = 0; n < RECENT_SHARE + 8; n++)
+		assert_true((find(n) != RECENT_NONE) == (n < RECENT_SHARE));
+}
+
 static void test_recent_garbage(void **state)
 {
 	uint32_t seed = 1, kept = 0;
@@ -362,7 +374,7 @@ static void test_recent_garbage(void **state)
 
 			if (e->tries % 4 == 0)
 				continue;
-			e->standing = e->tries % 8;
+			e->standing = e->in_a_row % 8;
 			e->heard = now - e->heard % SECONDS(400);
 			if (e->tries % 4 == 1)
 				memset(&e->address, e->tries / 16, 16);
@@ -417,6 +429,7 @@ int main(void)
 		TEST(test_twice),
 		TEST(test_garbage),
 		TEST_RECENT(test_trusted_stay),
+		TEST_RECENT(test_recent_too_many),
 		TEST_RECENT(test_recent_garbage),
 		TEST_RECENT(c57_bubbles_are_remembered),
 		TEST_RECENT(c57_times_to_come_are_now),
