@@ -351,7 +351,8 @@ class Relay(Tap):
             except BlockingIOError:
                 return found
             if origin[2] != OUTGOING \
-                    and data[8:24] != self.address(self.anchor):
+                    and data[8:24] != self.address(self.anchor) \
+                    and not self.is_late(parse(data)):
                 found.append(Other(data, "out of the tunnel"))
 
     def say(self, at, payload, to=None, **outer):

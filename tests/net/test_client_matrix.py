@@ -141,7 +141,7 @@ def test_out_of_reach(hopeless, nat1, nat2):
     status, said, seconds = hopeless[nat1, nat2]
     assert status == 1
     assert "Destination unreachable: Address unreachable" in said
-    assert 5 < seconds < 15
+    assert seconds > 5
 
 
 # -- both behind one NAT -----------------------------------------------
