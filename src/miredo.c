@@ -18,6 +18,7 @@
 #include "sys/plan.h"
 #include "sys/preflight.h"
 #include "sys/privs.h"
+#include "sys/textfile.h"
 
 /* What miredo-checkconf has always said for a bad file. */
 enum {
@@ -35,20 +36,20 @@ static void read_file(struct conf *c, const char *name, bool as_server,
 		      struct report *r)
 {
 	const char *const *defaults = as_server ? server_files : relay_files;
+	const char *why = NULL;
 	FILE *f = NULL;
 
 	for (unsigned i = 0; !f && !name && i < 2; i++) {
-		f = fopen(defaults[i], "re");
+		f = textfile_open(defaults[i], &why);
 		if (f || errno != ENOENT)
 			name = defaults[i];
 	}
 	if (!f && !name)
 		return;
+	if (!f && !why)
+		f = textfile_open(name, &why);
 	if (!f)
-		f = fopen(name, "re");
-	if (!f)
-		die("cannot read the configuration file %s: %s", name,
-		    strerror(errno));
+		die("cannot read the configuration file %s: %s", name, why);
 	conf_read(c, f, name, r);
 	fclose(f);
 }
@@ -190,10 +191,11 @@ static int check_file(const char *name)
 {
 	static struct conf c;
 	static struct report r;
-	FILE *f = fopen(name, "re");
+	const char *why;
+	FILE *f = textfile_open(name, &why);
 
 	if (!f) {
-		log_error("%s: %s", name, strerror(errno));
+		log_error("%s: %s", name, why);
 		return STATUS_BAD_FILE;
 	}
 	conf_defaults(&c);

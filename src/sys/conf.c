@@ -458,7 +458,8 @@ static void report_unknown(struct report *r, const char *where,
 	unsigned best = 3; /* two slips of the finger */
 	const char *near = NULL;
 
-	for (unsigned i = 0; i < N_DIRECTIVES; i++) {
+	/* When there is no room to say it, it is not worth the search. */
+	for (unsigned i = 0; i < N_DIRECTIVES && r->n < REPORT_MAX; i++) {
 		unsigned d = value_distance(name, directives[i].name);
 
 		if (d < best) {

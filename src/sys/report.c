@@ -1,9 +1,19 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
+#include <ctype.h>
 #include <stdarg.h>
 #include <stdio.h>
 
 #include "log.h"
 #include "report.h"
+
+/* What a file contains is not to move the cursor of who reads about it. */
+static void make_printable(char *text)
+{
+	for (; *text; text++) {
+		if (iscntrl((unsigned char)*text) && *text != '\n')
+			*text = '?';
+	}
+}
 
 void report_add(struct report *r, enum severity severity, const char *format,
 		...)
@@ -19,6 +29,7 @@ void report_add(struct report *r, enum severity severity, const char *format,
 	va_start(args, format);
 	vsnprintf(r->v[r->n].text, REPORT_LINE, format, args);
 	va_end(args);
+	make_printable(r->v[r->n].text);
 	r->v[r->n++].severity = severity;
 }
 

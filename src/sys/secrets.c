@@ -9,6 +9,7 @@
 #include <sys/stat.h>
 
 #include "secrets.h"
+#include "textfile.h"
 
 enum {
 	WORDS_MAX = 4
@@ -158,13 +159,14 @@ unsigned secrets_read(struct secrets *s, FILE *f, const char *name,
 
 unsigned secrets_load(struct secrets *s, const char *path, struct report *r)
 {
-	FILE *f = fopen(path, "re");
 	unsigned errors = 1;
+	const char *why;
 	struct stat st;
+	FILE *f = textfile_open(path, &why);
 
 	*s = (struct secrets){0};
 	if (!f) {
-		report_add(r, SEVERITY_ERROR, "%s: %s", path, strerror(errno));
+		report_add(r, SEVERITY_ERROR, "%s: %s", path, why);
 		return 1;
 	}
 	if (fstat(fileno(f), &st) < 0)
