@@ -28,6 +28,8 @@ class Names:
         self.delay = 0
         #: Seconds that an answer may be kept.
         self.ttl = 60
+        #: Name -> a function (query, right answer) -> datagrams to send.
+        self.forged = {}
         self._sock = None
         host.sysctl(ipv4__icmp_ratelimit=0)
         self.mode = "answer"
@@ -62,15 +64,18 @@ class Names:
             except (IndexError, UnicodeError):      # no query
                 continue
             if self._mode != "silent":
-                timer = threading.Timer(self.delay, self._send,
-                                        (sock, answer, client))
+                forge = self.forged.get(self.queries[-1])
+                timer = threading.Timer(self.delay, self._send, (
+                    sock, forge(query, answer) if forge else [answer],
+                    client))
                 timer.daemon = True
                 timer.start()
 
     @staticmethod
-    def _send(sock, answer, client):
+    def _send(sock, answers, client):
         with contextlib.suppress(OSError):      # closed meanwhile
-            sock.sendto(answer, client)
+            for answer in answers:
+                sock.sendto(answer, client)
 
     def _answer(self, query):
         """The answer to a query with one question (RFC 1035, section 4)."""
