@@ -3,6 +3,8 @@
 
 #include <string.h>
 
+#include "ratelim.h"
+
 static uint32_t index_size(uint32_t capacity)
 {
 	uint32_t n = PEERS_MIN;
@@ -118,7 +120,7 @@ static void put_unused(struct peers *p, uint32_t i)
 {
 	struct peer *e = peers_at(p, i);
 
-	e->heard = 0; /* it is none, whoever looks at it later */
+	e->heard = e->bubbled = 0; /* it is none, whoever looks later */
 	e->chain = p->unused;
 	p->unused = i;
 }
@@ -173,61 +175,111 @@ enum {
 	AGES = 1024
 };
 
-/* A table is put together from the youngest on: this is older than all. */
-static void join_oldest(struct peers *p, uint32_t i)
+static const uint64_t ASKED_NS = 2 * NS_PER_S; /* R21 */
+
+/* What stays, chained by `older`. */
+struct keeping {
+	uint64_t life, now;
+	uint32_t proven[AGES]; /* of about one age each */
+	uint32_t probing;
+};
+
+/* A roll is put together from the youngest on: this is older than all. */
+static void join_oldest(struct peers *p, uint32_t i, enum roll roll)
 {
 	struct peer *e = peers_at(p, i);
 
-	e->roll = ROLL_PROVEN;
+	e->roll = (uint8_t)roll;
 	e->older = PEER_NONE;
-	e->newer = p->oldest[ROLL_PROVEN];
+	e->newer = p->oldest[roll];
 	if (e->newer == PEER_NONE)
-		p->newest[ROLL_PROVEN] = i;
+		p->newest[roll] = i;
 	else
 		peers_at(p, e->newer)->older = i;
-	p->oldest[ROLL_PROVEN] = i;
-	p->n[ROLL_PROVEN]++;
+	p->oldest[roll] = i;
+	p->n[roll]++;
 }
 
-static void readmit(struct peers *p, uint32_t i)
+/* e is what the entry will be; its key is there. */
+static void readmit(struct peers *p, uint32_t i, const struct peer *e)
 {
-	struct peer *e = peers_at(p, i), old = *e;
-	uint32_t *head = slot(p, old.key.b);
+	uint32_t *head = slot(p, e->key.b);
+	enum roll roll = (enum roll)e->roll;
+	uint32_t share =
+		roll == ROLL_PROVEN ? proven_share(p) : p->max_unproven;
 
-	if (p->n[ROLL_PROVEN] == proven_share(p) ||
-	    find(p, *head, old.key.b) != PEER_NONE) {
+	if (p->n[roll] == share || find(p, *head, e->key.b) != PEER_NONE) {
 		put_unused(p, i);
 		return;
 	}
-	*e = (struct peer){
-		.key = old.key,
-		.chain = *head,
-		.ip = old.ip,
-		.port = old.port,
-		.held = PEER_NONE,
-		.heard = old.heard,
-	};
+	p->v[i] = *e;
+	p->v[i].chain = *head;
 	*head = i;
-	join_oldest(p, i);
+	join_oldest(p, i, roll);
+}
+
+static void readmit_proven(struct peers *p, uint32_t i)
+{
+	const struct peer *old = peers_at(p, i);
+	const struct peer e = {
+		.key = old->key,
+		.roll = ROLL_PROVEN,
+		.ip = old->ip,
+		.port = old->port,
+		.held = PEER_NONE,
+		.heard = old->heard,
+	};
+
+	readmit(p, i, &e);
+}
+
+/* It may answer yet, and is asked again when that is allowed. */
+static void readmit_probing(struct peers *p, uint32_t i, uint64_t now)
+{
+	const struct peer *old = peers_at(p, i);
+	const struct peer e = {
+		.key = old->key,
+		.roll = ROLL_PROBING,
+		.tries = old->tries,
+		.nonce = old->nonce,
+		.held = PEER_NONE,
+		.heard = old->heard <= now ? old->heard : 0,
+		.bubbled = old->bubbled,
+		.due = now + ASKED_NS,
+	};
+
+	readmit(p, i, &e);
+}
+
+static bool is_within(uint64_t t, uint64_t ns, uint64_t now)
+{
+	return t && t <= now && now - t < ns;
+}
+
+/* The chain that an entry is to be in; NULL = none. */
+static uint32_t *chain_for(struct keeping *k, const struct peer *e)
+{
+	if (e->roll == ROLL_PROVEN && is_within(e->heard, k->life, k->now))
+		return &k->proven[(k->now - e->heard) / (k->life / AGES + 1)];
+	if (e->roll == ROLL_PROBING && is_within(e->bubbled, ASKED_NS, k->now))
+		return &k->probing;
+	return NULL;
 }
 
 /*
  * From the last entry down, so that what was never used stays so, and entries
- * are taken in order again. Those that stay are chained by their age.
+ * are taken in order again.
  */
-static void sort_by_age(struct peers *p, uint32_t *ages, uint64_t life,
-			uint64_t now, peer_judge *judge, const void *arg)
+static void sort_out(struct peers *p, struct keeping *k, peer_judge *judge,
+		     const void *arg)
 {
 	for (uint32_t i = p->capacity; i-- > 0;) {
 		struct peer *e = peers_at(p, i);
-		uint64_t age = e->heard <= now ? now - e->heard : life;
-		uint32_t *first;
+		uint32_t *first = chain_for(k, e);
 
-		if (e->roll == ROLL_PROVEN && e->heard && age < life &&
-		    judge(arg, e)) {
+		if (first && judge(arg, e)) {
 			if (p->touched == 0)
 				p->touched = i + 1;
-			first = &ages[age / (life / AGES + 1)];
 			e->older = *first;
 			*first = i;
 		} else if (p->touched) {
@@ -239,15 +291,22 @@ static void sort_by_age(struct peers *p, uint32_t *ages, uint64_t life,
 void peers_recover(struct peers *p, uint64_t life, uint64_t now,
 		   peer_judge *judge, const void *arg)
 {
-	uint32_t ages[AGES], older;
+	struct keeping k;
+	uint32_t older;
 
-	memset(ages, 0xff, sizeof(ages));
-	sort_by_age(p, ages, life, now, judge, arg);
+	memset(&k, 0xff, sizeof(k)); /* PEER_NONE */
+	k.life = life;
+	k.now = now;
+	sort_out(p, &k, judge, arg);
 	for (int a = 0; a < AGES; a++) {
-		for (uint32_t i = ages[a]; i != PEER_NONE; i = older) {
+		for (uint32_t i = k.proven[a]; i != PEER_NONE; i = older) {
 			older = peers_at(p, i)->older;
-			readmit(p, i);
+			readmit_proven(p, i);
 		}
+	}
+	for (uint32_t i = k.probing; i != PEER_NONE; i = older) {
+		older = peers_at(p, i)->older;
+		readmit_probing(p, i, now);
 	}
 }
 

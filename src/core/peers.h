@@ -78,16 +78,17 @@ size_t peers_memory(uint32_t capacity);
 void peers_init(struct peers *p, uint32_t capacity, const struct hash_key *key,
 		void *mem);
 
-/* Is an entry with this key, tuple and nothing else fit to stay? */
+/* Is an entry with this roll, key, and tuple if PROVEN, fit to stay? */
 typedef bool peer_judge(const void *arg, const struct peer *e);
 
 /*
  * After peers_init() with memory in which a table of this capacity was: take
  * over its PROVEN entries that were heard in the last `life` ns and that judge
- * finds fit; the youngest, if they are too many. Nothing else is, and nothing
- * is believed: who had the table may have died in the middle of a change, or
- * been taken over. One pass over the slab, and one over what stays, in order of
- * age; that order is kept to a thousandth of `life`.
+ * finds fit; the youngest, if they are too many. And of the PROBING those that
+ * were asked less than two seconds ago, lest they be asked again (R21). Nothing
+ * else is, and nothing is believed: who had the table may have died in the
+ * middle of a change, or been taken over. One pass over the slab, and one over
+ * what stays, in order of age; that order is kept to a thousandth of `life`.
  */
 void peers_recover(struct peers *p, uint64_t life, uint64_t now,
 		   peer_judge *judge, const void *arg);

@@ -57,10 +57,12 @@ static bool is_fit(const void *arg, const struct peer *e)
 
 	peer_address(e, r->gate->prefix, &a);
 	teredo_unpack(&t, &a);
-	return t.client.ip == at.ip &&
-	       (t.client.port == at.port || !r->conf.no_nonces) &&
-	       relay_check_target(r, &a) == REASON_NONE &&
-	       gate_target(r->gate, at) == REASON_NONE;
+	if (relay_check_target(r, &a) != REASON_NONE)
+		return false;
+	return e->roll != ROLL_PROVEN ||
+	       (t.client.ip == at.ip &&
+		(t.client.port == at.port || !r->conf.no_nonces) &&
+		gate_target(r->gate, at) == REASON_NONE);
 }
 
 void relay_recover(struct relay *r, uint64_t now)

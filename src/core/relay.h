@@ -77,7 +77,7 @@ void relay_init(struct relay *r, const struct relay_conf *conf,
 		const struct hash_key *key, const struct rng *rng, void *mem);
 
 /* After that, if a relay of this configuration had the memory before: take over
- * the peers that it has proven, if they are good (peers_recover()). */
+ * the peers that it has proven or has just asked (peers_recover()). */
 void relay_recover(struct relay *r, uint64_t now);
 
 /* A datagram from the IPv4 side: how it ended. */

@@ -42,6 +42,8 @@ const char *whole_peers(const struct peers *p)
 	}
 	if (used + unused != p->capacity)
 		return "an entry is lost";
+	if (p->n[ROLL_PROBING] + p->n[ROLL_FAILED] > p->max_unproven)
+		return "too many are not proven";
 	return p->n[ROLL_PROVEN] > p->capacity - p->max_unproven
 		       ? "too many are proven"
 		       : NULL;

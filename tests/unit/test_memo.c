@@ -92,10 +92,40 @@ static void r12_what_was_held_is_gone(void **state)
 	goes_in(client);
 	ended(&r, REASON_HELD);
 	next_sent(&r);
+	pass(&r, SECONDS(1.9));
 	die_and_recover(&r);
 	assert_int_equal(r.node.relay.held.n, 0);
-	assert_int_equal(r.node.relay.peers.n[ROLL_PROBING], 0);
-	trust(client, client_at);
+	/* It was just asked, and is not asked again now (R21). */
+	goes_in(client);
+	ended(&r, REASON_HELD);
+	sent_nothing(&r);
+	bubble(&q, client, home);
+	from_ip4(&r, DOOR_SERVICE, client_at, &q);
+	ended(&r, REASON_BUBBLE);
+	sent_udp(&r, DOOR_SERVICE, client_at, &p);
+}
+
+/* R9: the procedure goes on at its pace, and ends. */
+static void r21_relay_goes_on_asking(void **state)
+{
+	uint64_t last;
+	unsigned n = 1;
+
+	(void)state;
+	goes_in(client);
+	last = next_sent(&r)->when;
+	pass(&r, SECONDS(1));
+	die_and_recover(&r);
+	for (int i = 0; i < 40; i++) {
+		pass(&r, SECONDS(0.25));
+		if (r.first == r.n)
+			continue;
+		assert_true(r.log[r.first].when >= last + SECONDS(2));
+		last = next_sent(&r)->when;
+		n++;
+	}
+	assert_int_equal(n, 4);
+	assert_int_equal(r.node.relay.peers.n[ROLL_FAILED], 1);
 }
 
 /* Whoever says that it was proven: Z8, R16. */
@@ -506,6 +536,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		RELAY_TEST(r5_relay_knows_its_peers),
 		RELAY_TEST(r12_what_was_held_is_gone),
+		RELAY_TEST(r21_relay_goes_on_asking),
 		RELAY_TEST(z8_relay_believes_nothing),
 		RELAY_TEST(z2_relay_own_address),
 		TEST(i10_client_has_its_address),

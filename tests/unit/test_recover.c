@@ -125,16 +125,54 @@ static void test_proven_stay(void **state)
 	assert_int_equal(peers_at(&peers, peers.oldest[ROLL_PROVEN])->ip, 2);
 }
 
+static struct peer *ask(uint32_t n, enum roll roll, uint64_t when)
+{
+	struct ip6 a = number(n);
+	struct peer *e = peers_at(&peers, peers_add(&peers, &a, roll));
+
+	e->bubbled = when;
+	e->heard = now;
+	e->tries = 2;
+	e->nonce = 3;
+	e->held = 4;
+	e->due = now - 1;
+	return e;
+}
+
 static void test_unproven_go(void **state)
 {
-	struct ip6 a = number(1), b = number(2);
-
 	(void)state;
-	peers_at(&peers, peers_add(&peers, &a, ROLL_PROBING))->heard = now;
-	peers_at(&peers, peers_add(&peers, &b, ROLL_FAILED))->heard = now;
+	ask(1, ROLL_PROBING, 0);
+	ask(2, ROLL_PROBING, now - SECONDS(2));
+	ask(3, ROLL_PROBING, now + 1);
+	ask(4, ROLL_FAILED, now);
 	recover(any);
 	assert_int_equal(asked, 0);
 	assert_int_equal(peers.touched, 0);
+}
+
+/* Whom we have just asked we do not ask again. */
+static void r21_just_asked(void **state)
+{
+	const struct peer *e = ask(1, ROLL_PROBING, now - SECONDS(1));
+	struct ip6 a = number(4);
+
+	(void)state;
+	prove(2, now - SECONDS(1));
+	ask(3, ROLL_PROBING, now)->heard = now + 1;
+	ask(4, ROLL_PROBING, now);
+	peers_remove(&peers, peers_find(&peers, &a));
+	recover(any);
+	assert_int_equal(peers.n[ROLL_PROBING], 2);
+	assert_true(knows(1) && knows(2) && knows(3) && !knows(4));
+	assert_int_equal(e->tries, 2);
+	assert_int_equal(e->nonce, 3);
+	assert_int_equal(e->bubbled, now - SECONDS(1));
+	assert_int_equal(e->due, now + SECONDS(2));
+	assert_int_equal(e->heard, now);
+	assert_true(e->held == PEER_NONE);
+	a = number(3);
+	assert_int_equal(peers_at(&peers, peers_find(&peers, &a))->heard, 0);
 }
 
 /* ... though they are in the slab as they were. */
@@ -273,7 +311,9 @@ static void test_garbage(void **state)
 
 			if (e->tries % 4 == 0)
 				continue;
-			e->roll = ROLL_PROVEN;
+			e->roll =
+				e->tries % 8 == 3 ? ROLL_PROBING : ROLL_PROVEN;
+			e->bubbled = now - e->bubbled % SECONDS(3);
 			e->heard = now - e->heard % SECONDS(400);
 			if (e->tries % 4 == 1)
 				memset(e->key.b, e->tries / 16, 12);
@@ -420,6 +460,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		TEST(test_proven_stay),
 		TEST(test_unproven_go),
+		TEST(r21_just_asked),
 		TEST(test_removed_stay_away),
 		TEST(test_times),
 		TEST(test_judge),
