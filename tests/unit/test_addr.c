@@ -49,6 +49,7 @@ static void s25_link_local_vectors(void **state)
 	struct ip6 a, want;
 
 	(void)state;
+	memset(&a, 0xff, sizeof(a)); /* whatever was there before */
 	teredo_link_local(&a, 0x8000, at("203.0.113.120", 3544));
 	want = ip6("fe80::8000:f227:34ff:8e87");
 	assert_memory_equal(&a, &want, 16);
