@@ -209,12 +209,15 @@ def reply(test, data=None):
 
 @contextlib.contextmanager
 def client(lab, config="", wait=True):
-    """A client among fakes; it must end well, and say nothing in between."""
+    """A client among fakes; it must end well, and say nothing in between.
+
+    Of several threads one may pass another, and the probe what is probed.
+    """
     with lab.tidy():
         teredo.forget(lab.c1)
         lab.c1.write("/etc/miredo/miredo.conf",
                      f"ServerAddress {SERVER[0]}\nBindPort {PORT}\n"
-                     f"StateDirectory /run/none\n{config}")
+                     f"StateDirectory /run/none\nThreads 1\n{config}")
         world = World(lab, None)
         world.daemon = lab.c1.daemon(["miredo"])
         if wait:
