@@ -11,6 +11,7 @@
 #include <unistd.h>
 
 #include "sys/keeper.h"
+#include "sys/descriptors.h"
 #include "sys/log.h"
 #include "sys/memory.h"
 #include "sys/monitor.h"
@@ -155,6 +156,16 @@ static const char *pidfile(const struct plan *p)
 	return p->node.is_server ? "/run/miredo-server.pid" : "/run/miredo.pid";
 }
 
+/* What whoever starts us forgot to close is none of our business. */
+static void close_others(const struct options *o)
+{
+	int keep[1 + sizeof(o->udp_fd) / sizeof(o->udp_fd[0])] = {o->tun_fd};
+
+	for (unsigned i = 0; i < o->n_udp; i++)
+		keep[1 + i] = o->udp_fd[i];
+	descriptors_keep(keep, 1 + o->n_udp);
+}
+
 static int run(int argc, char **argv)
 {
 	static struct options o;
@@ -165,6 +176,7 @@ static int run(int argc, char **argv)
 
 	options_parse(&o, argc, argv);
 	log_open(o.program, o.verbose);
+	close_others(&o);
 	configure(&p, &c, &o);
 	preflight_sunset(&c);
 	if (o.check)

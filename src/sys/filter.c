@@ -69,6 +69,7 @@ static const char *const of_sanitizers[] = {
 	"readlink",
 	"readlinkat",
 	"getdents64",
+	"getdents",
 	"access",
 	"faccessat",
 	"uname",

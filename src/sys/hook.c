@@ -20,9 +20,9 @@
 #include <string.h>
 #include <sys/prctl.h>
 #include <sys/socket.h>
-#include <sys/syscall.h>
 #include <unistd.h>
 
+#include "descriptors.h"
 #include "hook.h"
 #include "iface.h"
 #include "log.h"
@@ -226,7 +226,7 @@ static void settle(int fd)
 
 	sigfillset(&all);
 	sigprocmask(SIG_BLOCK, &all, NULL);
-	close_all_but(fd, fd);
+	descriptors_keep(&fd, 1);
 	prctl(PR_SET_NAME, "miredo-hooks");
 	/* The monitor does not wait for scripts. */
 	log_by(-1);
@@ -258,28 +258,6 @@ static _Noreturn void serve(struct hooks *h)
 }
 
 /* --- the steward's side --- */
-
-static void close_from_to(unsigned from, unsigned to)
-{
-	if (from > to || syscall(SYS_close_range, from, to, 0) == 0)
-		return;
-	/* Linux before 5.9 */
-	for (unsigned fd = from; fd <= to && fd < 65536; fd++)
-		close((int)fd);
-}
-
-void close_all_but(int a, int b)
-{
-	unsigned low, high;
-
-	if (b < 0)
-		b = a;
-	low = (unsigned)(a < b ? a : b);
-	high = (unsigned)(a < b ? b : a);
-	close_from_to(STDERR_FILENO + 1, low - 1);
-	close_from_to(low + 1, high - 1);
-	close_from_to(high + 1, ~0U);
-}
 
 void hooks_open(struct hooks *h, const struct conf *c, const char *iface,
 		unsigned ifindex)

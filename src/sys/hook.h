@@ -70,7 +70,4 @@ int hooks_tell(struct hooks *h, const struct steward_wish *w);
 /* h->fd is readable. */
 enum hook_news hooks_read(struct hooks *h);
 
-/* Close all descriptors from 3 on but these two; b may be -1. */
-void close_all_but(int a, int b);
-
 #endif

@@ -12,6 +12,7 @@
  */
 #include <errno.h>
 #include <fcntl.h>
+#include <poll.h>
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
@@ -33,6 +34,9 @@ enum {
 	/* Deaths within so long are too many. */
 	DEATHS = 5,
 	DEATHS_S = 10,
+
+	HELPER_WAITS = 10,
+	HELPER_WAIT_MS = 20,
 
 	NAME_SPACE = 16, /* of PR_GET_NAME */
 	HUGE_BYTES = 2 << 20,
@@ -188,6 +192,28 @@ static bool is_too_often(struct keeper *k)
 	return before && now - before < DEATHS_S * NS_PER_S;
 }
 
+/*
+ * Steward and resolver are nobody's business as long as they live. When one is
+ * gone the worker ends with it; why it is gone is for the log. A worker may see
+ * the end of one a moment before the kernel tells us of it.
+ */
+static void tell_of_helpers(void)
+{
+	pid_t pid;
+	int status;
+
+	for (unsigned i = 0; i < HELPER_WAITS; i++) {
+		while ((pid = waitpid(-1, &status, WNOHANG)) > 0) {
+			if (WIFSIGNALED(status))
+				log_ended("a helper of the packet process",
+					  WTERMSIG(status), false);
+		}
+		if (pid < 0)
+			return; /* there are none */
+		poll(NULL, 0, HELPER_WAIT_MS);
+	}
+}
+
 /* Worker after worker; the status of the last. */
 static int keep(struct keeper *k)
 {
@@ -195,6 +221,9 @@ static int keep(struct keeper *k)
 		int status;
 		bool was_ready = run_worker(k, &status);
 
+		if (WIFEXITED(status) && k->life.loop->client &&
+		    WEXITSTATUS(status) != STATUS_OK)
+			tell_of_helpers();
 		if (WIFEXITED(status))
 			return WEXITSTATUS(status);
 		log_ended("the packet process", WTERMSIG(status),

@@ -25,6 +25,7 @@
 
 #include "calls.h"
 #include "confine.h"
+#include "descriptors.h"
 #include "hook.h"
 #include "iface.h"
 #include "log.h"
@@ -266,13 +267,14 @@ static void open_file(struct steward *s, uid_t user)
 /* Our own, in the steward: nothing of the packet process stays open. */
 static void settle(struct steward *s, uid_t user)
 {
+	const int keep[] = {s->channel, log_channel()};
 	sigset_t all;
 
 	/* The end of the channel ends us, no signal that a terminal or service
 	 * manager sends to all. */
 	sigfillset(&all);
 	sigprocmask(SIG_BLOCK, &all, NULL);
-	close_all_but(s->channel, log_channel());
+	descriptors_keep(keep, 2);
 	prctl(PR_SET_NAME, "miredo-steward");
 	umask(022);
 	open_file(s, user);

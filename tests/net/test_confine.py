@@ -1,0 +1,295 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""What each process of a daemon is, may do and sees: rows 25 to 31 of what is
+promised (SECURITY.md).
+
+With the programs as they are released, without sanitizers, which need more of
+the system: MIREDO_PLAIN names their build directory; ./check makes one.  How
+long the lists of system calls are, and that all else kills, is in
+tests/unit/test_confine.c.
+"""
+
+import os
+import pathlib
+import platform
+import re
+import signal
+import subprocess
+
+import pytest
+
+from lab import teredo, wait_for
+from lab.host import MIREDO_UID, NOGROUP_GID, build_directory
+from test_daemon import is_clean, keeper_of, status, worker_of
+
+NET_ADMIN = 1 << 12
+SERVER = "9.0.0.2"
+HOOK = "#!/bin/sh\nid -u >/run/hook\n"
+
+#: What runs beside monitor, keeper and worker; how, and as which daemon.
+ROLES = {
+    "server": ("server", ["-s", SERVER], []),
+    "server and relay": ("server", ["-s", SERVER], []),
+    "relay": ("relay", [], []),
+    "client": ("c1", [SERVER], ["steward"]),
+    "client by name": ("c1", ["teredo.test"], ["resolver", "steward"]),
+    "client with hooks": ("c1", [SERVER], ["hooks", "steward"]),
+    "auto": ("c1", ["--role", "auto", SERVER], ["steward"]),
+}
+
+STANDARD = {"/dev/null", "socket"}
+KEPT = STANDARD | {"pidfile", "/dev/net/tun"}
+LOOP = {f"anon_inode:[{what}]"
+        for what in ("eventpoll", "signalfd", "timerfd", "eventfd")}
+#: What may be open.
+DESCRIPTORS = {
+    "monitor": STANDARD | {"pidfile", "anon_inode:[signalfd]"},
+    "keeper": KEPT,
+    "worker": KEPT | LOOP | {"pipe"},   # by which it says that it is ready
+    "resolver": STANDARD,
+    "steward": STANDARD | {"/proc/sys/net/ipv6/conf",
+                           "/var/lib/miredo/teredo.state"},
+    "hooks": STANDARD,
+}
+
+
+@pytest.fixture(scope="module")
+def plain():
+    """A build directory without sanitizers."""
+    build = pathlib.Path(os.environ.get("MIREDO_PLAIN") or build_directory())
+    needed = subprocess.run(["readelf", "-d", build / "miredo"], check=True,
+                            capture_output=True, text=True).stdout
+    if re.search(r"lib[a-z]+san\.so", needed):
+        pytest.skip("MIREDO_PLAIN names no build without sanitizers")
+    return build
+
+
+@pytest.fixture(scope="module")
+def lab(make_lab, plain):
+    """Its hosts have the programs of that build."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("MIREDO_BUILD", str(plain))
+        return make_lab()
+
+
+def start(net, role):
+    """A daemon of this role at work; it, and {kind: process number}."""
+    where, argv, more = ROLES[role]
+    host = getattr(net, where)
+    host.run(["rm", "-rf", "/etc/miredo", "/var/lib/miredo"])
+    host.write("/etc/hosts", f"127.0.0.1 localhost\n{SERVER} teredo.test\n")
+    if "hooks" in more:
+        host.write("/etc/miredo/hooks.d/one", HOOK)
+        host.path("/etc/miredo/hooks.d/one").chmod(0o755)
+    if role == "server and relay":
+        host.write("/etc/miredo/both.conf", "Relay yes\n")
+        argv = ["-c", "/etc/miredo/both.conf", *argv]
+    if where == "c1":
+        net.server.daemon(["miredo", "-s", SERVER])
+    daemon = host.daemon(["miredo", *argv])
+    if where == "c1":
+        teredo.wait_address(host)
+    return daemon, processes(daemon, more)
+
+
+def processes(daemon, more):
+    """{kind: process number}; there are no others."""
+    host = daemon.host
+    found = {"monitor": daemon.pid, "keeper": keeper_of(host, daemon.pid),
+             "worker": worker_of(host, daemon.pid)}
+    for kind in more:
+        (pid,) = host.run(["pgrep", "-x", f"miredo-{kind}"]).stdout.split()
+        found[kind] = int(pid)
+    session = host.run(["pgrep", "-s", str(daemon.session)]).stdout.split()
+    assert sorted(map(int, session)) == sorted(found.values())
+    return found
+
+
+def links(host, pid, directory):
+    """What the links in a directory of /proc are for."""
+    shown = host.run(["find", f"/proc/{pid}/{directory}", "-type", "l",
+                      "-printf", "%l\n"]).stdout
+    return [re.sub(r"^(socket|pipe):.*|.*\.pid$", lambda it:
+                   it[1] or "pidfile", line) for line in shown.splitlines()]
+
+
+# -- what they are ------------------------------------------------------
+
+
+@pytest.mark.parametrize("role", ROLES)
+def test_rights(net, role):
+    """Rows 26, 27, 28: who they are, what they hold, what they can get."""
+    daemon, found = start(net, role)
+    for kind, pid in found.items():
+        now = status(daemon.host, pid)
+        is_root = kind in ("monitor", "hooks")
+        may = NET_ADMIN if kind in ("steward", "hooks") else 0
+        assert set(now["Uid"]) == {"0" if is_root else str(MIREDO_UID)}, kind
+        if not is_root:
+            assert set(now["Gid"]) == {str(NOGROUP_GID)}, kind
+            assert now["Groups"] == [], kind
+        for which in "CapEff", "CapPrm":
+            assert int(now[which][0], 16) == may, (kind, which)
+        # What an execve() could get: nothing, but for those of hooks.
+        for which in "CapBnd", "CapInh":
+            assert int(now[which][0], 16) == (may if kind == "hooks" else 0), \
+                (kind, which)
+        assert int(now["CapAmb"][0], 16) == 0, kind
+        if kind != "hooks":
+            assert now["NoNewPrivs"] == ["1"], kind
+            assert now["Seccomp"] == ["2"], kind
+    if "hooks" in found:
+        wait_for(lambda: daemon.host.path("/run/hook").exists(), "the hook")
+        assert daemon.host.read("/run/hook") == "0\n"
+
+
+@pytest.mark.parametrize("role", ROLES)
+def test_what_they_see(net, role):
+    """Row 29: no file, and no descriptor but those that are of use."""
+    daemon, found = start(net, role)
+    host = daemon.host
+    for kind, pid in found.items():
+        assert set(links(host, pid, "fd")) <= DESCRIPTORS[kind], kind
+        root = host.run(["readlink", f"/proc/{pid}/root"]).stdout
+        if kind in ("keeper", "worker", "steward"):
+            assert root.endswith(" (deleted)\n"), kind
+            assert not host.run(["ls", "-A", f"/proc/{pid}/root/"]).stdout
+        else:
+            assert root == "/\n"
+
+
+def test_not_by_root(net):
+    """Who is not root has no empty root, but all else."""
+    relay = net.relay.popen(
+        ["unshare", "-m", "sh", "-c",
+         "mount -t tmpfs none /dev/net && mknod -m $0 /dev/net/tun c 10 200 &&"
+         " exec setpriv \"$@\" miredo -f", "666",
+         "--reuid", MIREDO_UID, "--regid", NOGROUP_GID, "--clear-groups",
+         "--inh-caps", "+net_admin", "--ambient-caps", "+net_admin",
+         "--bounding-set", "-all,+net_admin"])
+    wait_for(lambda: "relay on" in relay.err
+             and len(net.relay.processes()) == 3, "the relay to start")
+    for pid in net.relay.processes():
+        now = wait_for(lambda: status(net.relay, pid)["Seccomp"] == ["2"]
+                       and status(net.relay, pid), "its filter")
+        assert int(now["CapEff"][0], 16) == 0 and now["NoNewPrivs"] == ["1"]
+    assert relay.stop() == 0
+
+
+# -- what becomes of those who do more ----------------------------------
+
+
+def misuse(host, pid, call):
+    """Have a process make another system call in the place of this one."""
+    # What is traced is looked at by the filter after it was changed.
+    tracer = host.popen(["strace", "-f", "-o", "/dev/null", "-p", pid,
+                         "-e", f"trace={call}",
+                         "-e", f"inject={call}:retval=0:syscall=getuid"])
+    wait_for(lambda: status(host, pid)["TracerPid"] != ["0"], "strace")
+    return tracer
+
+
+@pytest.mark.parametrize("role", ["server", "relay", "client"])
+def test_worker_that_does_more_is_killed(net, role):
+    """Row 25: the kernel does it, the log says so, another one goes on."""
+    daemon, found = start(net, role)
+    tracer = misuse(daemon.host, found["worker"], "recvfrom")
+    daemon.host.kill(daemon.pid, signal.SIGUSR1)    # comes as a message
+    daemon.wait_log(r"the packet process was ended by signal 31 \(Bad system "
+                    r"call\);  it made a system call that it never makes")
+    tracer.wait()
+    wait_for(lambda: "going on with" in daemon.log, "the next one")
+    assert worker_of(daemon.host, daemon.pid) != found["worker"]
+    assert daemon.stop() == 0
+
+
+def test_steward_that_does_more_is_killed(net):
+    daemon, found = start(net, "client")
+    net.c1.known.add(daemon.pid)
+    misuse(net.c1, found["steward"], "recvfrom")
+    net.c1.ip("address add 2001:db8:99::9/64 dev eth0 nodad")
+    try:
+        wait_for(lambda: not daemon.alive(), "its end")
+    finally:
+        net.c1.ip("address del 2001:db8:99::9/64 dev eth0")
+    daemon.wait_log("exiting: the steward is gone")
+    daemon.wait_log("a helper of the packet process was ended by signal 31")
+    wait_for(lambda: is_clean(net.c1), "a clean host")
+
+
+def test_each_life_is_confined(net):
+    """The worker after one that died is as the first one."""
+    daemon, found = start(net, "client")
+    net.c1.kill(found["worker"], signal.SIGKILL)
+    wait_for(lambda: "going on with" in daemon.log, "the next one")
+    wait_for(lambda: status(net.c1, worker_of(net.c1, daemon.pid))
+             ["Seccomp_filters"] == ["2"], "its own filter")
+    assert status(net.c1, found["keeper"])["Seccomp_filters"] == ["1"]
+
+
+# -- the log ------------------------------------------------------------
+
+
+LOGGER = """
+import os, socket, sys
+s = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
+s.bind("/dev/log")
+os.chmod("/dev/log", 0o666)
+print("there", flush=True)
+while True:
+    sys.stdout.write(s.recv(9999).decode() + "\\n")
+    sys.stdout.flush()
+"""
+
+
+@pytest.mark.parametrize("where, argv", [
+    ("relay", []), ("server", ["-s", SERVER])])
+def test_system_log_that_is_restarted(net, where, argv):
+    """It is found again, though the packet process could not."""
+    host = getattr(net, where)
+    host.run(["mv", "/dev/log", "/dev/log.lab"])
+    try:
+        logger = host.popen(["python3", "-c", LOGGER])
+        wait_for(lambda: "there" in logger.out, "another system log")
+        daemon = host.daemon(["miredo", *argv])
+        wait_for(lambda: " threads" in logger.out or " thread," in logger.out,
+                 "what the packet process says")
+        logger.kill()
+    finally:
+        host.run(["mv", "/dev/log.lab", "/dev/log"])
+    host.kill(daemon.pid, signal.SIGUSR1)
+    daemon.wait_log("threads: ")
+    assert daemon.stop() == 0
+    daemon.wait_log("exiting on SIGTERM")
+
+
+# -- the programs themselves --------------------------------------------
+
+
+def elf(plain, *options):
+    return subprocess.run(["readelf", "-W", *options, plain / "miredo"],
+                          check=True, capture_output=True, text=True).stdout
+
+
+def test_hardened_binary(plain):
+    """Row 31: what the compiler and linker can do."""
+    assert "DYN (Position-Independent" in elf(plain, "-h")
+    dynamic = elf(plain, "-d")
+    assert re.search(r"FLAGS_1.*NOW.*PIE", dynamic)
+    assert not re.search(r"R(UN)?PATH|TEXTREL", dynamic)
+    segments = elf(plain, "-l")
+    assert "GNU_RELRO" in segments
+    assert re.search(r"GNU_STACK.* RW ", segments)
+    assert not re.search(r"LOAD.* RWE ", segments)
+    symbols = elf(plain, "--dyn-syms")
+    assert "__stack_chk_fail" in symbols
+    assert len(set(re.findall(r"__\w+_chk\b", symbols))) >= 3
+    info = elf(plain, "--debug-dump=info")
+    # The linker marks the whole for CET only if the C library's start files
+    # are marked, too; those of Debian 12 are not.
+    cet = ["-fcf-protection"] if platform.machine() == "x86_64" else []
+    ours = [it for it in re.findall(r"DW_AT_producer.*", info) if "GNU C" in it]
+    assert len(ours) > 20
+    for it in ours:
+        for flag in ["-fstack-clash-protection", "-fstack-protector-strong",
+                     "-ftrivial-auto-var-init=zero", *cet]:
+            assert flag in it
