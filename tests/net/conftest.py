@@ -61,7 +61,7 @@ def lab(request, make_lab):
 
 
 @pytest.fixture(scope="module")
-def plain(make_lab):
+def plain(request, make_lab):
     """A lab with the programs as they are released, to measure memory.
 
     AddressSanitizer takes memory of its own while a program runs.  MIREDO_PLAIN
@@ -70,7 +70,7 @@ def plain(make_lab):
     with pytest.MonkeyPatch.context() as patch:
         if "MIREDO_PLAIN" in os.environ:
             patch.setenv("MIREDO_BUILD", os.environ["MIREDO_PLAIN"])
-        return make_lab()
+        return make_lab(**getattr(request.module, "LAB", {}))
 
 
 @pytest.fixture

@@ -83,6 +83,8 @@ def wrong(key, ident, algorithm="sha1"):
         "value cut to one": block(value[:1]),
         "value longer by one": block(value + b"\0"),
         "value of 255 bytes": block(value + bytes(255 - size)),
+        "value shifted left": block(value[1:] + b"\0"),
+        "value shifted right": block(b"\0" + value[:-1]),
         "nonce changed": flip(good, start + size),
         "last byte of the nonce changed": flip(good, start + size + 7),
         "confirmation byte changed": flip(good, start + size + 8),
