@@ -1,9 +1,13 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""Checks doc/conformance.md against the tree; prints each problem.
+"""Checks doc/conformance.md and doc/attacks.md against the tree.
+
+Prints each problem.
 
 Each of S1-S43, R1-R33, C1-C85, X1-X20 and Z1-Z42 has one row. A row that does
 not say that it is for later names a place and a test, and both exist. Each id
 that a comment, a description or the name of a test uses is explained there.
+Attacks are 1 to 25, and each is answered by a place and a test, but for those
+that do not concern us.
 """
 
 import ast
@@ -15,6 +19,8 @@ import tokenize
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent
 ROWS = {"S": 43, "R": 33, "C": 85, "X": 20, "Z": 42}
+ATTACKS = 25
+NOT_OURS = (21, 22)
 PARTS = ("*.md", "src/**/*", "tests/**/*", "fuzz/*", "lab/*", "bench/*", "doc/*")
 LATER = ("extensions, later issue", "no test yet")
 TEST = re.compile(r"`((?:unit|net|sim|platform)/[\w./-]+)::(\w+)`")
@@ -44,10 +50,8 @@ def defines(path, name):
              is not None)
 
 
-def check_row(number, line):
-    cells = [cell.strip() for cell in line.strip("| ").split(" | ")]
-    if line.rstrip("| ").endswith(LATER) and not TEST.search(line):
-        return
+def check_names(number, line):
+    """What a row names is there, and it names something."""
     if not TEST.search(line):
         yield f"{number} names no test"
     for file, name in TEST.findall(line):
@@ -59,6 +63,13 @@ def check_row(number, line):
         if not any(defines(ROOT / "src" / part / file, name)
                    for part in ("core", "sys")):
             yield f"{number}: there is no {name} in {file}"
+
+
+def check_row(number, line):
+    cells = [cell.strip() for cell in line.strip("| ").split(" | ")]
+    if line.rstrip("| ").endswith(LATER) and not TEST.search(line):
+        return
+    yield from check_names(number, line)
     if len(cells) < 4 or not cells[1]:
         yield f"{number} does not say what is asked for"
 
@@ -76,6 +87,15 @@ def check_rows(text):
     for file, name in TEST.findall(text):
         if not defines(ROOT / "tests" / file, name):
             yield f"there is no test {file}::{name}"
+
+
+def check_attacks(text):
+    found = re.findall(r"^(?=\| (\d+) \|)(.*)$", text, re.M)
+    if [int(number) for number, _ in found] != [*range(1, ATTACKS + 1)]:
+        yield f"doc/attacks.md has not rows 1 to {ATTACKS}, in order"
+    for number, line in found:
+        if int(number) not in NOT_OURS:
+            yield from check_names(f"attack {number}", line)
 
 
 def known_ids(text):
@@ -129,7 +149,9 @@ def check_ids(text):
 
 def main():
     text = (ROOT / "doc" / "conformance.md").read_text()
-    problems = list(dict.fromkeys([*check_rows(text), *check_ids(text)]))
+    attacks = (ROOT / "doc" / "attacks.md").read_text()
+    problems = list(dict.fromkeys([*check_rows(text), *check_attacks(attacks),
+                                   *check_ids(text)]))
     for problem in problems:
         print(problem)
     if not problems:
