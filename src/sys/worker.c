@@ -16,15 +16,21 @@
 #include "preflight.h"
 #include "worker.h"
 
-/* A client takes what belongs to lanes only when it is used: most have little
- * to carry, and ought to stay small. */
+/*
+ * The pages of the memory are there; here they are mapped. A client takes what
+ * belongs to lanes only when it is used: most have little to carry, and ought
+ * to stay small.
+ */
 static void populate(const struct life *life)
 {
-	volatile uint8_t *p = life->buffers;
+	const volatile uint8_t *memory = life->memory;
+	volatile uint8_t *buffers = life->buffers;
 	size_t n = (size_t)life->plan->threads * LANE_BYTES;
 
+	for (size_t i = 0; i < life->memory_size; i += 4096)
+		(void)memory[i];
 	for (size_t i = 0; i < n && !life->plan->node.is_client; i += 4096)
-		p[i] = 0;
+		buffers[i] = 0;
 }
 
 static void random_bytes(void *p, size_t n)

@@ -106,11 +106,13 @@ def c1(net, server):
 def watch_addresses(host):
     """What happens to addresses and links from now on, as text."""
     watch = host.popen(["ip", "monitor", "address", "link"])
-    # It is there when it sees something.
-    host.ip("address add 192.168.77.7/32 dev lo")
-    wait_for(lambda: "192.168.77.7" in watch.out, "the monitor")
-    host.ip("address del 192.168.77.7/32 dev lo")
-    wait_for(lambda: "Deleted" in watch.out, "the monitor")
+
+    def sees():
+        host.ip("address add 192.168.77.7/32 dev lo",
+                "address del 192.168.77.7/32 dev lo")
+        return "192.168.77.7" in watch.out
+
+    wait_for(sees, "the monitor")
     return watch
 
 
