@@ -99,35 +99,60 @@ static const char *const of_sanitizers[] = {
 	"poll",
 };
 
-static int allow(scmp_filter_ctx f, uint32_t action, int number,
-		 enum call_limit limit)
+/* For calls of which this argument, but for bits outside of mask, is that. */
+static int rule_if(scmp_filter_ctx f, uint32_t action, int number, unsigned arg,
+		   uint64_t mask, uint64_t value)
 {
-#define RULE(...)   seccomp_rule_add(f, action, number, __VA_ARGS__)
-#define PRCTL(what) RULE(1, SCMP_A0(SCMP_CMP_EQ, what))
+	const struct scmp_arg_cmp c = {
+		.arg = arg,
+		.op = SCMP_CMP_MASKED_EQ,
+		.datum_a = mask,
+		.datum_b = value,
+	};
+
+	return seccomp_rule_add_array(f, action, number, 1, &c);
+}
+
+static int rule_if_above(scmp_filter_ctx f, uint32_t action, int number,
+			 unsigned arg, uint64_t value)
+{
+	const struct scmp_arg_cmp c = {
+		.arg = arg,
+		.op = SCMP_CMP_GT,
+		.datum_a = value,
+		.datum_b = 0,
+	};
+
+	return seccomp_rule_add_array(f, action, number, 1, &c);
+}
+
+static int add_rule(scmp_filter_ctx f, uint32_t action, int number,
+		    enum call_limit limit)
+{
+#define RULE_IF(...) rule_if(f, action, number, __VA_ARGS__)
 	switch (limit) {
 	case CALL_ANY:
-		return RULE(0);
+		return seccomp_rule_add_array(f, action, number, 0, NULL);
 	case CALL_NO_CODE:
-		return RULE(1, SCMP_A2(SCMP_CMP_MASKED_EQ, PROT_EXEC, 0));
+		return RULE_IF(2, PROT_EXEC, 0);
 	case CALL_WRITE:
-		return RULE(1, SCMP_A2(SCMP_CMP_MASKED_EQ,
-				       UINT32_MAX & ~(uint32_t)LARGE,
-				       O_WRONLY | O_CLOEXEC));
+		return RULE_IF(2, UINT32_MAX & ~(uint32_t)LARGE,
+			       O_WRONLY | O_CLOEXEC);
 	case CALL_ROUTING:
-		return RULE(1, SCMP_A0(SCMP_CMP_EQ, AF_NETLINK));
+		return RULE_IF(0, UINT32_MAX, AF_NETLINK);
 	case CALL_PROCESS:
-		return RULE(1, SCMP_CMP(CLONE_ARG, SCMP_CMP_MASKED_EQ,
-					NAMESPACES, 0));
+		return RULE_IF(CLONE_ARG, NAMESPACES, 0);
 	case CALL_SIGNAL:
-		return PRCTL(PR_SET_PDEATHSIG);
+		return RULE_IF(0, UINT32_MAX, PR_SET_PDEATHSIG);
 	case CALL_NAME:
-		return PRCTL(PR_SET_NAME);
+		return RULE_IF(0, UINT32_MAX, PR_SET_NAME);
 	case CALL_FAILS:
-		action = SCMP_ACT_ERRNO(ENOSYS);
-		return RULE(0);
+		return seccomp_rule_add_array(f, SCMP_ACT_ERRNO(ENOSYS), number,
+					      0, NULL);
 	case CALL_FAR:
-		return RULE(1, SCMP_A0(SCMP_CMP_GT, AF_NETLINK));
+		return rule_if_above(f, action, number, 0, AF_NETLINK);
 	}
+#undef RULE_IF
 	return -EINVAL;
 }
 
@@ -139,7 +164,7 @@ static int add(scmp_filter_ctx f, uint32_t action, const char *name,
 
 	if (number == __NR_SCMP_ERROR)
 		return 0;
-	r = allow(f, action, number, limit);
+	r = add_rule(f, action, number, limit);
 	return r == -EDOM || r == -EEXIST ? 0 : r;
 }
 

@@ -184,29 +184,33 @@ int netlink_addresses(struct netlink *nl, host_addr_fn *fn, void *arg)
 struct link_listing {
 	host_link_fn *fn;
 	void *arg;
+	const struct ifinfomsg *link; /* of the attributes being looked at */
 };
+
+static int on_name(const struct nlattr *a, void *arg)
+{
+	const struct link_listing *l = arg;
+
+	if (mnl_attr_get_type(a) == IFLA_IFNAME &&
+	    mnl_attr_validate(a, MNL_TYPE_NUL_STRING) >= 0)
+		l->fn(l->arg, (unsigned)l->link->ifi_index, l->link->ifi_flags,
+		      mnl_attr_get_str(a));
+	return MNL_CB_OK;
+}
 
 static int on_link_listed(const struct nlmsghdr *h, void *arg)
 {
-	const struct ifinfomsg *m = mnl_nlmsg_get_payload(h);
-	const struct nlattr *a;
 	struct link_listing *l = arg;
 
-	if (h->nlmsg_type != RTM_NEWLINK)
-		return MNL_CB_OK;
-	mnl_attr_for_each(a, h, sizeof(*m))
-	{
-		if (mnl_attr_get_type(a) == IFLA_IFNAME &&
-		    mnl_attr_validate(a, MNL_TYPE_NUL_STRING) >= 0)
-			l->fn(l->arg, (unsigned)m->ifi_index, m->ifi_flags,
-			      mnl_attr_get_str(a));
-	}
+	l->link = mnl_nlmsg_get_payload(h);
+	if (h->nlmsg_type == RTM_NEWLINK)
+		mnl_attr_parse(h, sizeof(*l->link), on_name, l);
 	return MNL_CB_OK;
 }
 
 int netlink_links(struct netlink *nl, host_link_fn *fn, void *arg)
 {
-	struct link_listing l = {fn, arg};
+	struct link_listing l = {.fn = fn, .arg = arg};
 	char buf[256];
 	struct nlmsghdr *h = mnl_nlmsg_put_header(buf);
 	struct ifinfomsg *m;
