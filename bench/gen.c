@@ -29,6 +29,7 @@ static const struct {
 	{"solicit", job_solicit}, /* solicitations; counts advertisements */
 	{"cable", job_cable},     /* questions to a server, as frames */
 	{"ping", job_ping},       /* an established client and newcomers */
+	{"lookup", job_lookup},   /* none: times the relay's table */
 };
 
 static const struct {
@@ -135,8 +136,8 @@ int main(int argc, char **argv)
 		if (argc > 1 && strcmp(argv[1], jobs[i].name) == 0)
 			return jobs[i].run();
 	}
-	fprintf(stderr,
-		"usage: bench-gen clients|native|solicit|cable|"
-		"ping [name=value]...\n       bench-gen exec PROGRAM ...\n");
+	fprintf(stderr, "usage: bench-gen clients|native|solicit|cable|"
+			"ping|lookup [name=value]...\n       bench-gen exec "
+			"PROGRAM ...\n");
 	return 2;
 }

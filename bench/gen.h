@@ -78,6 +78,7 @@ int job_native(void);
 int job_solicit(void);
 int job_cable(void);
 int job_ping(void);
+int job_lookup(void);
 
 /* -- time ------------------------------------------------------------ */
 

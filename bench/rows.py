@@ -147,6 +147,11 @@ def flood(plant, contender, count, rate, before, after, **how):
         "rss": memory(net.relay)["rss"] / 1024}
 
 
+def lookups(plant, _, peers):
+    """Look-ups in the relay's table, of addresses an attacker chose."""
+    return plant.result(plant.gen(plant.net.tester, "lookup", peers=peers))
+
+
 # -- start -------------------------------------------------------------
 
 
@@ -320,6 +325,18 @@ TRAFFIC = (
          Figure("rss", "memory", "MiB", 1))),
 )
 
+LOOKUPS = (
+    Figure("worst", "dearest kind against random ones", "x", 2,
+           ("most", "<=", 1.2)),
+    Figure("random_ns", "random ones, each", "ns", 0),
+    *(Figure(key, f"{label}, against random ones", "x", 2)
+      for key, label in (("ports", "ports in turn"),
+                         ("one_port", "one port, hosts in turn"),
+                         ("flags", "one host, flags in turn"),
+                         ("servers", "one tuple, servers in turn"),
+                         ("colliding", "made to collide under another key"),
+                         ("key_known", "... were that the key"))))
+
 #: What it withstands, and what that takes; and how soon it is there.
 LIMITS = (
     Row("sources", "server, one solicitation from each of many addresses",
@@ -349,6 +366,8 @@ LIMITS = (
         {"count": 1000000, "rate": 30000, "before": 4, "after": 5, "echo": 1,
          "source": FAR},
         {"count": 300000, "after": 2}, FLOOD, (1, 1)),
+    Row("lookups", "relay's table, look-ups of 131,072 chosen addresses",
+        lookups, (Ours,), {"peers": MEGA // 8}, {}, LOOKUPS, (3, 1)),
     Row("start-relay", "relay, from exec to the first bubble", start, BOTH,
         {"role": "relay"}, {}, (Figure("ready", "ready after", "ms", 1),)),
     Row("start-server", "server, from exec to the first answer", start, BOTH,
