@@ -21,7 +21,8 @@ from lab.host import REPOSITORY
 
 sys.path.insert(0, str(REPOSITORY / "tests" / "net"))
 
-import packets as t     # noqa: E402
+import packets as t                     # noqa: E402
+from test_daemon import worker_of       # noqa: E402
 
 #: Packets a second; a small machine with everything on it has time to spare.
 MEET, SCAN, ASK, HOSTILE = 1000, 4000, 4000, 1000
@@ -36,6 +37,8 @@ Kind = collections.namedtuple("Kind", "name play by_strangers")
 Event = collections.namedtuple("Event", "name begin end lines said")
 
 KINDS = []
+#: The part of the time in which nothing is killed.
+CLEAN = .75
 
 
 def kind(by_strangers=False):
@@ -54,26 +57,40 @@ class Script:
         #: Seconds that strangers go on at a time.
         self.span = span
         self.rng = random.Random(seed)
-        self.kinds = kinds or KINDS
+        self.kinds = [each for each in kinds or KINDS if each.play != kill]
+        self.kills = kinds is None or any(k.play == kill for k in kinds)
+        #: When it began in earnest, when processes are killed, the end.
+        self.parts = [time.monotonic()] * 3
         self.events, self._deck = [], []
         #: Lines logged without reason.
         self.stray = 0
         self._met, self._moved = 0, 0
+        self._victims, self._killed = [], {}
         self._before = stage.lines()
 
-    def all_kinds(self):
-        """Each kind once."""
+    def run(self, seconds):
+        """Each kind once, and then at random, so long; with kills at last."""
         for each in self.kinds:
             self._play(each)
+        begin = time.monotonic()
+        killing = begin + seconds * (CLEAN if self.kills else 1)
+        self.parts = [begin, killing, begin + seconds]
+        self._until(killing)
+        while time.monotonic() < self.parts[2]:
+            self._play(next(k for k in KINDS if k.play == kill))
+            self._draw()
 
-    def until(self, end):
+    def _until(self, end):
         """Kinds drawn at random, until a moment."""
         while time.monotonic() < end:
-            if not self._deck:
-                self._deck = self.rng.sample(self.kinds, len(self.kinds))
-            self._play(self._deck.pop())
+            self._draw()
             pause = self.rng.uniform(.1, 1) * self.span
             time.sleep(max(0, min(pause, end - time.monotonic())))
+
+    def _draw(self):
+        if not self._deck:
+            self._deck = self.rng.sample(self.kinds, len(self.kinds))
+        self._play(self._deck.pop())
 
     def _play(self, each):
         self.stray += self.stage.lines() - self._before     # in the pause
@@ -99,6 +116,18 @@ class Script:
         ip = self.rng.choice(t.REFUSED + t.NEIGHBOURS + 20 * [None]) \
             or f"9.0.2.{self.rng.randrange(2, 10)}"
         return ip, self.rng.choice((t.PORT, self.rng.randrange(1, 65536)))
+
+    def victim(self, hosts):
+        """One whose packet process is to be killed: each as often.
+
+        After five deaths in 10 s a daemon gives up, and rightly.
+        """
+        if not self._victims:
+            self._victims = self.rng.sample(hosts, len(hosts))
+        host = self._victims.pop()
+        time.sleep(max(0, self._killed.get(host, 0) + 3 - time.monotonic()))
+        self._killed[host] = time.monotonic()
+        return host
 
     def signal_all(self, sig, pattern, hosts=None):
         """Send a signal to all daemons; wait for a line of each."""
@@ -253,6 +282,22 @@ def flap(script):
                     f"link set {SPARE} down",
                     f"address flush dev {SPARE}")
     return ""
+
+
+@kind()
+def kill(script):
+    """kill -9 of a daemon's packet process; another one takes over."""
+    daemons = script.stage.daemons
+    host = script.victim(list(daemons))
+    worker = worker_of(host, daemons[host].pid)
+    host.kill(worker, signal.SIGKILL)
+    moment = time.monotonic()
+    wait_for(lambda: all(flow.heard > moment for flow in script.stage.flows),
+             "all flows to go on", PATIENCE)
+    took = time.monotonic() - moment
+    if worker_of(host, daemons[host].pid) == worker:
+        raise RuntimeError(f"the packet process of {host.name} still lives")
+    return f"{host.name} goes on after {took:.2f} s"
 
 
 def counters(script):

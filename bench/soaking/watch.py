@@ -55,7 +55,15 @@ class Watch(threading.Thread):
         self._over.set()
         self.join()
 
-    def series(self, host, kind, since):
-        """(when, sum over the processes of a host) from a moment on."""
-        return [(when, sum(getattr(used, kind) for used in of[host].values()))
-                for when, of in self.samples if when >= since]
+    def series(self, host, kind, begin, end, steadfast=False):
+        """(when, sum over the processes of a host), in that time.
+
+        steadfast: only over those that were there all the time.
+        """
+        these = [(when, of[host]) for when, of in self.samples
+                 if begin <= when <= end]
+        numbers = set.intersection(*(set(of) for _, of in these)) \
+            if steadfast and these else None
+        return [(when, sum(getattr(used, kind) for number, used in of.items()
+                           if numbers is None or number in numbers))
+                for when, of in these]

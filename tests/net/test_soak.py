@@ -12,6 +12,7 @@ from bench.soaking import findings
 from bench.soaking.flows import Account, Flow, Flows
 from bench.soaking.slopes import slope
 from bench.soaking.trouble import KINDS
+from bench.soaking.watch import Usage, Watch
 from lab import wait_for
 from lab.host import REPOSITORY
 
@@ -56,6 +57,19 @@ def test_descriptors():
 def test_too_few_samples():
     assert slope([], FLOOR) is None
     assert slope(samples(seconds=10), FLOOR) is None
+
+
+def test_who_is_summed_up():
+    """All processes; or only those that are there all the time."""
+    watch = Watch([], 1)
+    watch.samples = [(when, {"relay": {1: Usage(300 + when, 10, 1),
+                                       second: Usage(9000, 20, 2)}})
+                     for when, second in enumerate((2, 2, 2, 3, 4))]
+    assert watch.series("relay", "memory", 1, 3) \
+        == [(1, 9301), (2, 9302), (3, 9303)]
+    assert watch.series("relay", "memory", 2, 9, steadfast=True) \
+        == [(2, 302), (3, 303), (4, 304)]
+    assert watch.series("relay", "threads", 5, 9, steadfast=True) == []
 
 
 def test_each_number_is_accounted_for():
