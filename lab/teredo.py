@@ -29,7 +29,11 @@ def start_server(net, whose="ours"):
 def start_relay(net, whose="ours"):
     """Start a Teredo relay on net.relay; returns a Daemon."""
     if whose == "debian":
-        return foreign.relay(net.relay)
+        relay = foreign.relay(net.relay)
+        # It sets its route when it is up already; ours comes with one.
+        wait_for(lambda: "dev teredo" in net.relay.run(
+            ["ip", "-6", "route", "show", "2001::/32"]).stdout, "its route")
+        return relay
     return net.relay.daemon(["miredo"])
 
 
