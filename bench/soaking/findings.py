@@ -9,12 +9,11 @@ from bench.soaking.slopes import HOUR, slope
 #: What may not grow, and by how much it must have grown, on the line through
 #: all samples of a daemon, to be called a leak.  Memory: each thread of each
 #: process may touch a page or two of its stack, or of the C library's data,
-#: late for the first time.  Descriptors, threads: one may be opened late and
-#: kept, which makes a line that rises by 1.5.
+#: late for the first time.
 #: A packet process that follows a killed one begins anew, and would hide a
 #: leak: so memory is that of the time before; "others" is the memory of the
 #: other processes since.
-FLOORS = {"memory": 64, "others": 64, "descriptors": 2, "threads": 2}
+FLOORS = {"memory": 64, "others": 64, "descriptors": 1, "threads": 1}
 
 
 def series(stage, script, host, what):
@@ -28,15 +27,16 @@ def series(stage, script, host, what):
 
 
 def grown(stage, script):
-    """{daemon: {what: (value at the end, Slope or None)}}."""
+    """{daemon: {what: (values at begin and end, Slope or None)}}."""
     found = {}
     for host in stage.daemons:
         found[host.name] = {}
         for what, floor in FLOORS.items():
             seen = series(stage, script, host, what)
             found[host.name][what] = (
-                statistics.median(value for _, value in seen[-10:])
-                if seen else None, slope(seen, floor))
+                [statistics.median(value for _, value in part)
+                 for part in (seen[:9], seen[-9:]) if part],
+                slope(seen, floor))
     return found
 
 
@@ -93,10 +93,17 @@ def table(head, *lines):
         for line in lines) + "\n"
 
 
+def from_to(values):
+    """A value, or two if they are not the same."""
+    return " > ".join(dict.fromkeys(f"{value:,.0f}" for value in values))
+
+
 def shown(line):
     """A Slope as text."""
     if line is None:
         return "-"
+    if line.step:
+        return f"{line.step:+,.0f} once"
     return f"{line.hourly + 0:,.1f} ± {line.error:,.1f}"
 
 
@@ -107,7 +114,7 @@ def tables(found):
         ("daemon", "KiB", "KiB/hour", "of others", "KiB/hour",
          "descriptors", "an hour", "threads", "an hour"),
         *([daemon] + [text for what in FLOORS for text in (
-            f"{of[what][0] or 0:,.0f}", shown(of[what][1]))]
+            from_to(of[what][0]), shown(of[what][1]))]
           for daemon, of in found["slopes"].items()))
     clean, hours = (max(seconds, 1) / HOUR for seconds in (
         found["seconds"][0], sum(found["seconds"])))

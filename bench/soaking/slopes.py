@@ -8,13 +8,16 @@ squares.  Something grows if both
 
  - the slope is above zero with confidence: it is more than CONFIDENT times
    its standard error;
- - the line rises by at least a `floor` in that time.  What never repeats, a
-   page of a stack that is touched for the first time, makes a line of little
-   noise and some slope; it is no leak.  A run that is twice as long finds a
-   leak that is half as fast.
+ - the line rises by at least a `floor` in that time
+
+also when the greatest step between two blocks is taken out. What happens once,
+like memory that is used late for the first time, is no leak; it makes a line
+of some slope, nevertheless. A run that is twice as long finds a leak that is
+half as fast.
 """
 
 import collections
+import itertools
 import math
 import statistics
 
@@ -26,8 +29,9 @@ CONFIDENT = 2.9
 HOUR = 3600
 
 #: A line: units an hour, plus or minus; by how much it rises in all; is that
-#: to be called growth?
-Slope = collections.namedtuple("Slope", "hourly error rise grows")
+#: to be called growth?  The step that it would be without, 0 for none.
+Slope = collections.namedtuple("Slope", "hourly error rise grows step",
+                               defaults=(0,))
 
 
 def blocks(samples):
@@ -41,11 +45,8 @@ def blocks(samples):
             for number, values in sorted(found.items())]
 
 
-def slope(samples, floor):
-    """The Slope of samples in order of time; None if they are too few."""
-    points = blocks(samples) if samples else []
-    if len(points) < ENOUGH:
-        return None
+def fit(points, floor):
+    """The line through points, (hours, value)."""
     times, values = zip(*points)
     line = statistics.linear_regression(times, values)
     off = sum((value - line.slope * when - line.intercept) ** 2
@@ -53,6 +54,20 @@ def slope(samples, floor):
     mean = statistics.fmean(times)
     error = CONFIDENT * math.sqrt(
         off / sum((when - mean) ** 2 for when in times))
-    rise = line.slope * (samples[-1][0] - samples[0][0]) / HOUR
-    return Slope(line.slope, error, rise,
-                 line.slope > error and rise >= floor)
+    rise = line.slope * (times[-1] - times[0])
+    return Slope(line.slope, error, rise, line.slope > error and rise >= floor)
+
+
+def slope(samples, floor):
+    """The Slope of samples in order of time; None if they are too few."""
+    points = blocks(samples) if samples else []
+    if len(points) < ENOUGH:
+        return None
+    line = fit(points, floor)
+    step, at = max((after[1] - before[1], after[0])
+                   for before, after in itertools.pairwise(points))
+    level = fit([(when, value - step * (when >= at))
+                 for when, value in points], floor)
+    if line.grows and not level.grows:
+        return line._replace(grows=False, step=step)
+    return line

@@ -38,18 +38,28 @@ def test_noise_is_no_leak(seed):
     assert not slope(samples(seed=seed), FLOOR).grows
 
 
-def test_what_happens_once_is_no_leak():
+@pytest.mark.parametrize("size, moment", [(40, 300), (2048, 300), (2048, 99)])
+def test_what_happens_once_is_no_leak(size, moment):
     """Pages touched late, and a process that is missing for a moment."""
-    once = [(t, 9000 + 40 * (t > 1e5 + 300)) for t, _ in samples()]
+    once = [(t, 9000 + size * (t > 1e5 + moment)) for t, _ in samples()]
     once[77] = (once[77][0], 0)
-    assert not slope(once, FLOOR).grows
+    found = slope(once, FLOOR)
+    assert not found.grows
+    assert found.step in (0, size)
+
+
+def test_what_happens_again_and_again_is_one():
+    again = [(t, v + 2048 * (t > 1e5 + 200) + 2048 * (t > 1e5 + 400))
+             for t, v in samples()]
+    assert slope(again, FLOOR).grows
 
 
 def test_descriptors():
     """One more each half minute is a leak, one more for good is none."""
     limit = findings.FLOORS["descriptors"]
     for grows, number in ((True, lambda t: t // 30), (False, lambda t: t > 99),
-                          (False, lambda t: t > 300), (False, lambda t: 0)):
+                          (False, lambda t: t > 300), (False, lambda t: 0),
+                          (True, lambda t: (t > 200) + (t > 400))):
         series = [(t, 20 + number(t)) for t in range(0, 600, 2)]
         assert slope(series, limit).grows == grows
 
