@@ -29,6 +29,7 @@ enum {
 static struct script script;
 static uint32_t seq;   /* of the last request */
 static bool is_events; /* recv() is about events */
+static bool was_read;  /* an answer: so we are in the kernel's place */
 static struct self_watch watch;
 static struct way_watch way_watch;
 static struct self self;
@@ -39,8 +40,8 @@ unsigned __wrap_mnl_socket_get_portid(const struct mnl_socket *nl);
 int __wrap_mnl_socket_get_fd(const struct mnl_socket *nl);
 ssize_t __wrap_mnl_socket_sendto(const struct mnl_socket *nl, const void *req,
 				 size_t n);
-ssize_t __wrap_mnl_socket_recvfrom(const struct mnl_socket *nl, void *buf,
-				   size_t space);
+ssize_t __wrap_recvfrom(int fd, void *buf, size_t space, int flags,
+			struct sockaddr *from, socklen_t *len);
 ssize_t __wrap_recv(int fd, void *buf, size_t space, int flags);
 
 struct mnl_socket *__wrap_mnl_socket_open2(int bus, int flags)
@@ -149,10 +150,21 @@ static ssize_t put_messages(uint8_t *p, size_t space)
 	return (ssize_t)n;
 }
 
-ssize_t __wrap_mnl_socket_recvfrom(const struct mnl_socket *nl, void *buf,
-				   size_t space)
+/* Of the kernel, or of another process (0xfe), or longer than its place. */
+ssize_t __wrap_recvfrom(int fd, void *buf, size_t space, int flags,
+			struct sockaddr *from, socklen_t *len)
 {
-	(void)nl;
+	struct sockaddr_nl who = {.nl_family = AF_NETLINK};
+
+	WANT(fd == FD && flags == MSG_TRUNC && *len == sizeof(who));
+	was_read = true;
+	if (script.n && *script.p == 0xfe)
+		who.nl_pid = script_u8(&script);
+	memcpy(from, &who, sizeof(who));
+	if (script.n && *script.p == 0xfd) {
+		script_u8(&script);
+		return (ssize_t)space + 1;
+	}
 	return script.n ? put_messages(buf, space) : put_end(buf);
 }
 
@@ -199,6 +211,15 @@ static void on_item(void *arg, const struct item *it)
 	WANT(item_equal(it, it));
 }
 
+static void on_name(void *arg, unsigned ifindex, unsigned flags,
+		    const char *name)
+{
+	(void)arg;
+	(void)ifindex;
+	(void)flags;
+	WANT(strlen(name) < 256); /* the payload of a message here */
+}
+
 static void ask_way(void)
 {
 	const struct way_by by = {.source = script_u8(&script) & 1 ? 1 : 0,
@@ -219,7 +240,8 @@ static void ask(uint8_t what)
 	bool native;
 
 	is_events = false;
-	switch (what & 7) {
+	was_read = false;
+	switch (what % 9) {
 	case 0:
 		ask_self();
 		break;
@@ -246,7 +268,11 @@ static void ask(uint8_t what)
 	case 7:
 		self_interface(&watch, 0x0b000001);
 		break;
+	case 8:
+		netlink_links(&watch.requests, on_name, NULL);
+		break;
 	}
+	WANT(was_read != is_events);
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)

@@ -350,7 +350,9 @@ def netlinks(directory):
               bytes([3, 3]) + link + ip6 + ours + rule, bytes([4, 3]) + link + ip4 + default + way, bytes([5, 0, 0]) + way,
               bytes([5, 3, 0]) + way + bytes([0]) + way, bytes([6, 1]) + default + several, bytes([7, 0]) + ip4,
               bytes([3, 0xff, 4, 0xff]), bytes([6, 0]) + message(8, struct.pack('=i', -22)),
-              bytes([0, 0]) + message(ADDR, any6, 0x11) * 6, bytes([0, 7]) + ip6 * 8 + bytes([7]) + ip4 * 8]
+              bytes([0, 0]) + message(ADDR, any6, 0x11) * 6, bytes([0, 7]) + ip6 * 8 + bytes([7]) + ip4 * 8,
+              bytes([8, 0]) + message(LINK, struct.pack('=BBHiII', 0, 0, 1, 5, 0x51, 0) + attribute(3, b'teredo\0\0')),
+              bytes([0, 0xfe, 1]) + ip4 + bytes([1]) + ip6, bytes([1, 0xfd])]
     write_all(directory, 'netlink', inputs)
 
 
