@@ -2,6 +2,7 @@
 #include "hash.h"
 
 #include <assert.h>
+#include <endian.h>
 
 #include <sodium/crypto_shorthash.h>
 
@@ -16,12 +17,12 @@ uint64_t hash_bytes(const struct hash_key *k, const void *p, size_t n)
 	} h;
 
 	crypto_shorthash(h.b, p, n, k->b);
-	return h.u;
+	return le64toh(h.u);
 }
 
 uint32_t rng_u32(struct rng *r)
 {
-	uint64_t n = r->count++;
+	uint64_t n = htole64(r->count++);
 
 	return (uint32_t)hash_bytes(&r->key, &n, sizeof(n));
 }

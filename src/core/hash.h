@@ -3,7 +3,7 @@
  * SipHash-2-4 under a secret key (libsodium's crypto_shorthash), used twice:
  * as the hash of tables whose keys strangers choose (Z24), and in counter mode
  * as the generator of nonces and jitter. A machine's randomness is an argument
- * like its time: same seed, same run.
+ * like its time: same seed, same run, whatever the order of bytes.
  */
 #ifndef CORE_HASH_H
 #define CORE_HASH_H

@@ -146,6 +146,7 @@ static const struct call birth[] = {
 	/* The C library after fork() and in a new thread. */
 	CALL("set_robust_list"),
 	CALL("set_tid_address"),
+	CALL("membarrier"), /* musl */
 	CALL("rseq"),
 	CALL("rt_sigprocmask"),
 	CALL("rt_sigaction"),

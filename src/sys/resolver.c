@@ -22,6 +22,7 @@
 
 #include "calls.h"
 #include "confine.h"
+#include "descriptors.h"
 #include "log.h"
 #include "resolver.h"
 
@@ -212,7 +213,7 @@ static void keep_only(int fd)
 		dup2(null, i);
 	if (fd != CHANNEL)
 		dup2(fd, CHANNEL);
-	closefrom(CHANNEL + 1);
+	descriptors_keep(&(const int){CHANNEL}, 1);
 }
 
 /* Files may be read, such as the system's resolver needs. */

@@ -186,7 +186,7 @@ static unsigned datagrams_of(const struct udp_sender *s, unsigned m)
 
 	if (!s->segment[m])
 		return 1;
-	for (size_t i = 0; i < h->msg_iovlen; i++)
+	for (size_t i = 0; i < (size_t)h->msg_iovlen; i++)
 		bytes += h->msg_iov[i].iov_len;
 	return (unsigned)((bytes + s->segment[m] - 1) / s->segment[m]);
 }

@@ -159,7 +159,7 @@ uint64_t digest_bytes(const void *p, size_t n, uint64_t h)
 		h = (h ^ w) * UINT64_C(0x9e3779b97f4a7c15);
 		h ^= h >> 32;
 	}
-	w = n << 56;
+	w = (uint64_t)n << 56;
 	memcpy(&w, b, n);
 	h = (h ^ w) * UINT64_C(0xff51afd7ed558ccd);
 	return h ^ h >> 29;

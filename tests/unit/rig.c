@@ -68,7 +68,7 @@ static void be_relay(struct rig *r)
 	r->conf.is_relay = true;
 	r->conf.relay = relay_defaults;
 	r->conf.relay.max_peers = 1024;
-	r->conf.relay.max_held = 256;
+	r->conf.relay.max_held = HELD_MIN;
 	r->node.self.has_source = true;
 	r->node.self.source = home;
 }

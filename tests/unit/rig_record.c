@@ -9,9 +9,8 @@ void copy_save(struct copy *c, const struct rig *r)
 {
 	size_t n = node_memory(&r->conf);
 
-	copy_free(c);
 	node_copy(&c->node, &r->node);
-	c->mem = malloc(n + 1);
+	c->mem = realloc(c->mem, n + 1);
 	assert_non_null(c->mem);
 	if (n)
 		memcpy(c->mem, r->mem, n);

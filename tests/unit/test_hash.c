@@ -3,6 +3,7 @@
 #include "hash.h"
 #include "rig.h"
 
+#include <endian.h>
 #include <string.h>
 
 /* Z24: it is SipHash-2-4; the vector is that of its authors. */
@@ -17,7 +18,7 @@ static void z24_siphash_vector(void **state)
 		k.b[i] = i;
 	for (uint8_t i = 0; i < 15; i++)
 		in[i] = i;
-	h = hash_bytes(&k, in, sizeof(in));
+	h = htole64(hash_bytes(&k, in, sizeof(in)));
 	memcpy(got, &h, 8);
 	assert_memory_equal(got, "\xe5\x45\xbe\x49\x61\xca\x29\xa1", 8);
 }
@@ -73,8 +74,7 @@ static void a19_no_nonce_is_zero(void **state)
 	uint32_t n;
 
 	(void)state;
-	if (rng_u32(&a) != 0)
-		skip(); /* another byte order */
+	assert_int_equal(rng_u32(&a), 0);
 	n = rng_nonce(&b);
 	assert_int_not_equal(n, 0);
 	assert_int_equal(n, rng_u32(&a));

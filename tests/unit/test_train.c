@@ -80,9 +80,18 @@ static struct ip6 neighbour_of(struct ip6 a)
 	return a;
 }
 
+/* Small, since all of it is copied for each train. */
+static void start_small_client(void)
+{
+	prepare_client(&r);
+	r.conf.client.max_peers = 64;
+	r.conf.client.max_held = HELD_MIN;
+	start_qualified(&r);
+}
+
 static void be_client(void)
 {
-	start_qualified(&r);
+	start_small_client();
 	trust_native(&r, native, other_relay_at);
 	trust_native(&r, neighbour_of(native), other_relay_at);
 	trust_client(&r, far_client, far_client_at);
@@ -91,16 +100,18 @@ static void be_client(void)
 /* Nobody knows anybody yet. */
 static void be_new_client(void)
 {
-	start_qualified(&r);
+	start_small_client();
 }
 
 static void be_native(void)
 {
 	prepare_client(&r);
+	r.conf.client.max_peers = 64;
+	r.conf.client.max_held = HELD_MIN;
 	r.conf.is_relay = true;
 	r.conf.relay = relay_defaults;
 	r.conf.relay.max_peers = 1024;
-	r.conf.relay.max_held = 256;
+	r.conf.relay.max_held = HELD_MIN;
 	r.node.self.has_source = true;
 	r.node.self.source = home;
 	start_qualified(&r);
