@@ -8,12 +8,15 @@ import random
 import time
 
 import packets as t
+import test_client_wire
 from lab import wait_for
 from test_attacks_relay import ESP, GRE, IPIP, IPV6, forgeries, resum
-from test_client_wire import (  # noqa: F401
-    DATA_PORT, LAB, OTHER_SERVER, RELAY, RELAY2, SERVER, STRANGER, client,
-    reply, shared, world)
+from test_client_wire import (
+    DATA_PORT, OTHER_SERVER, RELAY, RELAY2, SERVER, STRANGER, client, reply)
 from test_hostile_relay import tunnels
+
+LAB = test_client_wire.LAB
+shared, world = test_client_wire.shared, test_client_wire.world
 
 
 def test_what_waits_is_answered_when_the_network_goes(lab):

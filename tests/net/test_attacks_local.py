@@ -8,15 +8,17 @@ or write what is test_client_rules.py::test_others_have_no_say.
 
 import errno
 import re
-import socket
-
-import pytest
 
 import packets as t
 import tap
+import test_client_wire
 from lab import teredo
 from test_client_rules import NOBODY
-from test_client_wire import LAB, RELAY, client, shared, world  # noqa: F401
+from test_client_wire import RELAY
+
+LAB = test_client_wire.LAB
+client, shared, world = (test_client_wire.client, test_client_wire.shared,
+                         test_client_wire.world)
 
 #: Bytes of address space: enough to read a file, not to swallow a device.
 SPACE = 128 << 20

@@ -10,9 +10,12 @@ import re
 
 import packets as t
 import tap
+import test_client_wire
 import test_hostile_relay
 import test_hostile_server
-from test_client_wire import LAB, OTHER_SERVER, SERVER, client  # noqa: F401
+from test_client_wire import OTHER_SERVER, SERVER, client
+
+LAB = test_client_wire.LAB
 
 SEED = 20040629
 BURST = 400
