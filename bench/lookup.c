@@ -90,9 +90,10 @@ static void *reserve(size_t n)
 {
 	void *p = aligned_alloc(64, (n + 63) / 64 * 64);
 
-	if (!p)
+	if (p)
+		memset(p, 0, n);
+	else
 		fail("aligned_alloc");
-	memset(p, 0, n);
 	return p;
 }
 

@@ -9,6 +9,8 @@
  */
 #include "calls.h"
 
+#include <features.h> /* __GLIBC__ */
+
 #define CALL(...)                                                              \
 	{                                                                      \
 		.name = { __VA_ARGS__ }                                        \
@@ -28,7 +30,12 @@ static const struct call loop[] = {
 	CALL("write"),
 	/* Datagrams, in batches: udp.c, udpsend.c, raw6.c. */
 	CALL("recvmmsg", "recvmmsg_time64"),
+#ifdef __GLIBC__
 	CALL("sendmmsg"),
+#else
+	/* musl sends one by one. */
+	CALL("sendmsg"),
+#endif
 	/* Monitor, steward, resolver; netlink, both ways: netlink.c. */
 	CALL("recvfrom"),
 	CALL("sendto"),
@@ -146,7 +153,9 @@ static const struct call birth[] = {
 	/* The C library after fork() and in a new thread. */
 	CALL("set_robust_list"),
 	CALL("set_tid_address"),
-	CALL("membarrier"), /* musl */
+#ifndef __GLIBC__
+	CALL("membarrier"),
+#endif
 	CALL("rseq"),
 	CALL("rt_sigprocmask"),
 	CALL("rt_sigaction"),
