@@ -23,9 +23,7 @@ static size_t put_control(struct msghdr *h, uint8_t how)
 
 	for (size_t i = 0; i < n; i++)
 		p[i] = script_u8(&script);
-	if (how & 1) /* as it ought to be */
-		n = 2 * CMSG_SPACE(sizeof(int));
-	if (how & 1) {
+	if (how & 1) { /* as it ought to be */
 		int segment = script_u16(&script);
 
 		*c = (struct cmsghdr){CMSG_LEN(1), IPPROTO_IP, IP_TOS};
