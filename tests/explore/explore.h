@@ -125,6 +125,8 @@ extern const uint32_t servers[2];
 extern const struct ip6 native_host;
 
 void net_reset(void);
+/* The server that all others use, at both its addresses. */
+void net_start_server(void);
 /* Somebody sends from here to there. */
 void net_send(struct tuple from, struct tuple to, const void *p, size_t n);
 /* It may arrive at this machine, whatever NATs say. */

@@ -467,6 +467,23 @@ void host_sends(unsigned machine, const struct ip6 *src, const struct ip6 *dst)
 	carry_out(m);
 }
 
+void net_start_server(void)
+{
+	const struct node_conf c = {
+		.is_server = true,
+		.prefix = TEREDO_PREFIX,
+		.server = {.primary = servers[0],
+			   .secondary = servers[1],
+			   .mtu = TEREDO_MTU},
+	};
+
+	machine_init(&server, "server", &c,
+		     (struct tuple){servers[0], TEREDO_PORT});
+	server.node.self.n_ip4 = 2;
+	server.node.self.ip4[1] = server.node.self.ip4[0];
+	server.node.self.ip4[1].ip = servers[1];
+}
+
 void net_reset(void)
 {
 	memset(&scene, 0, sizeof(scene));

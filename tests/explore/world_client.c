@@ -27,23 +27,6 @@ static const struct tuple at_relay_2 = {IP(9, 0, 0, 21), 3545};
 static const struct tuple at_home = {IP(192, 168, 1, 5), 40000};
 static const struct tuple at_neighbour = {IP(192, 168, 1, 6), 40000};
 
-static void start_server(void)
-{
-	const struct node_conf c = {
-		.is_server = true,
-		.prefix = TEREDO_PREFIX,
-		.server = {.primary = servers[0],
-			   .secondary = servers[1],
-			   .mtu = TEREDO_MTU},
-	};
-
-	machine_init(&server, "server", &c,
-		     (struct tuple){servers[0], TEREDO_PORT});
-	server.node.self.n_ip4 = 2;
-	server.node.self.ip4[1] = server.node.self.ip4[0];
-	server.node.self.ip4[1].ip = servers[1];
-}
-
 static struct client_conf small(void)
 {
 	struct client_conf c = client_defaults;
@@ -166,7 +149,7 @@ static void start_new(void)
 {
 	const struct client_conf c = small();
 
-	start_server();
+	net_start_server();
 	add_others(HABIT_NONE, true);
 	add_client(0, "client", at_home, &c);
 }
@@ -174,7 +157,7 @@ static void start_new(void)
 static void start_up(const struct client_conf *conf, enum habit peer,
 		     bool relays)
 {
-	start_server();
+	net_start_server();
 	add_others(peer, relays);
 	add_client(0, "client", at_home, conf);
 	deliver_all();
@@ -246,7 +229,7 @@ static void start_pair(void)
 {
 	const struct client_conf c = small();
 
-	start_server();
+	net_start_server();
 	add_client(0, "first", at_home, &c);
 	add_client(1, "second", (struct tuple){IP(192, 168, 2, 5), 40000}, &c);
 	deliver_all();

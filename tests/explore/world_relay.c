@@ -17,23 +17,6 @@ enum {
 
 static const struct tuple relay_at = {IP(9, 0, 0, 20), 3545};
 
-static void start_server(void)
-{
-	const struct node_conf c = {
-		.is_server = true,
-		.prefix = TEREDO_PREFIX,
-		.server = {.primary = servers[0],
-			   .secondary = servers[1],
-			   .mtu = TEREDO_MTU},
-	};
-
-	machine_init(&server, "server", &c,
-		     (struct tuple){servers[0], TEREDO_PORT});
-	server.node.self.n_ip4 = 2;
-	server.node.self.ip4[1] = server.node.self.ip4[0];
-	server.node.self.ip4[1].ip = servers[1];
-}
-
 static struct ip6 client_at(struct tuple t)
 {
 	return net_address(servers[0], t);
@@ -69,7 +52,7 @@ static void start_with(const struct relay_conf *conf)
 		.is_relay = true, .prefix = TEREDO_PREFIX, .relay = *conf};
 	struct machine *m = &machines[0];
 
-	start_server();
+	net_start_server();
 	n_machines = 1;
 	machine_init(m, "relay", &c, relay_at);
 	m->node.self.n_ip4 = 2; /* the second is none, until FLAG_TAKEN */

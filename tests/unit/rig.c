@@ -279,6 +279,12 @@ void pass(struct rig *r, uint64_t ns)
 	check_counts(r, __FILE__, __LINE__);
 }
 
+void same_rate(struct rate got, uint32_t per_second, uint32_t burst)
+{
+	assert_int_equal(got.per_second, per_second);
+	assert_int_equal(got.burst, burst);
+}
+
 uint64_t counted(const struct rig *r, enum reason why)
 {
 	return r->node.stats.n[why];

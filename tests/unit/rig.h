@@ -112,6 +112,7 @@ void rig_flush(struct rig *r);
 
 /* Counters. */
 uint64_t counted(const struct rig *r, enum reason why);
+void same_rate(struct rate got, uint32_t per_second, uint32_t burst);
 
 /*
  * A bubble of our relay to a client by way of a server: checked but for its

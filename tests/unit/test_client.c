@@ -1553,12 +1553,6 @@ static void test_check(void **state)
 	is_state(&r, CLIENT_QUALIFIED, WHY_NONE, 1);
 }
 
-static void same_rate(struct rate got, uint32_t per_second, uint32_t burst)
-{
-	assert_int_equal(got.per_second, per_second);
-	assert_int_equal(got.burst, burst);
-}
-
 /* What the limits of a client are, if nothing else is said. */
 static void test_defaults(void **state)
 {

@@ -565,12 +565,6 @@ static void r13_z23_eight_newest(void **state)
 	assert_int_equal(counted(&r, REASON_RELEASED), 8);
 }
 
-static void same_rate(struct rate got, uint32_t per_second, uint32_t burst)
-{
-	assert_int_equal(got.per_second, per_second);
-	assert_int_equal(got.burst, burst);
-}
-
 /* What the limits of a relay are, if nothing else is said. */
 static void test_defaults(void **state)
 {
