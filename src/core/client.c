@@ -15,7 +15,6 @@
 #include "search.h"
 
 static const uint64_t NAMES_WAIT_NS = 2 * NS_PER_S;
-static const uint64_t KEEP_NS = 60 * NS_PER_S; /* without server and peers */
 static const uint64_t KEEP_PEER_NS = 30 * NS_PER_S; /* after a peer was heard */
 static const uint64_t KEEP_OLD_NS = 60 * NS_PER_S;  /* an address beside ours */
 static const uint64_t REST_NS = 60 * NS_PER_S;      /* from a NAT of no use */
@@ -315,7 +314,7 @@ static void on_silence(struct client *c, uint64_t now, struct outbox *out)
 	c->why = c->qualify.step == QUALIFY_SECONDARY ? WHY_SECONDARY
 						      : WHY_SERVER;
 	if (client_has_address(c) && (moved || !c->keep_until))
-		c->keep_until = moved ? now : now + KEEP_NS;
+		c->keep_until = moved ? now : now + CLIENT_KEEPS_NS;
 	c->wants_names++;
 	next_server(c, now, out);
 }
@@ -414,7 +413,7 @@ void client_network(struct client *c, struct tuple local, uint64_t now,
 		qualify_pause(&c->qualify);
 		contact_stop(c, now);
 		if (client_has_address(c) && !c->keep_until)
-			c->keep_until = now + KEEP_NS;
+			c->keep_until = now + CLIENT_KEEPS_NS;
 	} else if (c->qualify.step != QUALIFY_IDLE) {
 		if (c->why == WHY_NO_IPV4)
 			c->why = WHY_START;

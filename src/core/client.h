@@ -56,6 +56,9 @@ struct client_conf {
 	struct rate errors;    /* ICMPv6 errors (4443 §2.4 f) */
 };
 
+/* An address, without server and peers (C65). */
+#define CLIENT_KEEPS_NS (60 * NS_PER_S)
+
 enum client_state {
 	CLIENT_OFF,       /* not wanted (auto), or no way to the Internet */
 	CLIENT_RESOLVING, /* the address of no server is known */

@@ -7,7 +7,6 @@
 #include "contact.h"
 
 static const uint64_t LIFE_NS = 300 * NS_PER_S; /* of a silent peer, as C57 */
-static const uint64_t KEEP_NS = 60 * NS_PER_S;  /* as in client.c */
 static const uint64_t ANNOUNCE_NS = 300 * NS_PER_S; /* C72 */
 
 static void put_address(struct memo_address *m, const struct own_address *a)
@@ -132,8 +131,9 @@ static void take_server(struct client *c, const struct memo *m, uint64_t now)
 	const struct tuple b = {m->secondary, TEREDO_PORT};
 
 	c->why = WHY_NONE;
-	c->keep_until =
-		m->keep_until < now + KEEP_NS ? m->keep_until : now + KEEP_NS;
+	c->keep_until = m->keep_until < now + CLIENT_KEEPS_NS
+				? m->keep_until
+				: now + CLIENT_KEEPS_NS;
 	if (m->settled == 1 && m->primary == c->own[0].server &&
 	    m->secondary != m->primary &&
 	    gate_target(c->gate, b) == REASON_NONE) {
@@ -143,7 +143,7 @@ static void take_server(struct client *c, const struct memo *m, uint64_t now)
 			       c->own[0].mapped, m->is_cone == 1,
 			       m->is_symmetric == 1);
 	} else if (!c->keep_until) {
-		c->keep_until = now + KEEP_NS;
+		c->keep_until = now + CLIENT_KEEPS_NS;
 	}
 }
 
