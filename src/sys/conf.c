@@ -14,6 +14,7 @@
  * are those of old files that have no effect here; miredo-checkconf fails on
  * repeated ones, as it always did. All are reported, not the first.
  */
+#include <arpa/inet.h>
 #include <assert.h>
 #include <ctype.h>
 #include <regex.h>
@@ -245,6 +246,68 @@ static bool set_path(struct conf *c, const struct directive *d, const char *s)
 	return *s == '/' && set_text(c, d, s);
 }
 
+/* "none", or the name of a file. */
+static bool set_socket(struct conf *c, const struct directive *d, const char *s)
+{
+	return strcasecmp(s, "none") == 0 ? set_text(c, d, "none")
+					  : set_path(c, d, s);
+}
+
+static bool set_level(struct conf *c, const struct directive *d, const char *s)
+{
+	static const struct {
+		const char *name;
+		int level;
+	} levels[] = {
+		{"error", LOG_ERR},
+		{"warning", LOG_WARNING},
+		{"info", LOG_INFO},
+		{"debug", LOG_DEBUG},
+	};
+
+	(void)d;
+	for (unsigned i = 0; i < sizeof(levels) / sizeof(levels[0]); i++) {
+		if (strcasecmp(s, levels[i].name) == 0) {
+			c->log_level = levels[i].level;
+			return true;
+		}
+	}
+	return false;
+}
+
+static bool set_target(struct conf *c, const struct directive *d, const char *s)
+{
+	static const char *const names[] = {
+		[LOG_TARGET_AUTO] = "auto",
+		[LOG_TARGET_SYSLOG] = "syslog",
+		[LOG_TARGET_JOURNAL] = "journal",
+		[LOG_TARGET_STDERR] = "stderr",
+	};
+
+	(void)d;
+	for (unsigned i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
+		if (strcasecmp(s, names[i]) == 0) {
+			c->log_target = (enum log_target)i;
+			return true;
+		}
+	}
+	return false;
+}
+
+/* A native host: not one that is behind a tunnel like ours. */
+static bool set_probe(struct conf *c, const struct directive *d, const char *s)
+{
+	static const uint8_t teredo[] = {0x20, 0x01, 0, 0};
+	struct ip6 a;
+
+	(void)d;
+	if (inet_pton(AF_INET6, s, &a) != 1 || (a.b[0] & 0xe0) != 0x20 ||
+	    memcmp(a.b, teredo, sizeof(teredo)) == 0)
+		return false;
+	c->probe = a;
+	return true;
+}
+
 /* In decimal, or as ip(8) shows them. */
 static bool set_mark(struct conf *c, const struct directive *d, const char *s)
 {
@@ -339,6 +402,12 @@ static const struct directive directives[] = {
 	 .allowed = "a global IPv6 prefix of 32 bits such as 2001::/32"},
 	{"SyslogFacility", set_facility,
 	 .allowed = "a facility of syslog(3) such as daemon or local0"},
+	{"LogLevel", set_level, .allowed = "error, warning, info or debug"},
+	{"LogTarget", set_target, .allowed = "auto, syslog, journal or stderr"},
+	{"ControlSocket", set_socket, FIELD(control_socket), .max = CONF_PATH,
+	 .allowed = "the name of a file, with its whole path, or none"},
+	{"ControlGroup", set_text, FIELD(control_group), .max = CONF_NAME,
+	 .allowed = "a group name of 1 to 32 characters"},
 	{"User", set_text, FIELD(user), .max = CONF_NAME,
 	 .allowed = "a user name of 1 to 32 characters"},
 	{"Group", set_text, FIELD(group), .max = CONF_NAME,
@@ -391,6 +460,8 @@ static const struct directive directives[] = {
 	 .allowed = "the name of a file, with its whole path"},
 	{"StateDirectory", set_path, FIELD(state_dir), .max = CONF_PATH,
 	 .allowed = "the name of a directory, with its whole path"},
+	{"ProbeHost", set_probe,
+	 .allowed = "the IPv6 address of a host with native IPv6"},
 	{"Symmetric", set_bool, FIELD(symmetric), YES_NO},
 	{"ConePhase", set_bool, FIELD(cone_phase), YES_NO},
 	{"NonceRequired", set_bool, FIELD(nonce_required), YES_NO},
@@ -408,11 +479,6 @@ static const struct directive directives[] = {
 	{"Qualify", LATER, .usual = "always"},
 	{"PortMapping", LATER, .usual = "off"},
 	{"Extensions", LATER, .usual = "none"},
-	{"ProbeHost", LATER},
-	{"ControlSocket", LATER},
-	{"ControlGroup", LATER},
-	{"LogLevel", LATER},
-	{"LogTarget", LATER},
 	{"IgnoreConeBit", GONE},
 };
 
@@ -427,6 +493,7 @@ void conf_defaults(struct conf *c)
 		.mtu = TEREDO_MTU,
 		.prefix = TEREDO_PREFIX,
 		.facility = LOG_DAEMON,
+		.log_level = LOG_INFO,
 		.user = "miredo",
 		.group = "nogroup",
 		.reply_rate = 50,

@@ -53,6 +53,14 @@ enum discovery {
 	DISCOVERY_FORCED,  /* of all neighbours */
 };
 
+enum log_target {
+	LOG_TARGET_AUTO, /* the journal if it reads us; else stderr with -f, or
+			    syslog */
+	LOG_TARGET_SYSLOG,
+	LOG_TARGET_JOURNAL,
+	LOG_TARGET_STDERR,
+};
+
 /* A server for the client. */
 struct server_name {
 	char host[HOST_SPACE];   /* name or dotted quad */
@@ -69,6 +77,10 @@ struct conf {
 	uint16_t mtu;
 	uint32_t prefix;
 	int facility;
+	int log_level; /* LOG_ERR .. LOG_DEBUG */
+	enum log_target log_target;
+	char control_socket[CONF_PATH]; /* empty = the usual one; or "none" */
+	char control_group[CONF_NAME];  /* empty = root alone may change */
 	char user[CONF_NAME], group[CONF_NAME];
 	char secret_file[CONF_PATH]; /* empty = none */
 	enum choice require_secret;
@@ -93,6 +105,8 @@ struct conf {
 	uint32_t route_metric, route_table; /* table 0 = main */
 	char hook_script[CONF_PATH];        /* empty = the usual one */
 	char state_dir[CONF_PATH];
+	struct ip6 probe; /* native host, whose relay is looked for; :: = none
+			   */
 
 	/* of how packets are carried */
 	uint32_t threads;  /* 0 = by the processor */

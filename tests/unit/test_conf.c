@@ -528,14 +528,33 @@ static void later_versions(void **state)
 	read_text("Qualify always\nPortMapping off\nExtensions none\n");
 	assert_int_equal(r.n, 0);
 	read_text("Qualify on-demand\nPortMapping upnp\nExtensions all\n"
-		  "ProbeHost 2001:db8::1\nDiscoveryNetmask 255.0.0.0\n");
+		  "DiscoveryNetmask 255.0.0.0\n");
 	assert_clean();
-	assert_int_equal(r.n, 5);
+	assert_int_equal(r.n, 4);
 	assert_string_equal(r.v[0].text, "m.conf:1: Qualify: not in this "
 					 "version, ignored");
-	assert_string_equal(r.v[4].text,
-			    "m.conf:5: DiscoveryNetmask: not in this version, "
+	assert_string_equal(r.v[3].text,
+			    "m.conf:4: DiscoveryNetmask: not in this version, "
 			    "ignored: the subnets of the interfaces count");
+}
+
+static void log_and_control(void **state)
+{
+	(void)state;
+	read_text("LogLevel Warning\nLogTarget journal\nControlSocket /run/a\n"
+		  "ControlGroup adm\nProbeHost 2001:db8::1\n");
+	assert_clean();
+	assert_int_equal(r.n, 0);
+	assert_int_equal(c.log_level, LOG_WARNING);
+	assert_int_equal(c.log_target, LOG_TARGET_JOURNAL);
+	assert_string_equal(c.control_socket, "/run/a");
+	assert_string_equal(c.control_group, "adm");
+	assert_int_equal(c.probe.b[15], 1);
+	read_text("LogLevel loud\nLogTarget x\nControlSocket a\n"
+		  "ControlGroup\nProbeHost 2001::1\nProbeHost fe80::1\n");
+	assert_int_equal(r.errors, 5); /* and one that is repeated */
+	read_text("ControlSocket NONE\n");
+	assert_string_equal(c.control_socket, "none");
 }
 
 static void local_discovery_has_old_words(void **state)
@@ -696,6 +715,7 @@ int main(void)
 		cmocka_unit_test(second_address_of_1_2_6),
 		cmocka_unit_test(servers_are_at_most_eight),
 		cmocka_unit_test(later_versions),
+		cmocka_unit_test(log_and_control),
 		cmocka_unit_test(local_discovery_has_old_words),
 	};
 
