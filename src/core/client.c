@@ -108,6 +108,7 @@ static void drop_addresses(struct client *c, uint64_t now)
 	c->gate->mapped = (struct tuple){0, 0};
 	c->announce_at = 0;
 	search_stop(c);
+	probe_stop(c);
 }
 
 /* C20, A15: kept as long as the mapping lasts, also from run to run. */
@@ -151,6 +152,7 @@ static void set_address(struct client *c, uint64_t now)
 
 	if (client_has_address(c) && ip6_equal(&a.ip6, &c->own[c->cur].ip6))
 		return;
+	c->changes++;
 	if (c->own[other].on && ip6_equal(&a.ip6, &c->own[other].ip6)) {
 		c->cur = other;
 		return;
@@ -163,6 +165,7 @@ static void set_address(struct client *c, uint64_t now)
 		drop_addresses(c, now);
 	}
 	c->own[c->cur] = a;
+	probe_stop(c);
 	c->gate->mapped = a.mapped;
 }
 
@@ -298,6 +301,7 @@ static void on_qualified(struct client *c, uint64_t now, struct outbox *out)
 	}
 	set_address(c, now);
 	search_start(c, now, out);
+	probe_start(c, now);
 	if (c->conf.local_discovery && c->announce_at == 0)
 		c->announce_at = now;
 }
@@ -342,6 +346,7 @@ static void on_event(struct client *c, enum qualify_event event, uint64_t now,
 	case QUALIFY_CONFIRMED:
 		server_answers(c, now);
 		search_start(c, now, out);
+		probe_start(c, now);
 		break;
 	case QUALIFY_MOVED: /* the second address is asked meanwhile */
 		on_moved(c, now);
@@ -664,6 +669,7 @@ uint64_t client_next(const struct client *c)
 		c->rest_until ? c->rest_until : UINT64_MAX,
 		c->announce_at ? c->announce_at : UINT64_MAX,
 		search_next(c),
+		probe_next(c),
 		c->effort_at,
 	};
 
@@ -687,6 +693,7 @@ void client_timeout(struct client *c, uint64_t now, struct outbox *out)
 		search_timeout(c, now, out);
 	if (outbox_has_room(out))
 		discovery_timeout(c, now, out);
+	probe_timeout(c, now, out);
 	contact_timeout(c, now, out);
 	client_publish(c);
 }

@@ -20,6 +20,7 @@
 #define CORE_CLIENT_H
 
 #include "held.h"
+#include "probe.h"
 #include "qualify.h"
 #include "ratelim.h"
 #include "recent.h"
@@ -47,6 +48,7 @@ struct client_conf {
 	bool has_flags; /* from the last run: flags drawn for mapped */
 	uint16_t flags;
 	struct tuple mapped;
+	struct ip6 probe;      /* a native host; :: = none */
 	uint32_t max_peers;    /* RECENT_MIN..RECENT_MAX */
 	uint32_t max_held;     /* packets kept in all */
 	struct rate bubbles;   /* for our own host, in all */
@@ -156,6 +158,7 @@ struct client {
 	struct client_status status;
 	struct qualify qualify;
 	struct search search;
+	struct probe probe;
 	struct recent recent;
 	struct held held;
 	struct server_entry server[CLIENT_SERVERS];
@@ -181,7 +184,8 @@ struct client {
 	uint64_t announced;   /* local discovery, last */
 	uint64_t announce_at; /* local discovery; 0 = not on */
 	struct bucket bubbles, answers, tests, strangers, errors;
-	uint32_t moved; /* peers that are somewhere else now */
+	uint32_t changes; /* addresses so far */
+	uint32_t moved;   /* peers that are somewhere else now */
 };
 
 /* What a configuration gets that says nothing else. */

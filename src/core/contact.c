@@ -376,8 +376,7 @@ static void step(struct client *c, uint32_t i, uint64_t now, struct outbox *out)
 	}
 }
 
-/* Strangers do not push it out from now on. */
-static void want(struct client *c, uint32_t i)
+void contact_want(struct client *c, uint32_t i)
 {
 	const struct recent_peer *e = recent_at(&c->recent, i);
 	enum standing s =
@@ -419,7 +418,7 @@ enum reason contact_reach(struct client *c, unsigned own, const uint8_t *p,
 				 len, now, out);
 		return REASON_UNREACHABLE;
 	}
-	want(c, i);
+	contact_want(c, i);
 	hold(c, i, p, len);
 	if (e->effort == EFFORT_NONE) {
 		begin(c, e, effort_for(c, e, now), now);

@@ -44,6 +44,9 @@ int client_own(const struct client *c, const struct ip6 *a);
  * room. */
 uint32_t contact_of(struct client *c, unsigned own, const struct ip6 *a);
 
+/* Strangers do not push it out from now on. */
+void contact_want(struct client *c, uint32_t i);
+
 /*
  * May IPv4 packets go where this Teredo address leads (C48, Z8, Z40)?
  */

@@ -134,6 +134,8 @@ static void solicit(struct qualify *q, uint64_t now, struct outbox *out)
 			  (size_t)(p - signed_from), value);
 	(void)outbox_udp(out, q->conf.door, to, (size_t)(p - head), NULL, 0);
 	q->tries++;
+	q->asked++;
+	q->silent++;
 	q->sent = now;
 	q->sent_to = to.ip;
 	q->due = now + wait_ns(q, now);
@@ -302,6 +304,22 @@ static bool is_expected(const struct qualify *q, const struct frame *f,
 	       ip6_equal(&f->ip->dst, &own);
 }
 
+/* Of the newest solicitation: which of them others answer, nobody knows. */
+static void note_answer(struct qualify *q, const struct frame *f, uint64_t now)
+{
+	bool is_newest =
+		f->has_auth && q->n_nonces &&
+		memcmp(f->auth.nonce, q->nonce[0], AUTH_NONCE_LEN) == 0;
+
+	if (is_newest && q->sent)
+		q->rtt = now - q->sent;
+	q->since = 0;
+	q->sent = 0;
+	q->silent = 0;
+	q->refused = REASON_NONE;
+	q->key_ends = f->has_auth && f->auth.confirm != 0; /* C25 */
+}
+
 static bool has_nonce(const struct qualify *q, const struct auth *a)
 {
 	for (unsigned i = 0; i < q->n_nonces; i++) {
@@ -380,14 +398,12 @@ enum reason qualify_input(struct qualify *q, const struct frame *f,
 	*event = QUALIFY_NOTHING;
 	if (!is_expected(q, f, from))
 		return REASON_RA_UNEXPECTED;
-	if (!is_valid(q, f))
-		return REASON_RA_INVALID;
-	why = check_auth(q, f);
-	if (why != REASON_NONE)
+	why = is_valid(q, f) ? check_auth(q, f) : REASON_RA_INVALID;
+	if (why != REASON_NONE) {
+		q->refused = why;
 		return why;
-	q->since = 0;
-	q->sent = 0;
-	q->key_ends = f->has_auth && f->auth.confirm != 0; /* C25 */
+	}
+	note_answer(q, f, now);
 	if (q->step == QUALIFY_SECONDARY) {
 		*event = by_secondary(q, f->origin, now, out);
 	} else {

@@ -70,10 +70,15 @@ struct qualify {
 	bool is_cone, is_symmetric;  /* outcome */
 	bool key_ends;               /* the server said so (C25) */
 	struct tuple mapped;         /* as the primary address sees us */
-	unsigned tries;              /* solicitations since the step began */
-	bool told;                   /* that a phase has ended */
-	uint64_t since; /* first since anybody answered, 0 = none */
-	uint64_t sent;  /* last solicitation without an answer, 0 = none */
+	uint64_t rtt;                /* of the last answer, ns; 0 = none yet */
+	uint32_t asked;              /* solicitations in all */
+	uint32_t silent;             /* of these since the last answer */
+	enum reason refused; /* the last answer since then that was no good;
+				REASON_NONE = there was none */
+	unsigned tries;      /* solicitations since the step began */
+	bool told;           /* that a phase has ended */
+	uint64_t since;      /* first since anybody answered, 0 = none */
+	uint64_t sent;       /* last solicitation without an answer, 0 = none */
 	uint32_t sent_to;
 	uint64_t due; /* next; UINT64_MAX = none */
 	uint8_t nonce[NONCES_VALID][AUTH_NONCE_LEN]; /* newest first */

@@ -164,6 +164,7 @@ static void on_test_reply(struct client *c, uint32_t i, struct tuple from,
 	if (!e->test_open)
 		return; /* one nonce is good for one proof */
 	e->test_open = false;
+	probe_answered(c, e, from, now);
 	contact_prove(c, i, from, false, now, out);
 }
 

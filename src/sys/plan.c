@@ -329,6 +329,7 @@ static void plan_client(struct client_conf *k, const struct conf *c)
 	k->cone_first = c->cone_phase;
 	k->no_symmetric = !c->symmetric;
 	k->no_nonce_ok = !c->nonce_required;
+	k->probe = c->probe;
 	k->max_held = CLIENT_HELD;
 	k->max_peers = CLIENT_PEERS;
 	if (c->max_peers)
