@@ -212,7 +212,8 @@ static enum reason give(struct tuple from)
 	return why;
 }
 
-/* What is no good leaves no trace (C22). */
+/* What is no good leaves no trace (C22), but that it came from whom was asked.
+ */
 static void refused(struct tuple from, enum reason want, const char *what)
 {
 	struct qualify before;
@@ -226,6 +227,8 @@ static void refused(struct tuple from, enum reason want, const char *what)
 					     : reason_name(why),
 			 want == REASON_COUNT ? "no advertisement"
 					      : reason_name(want));
+	if (want != REASON_COUNT && want != REASON_RA_UNEXPECTED)
+		before.refused = want;
 	if (event != QUALIFY_NOTHING || out.n != 0 ||
 	    memcmp(&before, &q, sizeof(q)) != 0)
 		fail_msg("%s: it had an effect", what);
@@ -1489,6 +1492,7 @@ static void c14_every_bit(void **state)
 		why = give(server_at());
 		if (why == REASON_RA_TAKEN)
 			fail_msg("byte %u of the datagram", byte);
+		before.refused = q.refused;
 		assert_memory_equal(&before, &q, sizeof(q));
 	}
 	p = good;
