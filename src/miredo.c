@@ -15,6 +15,7 @@
 #include "sys/log.h"
 #include "sys/memory.h"
 #include "sys/monitor.h"
+#include "sys/notify.h"
 #include "sys/options.h"
 #include "sys/plan.h"
 #include "sys/preflight.h"
@@ -159,11 +160,11 @@ static const char *pidfile(const struct plan *p)
 /* What whoever starts us forgot to close is none of our business. */
 static void close_others(const struct options *o)
 {
-	int keep[1 + sizeof(o->udp_fd) / sizeof(o->udp_fd[0])] = {o->tun_fd};
+	int keep[2 + UDP_FDS] = {o->tun_fd, notify_descriptor()};
 
 	for (unsigned i = 0; i < o->n_udp; i++)
-		keep[1 + i] = o->udp_fd[i];
-	descriptors_keep(keep, 1 + o->n_udp);
+		keep[2 + i] = o->udp_fd[i];
+	descriptors_keep(keep, 2 + o->n_udp);
 }
 
 static int run(int argc, char **argv)
@@ -176,6 +177,8 @@ static int run(int argc, char **argv)
 
 	options_parse(&o, argc, argv);
 	log_open(o.program, o.verbose);
+	if (!o.check)
+		notify_open();
 	close_others(&o);
 	configure(&p, &c, &o);
 	preflight_sunset(&c);

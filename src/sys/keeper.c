@@ -27,6 +27,7 @@
 #include "keeper.h"
 #include "log.h"
 #include "monitor.h"
+#include "notify.h"
 #include "open.h"
 #include "worker.h"
 
@@ -259,6 +260,8 @@ int keeper_main(void *arg, int channel)
 	make_loop(&k, p);
 	open_all(k.life.loop, p, &task->identity);
 	make_memory(&k, p);
+	/* What strangers can reach has nothing to tell the service manager. */
+	notify_close();
 	confine_root(p->options->chroot);
 	privs_drop_all(&task->identity);
 	confine_files(NULL, 0, true);

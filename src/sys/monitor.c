@@ -24,6 +24,7 @@
 #include "log.h"
 #include "logline.h"
 #include "monitor.h"
+#include "notify.h"
 #include "pidfile.h"
 #include "privs.h"
 
@@ -113,6 +114,9 @@ static void on_ready(struct monitor *m)
 		return;
 	m->is_ready = true;
 	pidfile_write(&m->file);
+	/* In the background it was another process that was started. */
+	notify_send("MAINPID=%d", (int)getpid());
+	notify_ready();
 	daemon_leave();
 	if (m->ready_fd < 0)
 		return;
@@ -197,8 +201,11 @@ static bool on_signal(struct monitor *m, int *status)
 		return true;
 	if (info.ssi_signo == SIGCHLD)
 		return !reap(m, status);
-	if (info.ssi_signo == SIGTERM || info.ssi_signo == SIGINT)
+	if (info.ssi_signo == SIGTERM || info.ssi_signo == SIGINT) {
+		if (!m->last_word)
+			notify_stopping();
 		m->last_word = (char)info.ssi_signo;
+	}
 	tell_worker(m, (char)info.ssi_signo);
 	return true;
 }
@@ -237,6 +244,8 @@ static void hear_out(struct monitor *m)
 /* The keeper has ended: the exit status. */
 static int judge(struct monitor *m, int status)
 {
+	if (!m->last_word)
+		notify_stopping();
 	hear_out(m);
 	if (WIFEXITED(status))
 		return WEXITSTATUS(status);
