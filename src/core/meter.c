@@ -59,13 +59,13 @@ static const struct wire_ip6 *packet_in(const struct out *o, uint64_t *packets,
 	return p[0] >> 4 == 6 ? (const void *)p : NULL;
 }
 
-void meter_outbox(struct meter *m, const struct outbox *o, uint64_t now)
+void meter_outbox(struct meter *m, const struct outbox *sent, uint64_t now)
 {
-	for (unsigned i = 0; i < o->n; i++) {
-		bool is_in = o->v[i].kind == OUT_IP6;
+	for (unsigned i = 0; i < sent->n; i++) {
+		bool is_in = sent->v[i].kind == OUT_IP6;
 		uint64_t packets, bytes;
 		const struct wire_ip6 *ip =
-			packet_in(&o->v[i], &packets, &bytes);
+			packet_in(&sent->v[i], &packets, &bytes);
 		struct meter_peer *p;
 
 		add(is_in ? &m->in : &m->out, packets, bytes);

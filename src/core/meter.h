@@ -38,7 +38,7 @@ struct meter {
 void meter_init(struct meter *m, const struct hash_key *key);
 
 /* Count what is in an outbox; now: ns, not 0. */
-void meter_outbox(struct meter *m, const struct outbox *o, uint64_t now);
+void meter_outbox(struct meter *m, const struct outbox *sent, uint64_t now);
 
 /* Add what is known of a peer. */
 void meter_read(const struct meter *m, const struct ip6 *a,

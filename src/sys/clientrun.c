@@ -75,6 +75,7 @@ static void say_failed(struct loop *l, const struct resolver_answer *a,
 			    "  trying again",
 			    host_of(r, a->name), gai_strerror(a->error));
 	r->said[a->name] = true;
+	r->unusable[a->name] = a->n > 0;
 	loop_make_room(l);
 	client_server(&l->node.client, a->name / 2, 0, 0, now, loop_out(l));
 }
@@ -96,6 +97,7 @@ static void take_answer(struct loop *l, const struct resolver_answer *a,
 		log_info("%s was found: %s", host_of(r, a->name),
 			 ip4_text(a->ip[0]));
 	r->said[a->name] = false;
+	r->unusable[a->name] = false;
 	tell_server(l, a->name / 2, now);
 }
 
@@ -284,11 +286,11 @@ static void take_done(struct clientrun *r, const struct steward_done *d)
 {
 	int error = d->error < 0 ? -d->error : d->error;
 
-	if (error && !r->is_wrong)
+	if (error && !r->error)
 		log_warning("addresses and routes are not as they ought to "
 			    "be: %s",
 			    strerror(error));
-	r->is_wrong = error;
+	r->error = error;
 }
 
 void clientrun_on_steward(struct loop *l)
@@ -297,6 +299,7 @@ void clientrun_on_steward(struct loop *l)
 	struct steward_done d;
 	ssize_t n;
 
+	publish_soon(&l->publisher, l->lanes.latest);
 	while ((n = recv(r->steward, &d, sizeof(d), MSG_DONTWAIT)) == sizeof(d))
 		take_done(r, &d);
 	if (n < 0 && (errno == EAGAIN || errno == EINTR))

@@ -45,7 +45,8 @@ struct clientrun {
 	bool told[CLIENT_SERVERS];   /* the core has an address */
 	bool wanted[CLIENT_SERVERS]; /* it wants to know whether it is right */
 	bool said[RESOLVER_NAMES];   /* that it cannot be looked up */
-	bool is_wrong; /* the steward could not do as wished, which was said */
+	bool unusable[RESOLVER_NAMES]; /* it can, but is no server's */
+	int error; /* why the steward could not do as wished; that was said */
 	struct client_status logged;
 };
 

@@ -16,6 +16,7 @@
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/eventfd.h>
 #include <sys/mman.h>
 #include <sys/prctl.h>
 #include <sys/random.h>
@@ -111,6 +112,17 @@ static void *map_shared(const struct plan *p, size_t n)
 	at = (uintptr_t)map(p, n + HUGE_BYTES, MAP_PRIVATE | MAP_NORESERVE);
 	at = (at + HUGE_BYTES - 1) / HUGE_BYTES * HUGE_BYTES;
 	return map_at((void *)at, p, n, MAP_SHARED | MAP_FIXED);
+}
+
+/* What all processes show of themselves; made first, for it has the log. */
+static void make_board(struct keeper *k, const struct plan *p)
+{
+	k->life.board = map(p, board_size(p->threads), MAP_SHARED);
+	board_init(k->life.board, p->threads);
+	k->life.bell = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+	if (k->life.bell < 0)
+		die("cannot start: %s", strerror(errno));
+	log_to(&k->life.board->journal);
 }
 
 /*
@@ -220,7 +232,10 @@ static int keep(struct keeper *k)
 {
 	for (;;) {
 		int status;
-		bool was_ready = run_worker(k, &status);
+		bool was_ready;
+
+		k->life.lives++;
+		was_ready = run_worker(k, &status);
 
 		if (WIFEXITED(status) && k->life.loop->client &&
 		    WEXITSTATUS(status) != STATUS_OK)
@@ -258,6 +273,7 @@ int keeper_main(void *arg, int channel)
 	prctl(PR_GET_NAME, k.name);
 	prctl(PR_SET_NAME, "miredo-keeper");
 	make_loop(&k, p);
+	make_board(&k, p);
 	open_all(k.life.loop, p, &task->identity);
 	make_memory(&k, p);
 	/* What strangers can reach has nothing to tell the service manager. */

@@ -17,6 +17,7 @@
  */
 #include "lanes.h"
 #include "neighbours.h"
+#include "publish.h"
 #include "raw6.h"
 
 void lane_close(struct lane *lane)
@@ -113,6 +114,8 @@ void lane_flush(struct lane *lane)
 			udp_send(&lane->sender, way_out(lane, (enum door)sink),
 				 lane->sorted, n);
 	}
+	if (lane->all->board)
+		publish_lane(lane->all->board, lane);
 	outbox_clear(o);
 }
 

@@ -34,9 +34,8 @@ void lanes_open(struct lanes *l)
 
 uint64_t lanes_enter(struct lanes *l, uint64_t now)
 {
-	if (l->n < 2)
-		return now;
-	pthread_mutex_lock(&l->lock);
+	if (l->n > 1)
+		pthread_mutex_lock(&l->lock);
 	if (l->latest < now)
 		l->latest = now;
 	return l->latest;
@@ -53,24 +52,47 @@ void lanes_leave(struct lanes *l, const struct lane *lane)
 
 /* --- what they have carried --- */
 
+void lane_count(const struct lane *a, struct lane_counts *c)
+{
+	*c = (struct lane_counts){
+		.datagrams = tally_read(&a->datagrams),
+		.trains = tally_read(&a->trains),
+		.packets = tally_read(&a->packets_in),
+		.supers = tally_read(&a->supers),
+		.sent = tally_read(&a->sender.datagrams),
+		.sends = tally_read(&a->sender.calls),
+		.cut_here = tally_read(&a->sender.cut_here),
+		.written = tally_read(&a->writer.packets),
+		.writes = tally_read(&a->writer.writes),
+		.bad_csum = tally_read(&a->writer.bad_csum),
+		.refused = tally_read(&a->sender.refused) +
+			   tally_read(&a->writer.refused),
+	};
+}
+
+void lane_counts_add(struct lane_counts *c, const struct lane_counts *more)
+{
+	c->datagrams += more->datagrams;
+	c->trains += more->trains;
+	c->packets += more->packets;
+	c->supers += more->supers;
+	c->sent += more->sent;
+	c->sends += more->sends;
+	c->cut_here += more->cut_here;
+	c->written += more->written;
+	c->writes += more->writes;
+	c->bad_csum += more->bad_csum;
+	c->refused += more->refused;
+}
+
 void lanes_count(const struct lanes *l, struct lane_counts *c)
 {
 	*c = (struct lane_counts){0};
 	for (unsigned i = 0; i < l->n; i++) {
-		const struct lane *a = &l->lane[i];
+		struct lane_counts one;
 
-		c->datagrams += tally_read(&a->datagrams);
-		c->trains += tally_read(&a->trains);
-		c->packets += tally_read(&a->packets_in);
-		c->supers += tally_read(&a->supers);
-		c->sent += tally_read(&a->sender.datagrams);
-		c->sends += tally_read(&a->sender.calls);
-		c->cut_here += tally_read(&a->sender.cut_here);
-		c->written += tally_read(&a->writer.packets);
-		c->writes += tally_read(&a->writer.writes);
-		c->bad_csum += tally_read(&a->writer.bad_csum);
-		c->refused += tally_read(&a->sender.refused) +
-			      tally_read(&a->writer.refused);
+		lane_count(&l->lane[i], &one);
+		lane_counts_add(c, &one);
 	}
 }
 

@@ -16,10 +16,12 @@
 #include "lane.h"
 
 struct neighbours;
+struct board;
 
 struct lanes {
 	unsigned n; /* in use */
 	struct node *node;
+	struct board *board; /* NULL = nobody looks */
 	struct tun tun;
 	int raw6;         /* the IPv6 side if there is no tun; -1 = none */
 	unsigned ifindex; /* of the tun device */
@@ -75,6 +77,10 @@ struct lane_counts {
 	unsigned long long written, writes;   /* packets, to IPv6 */
 	unsigned long long refused, cut_here, bad_csum;
 };
+
+/* Of one lane; and to add them up. */
+void lane_count(const struct lane *a, struct lane_counts *c);
+void lane_counts_add(struct lane_counts *c, const struct lane_counts *more);
 
 void lanes_count(const struct lanes *l, struct lane_counts *c);
 

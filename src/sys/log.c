@@ -14,6 +14,7 @@
 #include <syslog.h>
 #include <unistd.h>
 
+#include "board.h"
 #include "log.h"
 #include "logline.h"
 
@@ -21,7 +22,8 @@ static struct {
 	const char *ident;
 	bool verbose, syslog, terminal;
 	int facility;
-	int channel;   /* to the monitor; -1 = we write to syslog ourselves */
+	int channel; /* to the monitor; -1 = we write to syslog ourselves */
+	struct journal *journal;
 	unsigned lost; /* lines, as the monitor did not keep up */
 } to = {.ident = "miredo", .terminal = true, .channel = -1};
 
@@ -57,6 +59,11 @@ void log_by(int channel)
 		closelog();
 	else
 		openlog(to.ident, LOG_PID | LOG_NDELAY, to.facility);
+}
+
+void log_to(struct journal *j)
+{
+	to.journal = j;
 }
 
 int log_channel(void)
@@ -103,6 +110,8 @@ __attribute__((format(printf, 2, 0))) static void say(int severity,
 	char *newline;
 
 	vsnprintf(text, sizeof(text), format, args);
+	if (to.journal && severity <= LOG_INFO)
+		journal_write(to.journal, severity, text);
 	if (to.terminal && (!to.syslog || severity <= LOG_WARNING))
 		write_terminal(text);
 	if (!to.syslog)

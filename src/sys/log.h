@@ -10,6 +10,7 @@
 #include <stdbool.h>
 
 struct logline;
+struct journal;
 
 /* The exit statuses of all our programs. */
 enum {
@@ -38,6 +39,9 @@ int log_channel(void);
 
 /* In the monitor: to syslog, as it came. */
 void log_pass_on(const struct logline *line);
+
+/* All that is said from now on stands there, too (board.h). */
+void log_to(struct journal *j);
 
 void log_error(const char *format, ...) __attribute__((format(printf, 1, 2)));
 void log_warning(const char *format, ...) __attribute__((format(printf, 1, 2)));

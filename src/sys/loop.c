@@ -119,6 +119,7 @@ static void on_leave(void *arg, bool other)
 
 	if (l->client)
 		clientrun_doors(l);
+	publish_core(l);
 	if (other && is_called(l) && write(l->call, &one, sizeof(one)) < 0)
 		log_debug("the loop is called already");
 }
@@ -369,6 +370,8 @@ static void refresh(struct loop *l, uint64_t now)
 	l->node.addresses++;
 	log_debug("addresses of this host: %u IPv4, %u IPv6", s->n_ip4,
 		  s->n_ip6);
+	(void)netlink_forwarding(&l->watch->requests, &l->forwarding);
+	publish_soon(&l->publisher, now);
 	if (l->client)
 		clientrun_addresses(l, now);
 	if (!l->node.is_relay || l->client)
@@ -437,6 +440,7 @@ static void on_time(struct loop *l, uint64_t now)
 	for (int i = 0; i < TIMEOUT_ROUNDS && node_next(&l->node) <= now; i++) {
 		node_timeout(&l->node, now, loop_out(l));
 		loop_flush(l);
+		publish_soon(&l->publisher, now);
 	}
 }
 
@@ -446,6 +450,8 @@ static uint64_t next_deadline(const struct loop *l)
 
 	if (l->refresh_at < next)
 		next = l->refresh_at;
+	if (l->publisher.due < next)
+		next = l->publisher.due;
 	client = l->client ? clientrun_next(l->client) : UINT64_MAX;
 	return client < next ? client : next;
 }
@@ -487,8 +493,12 @@ static void run_round(struct loop *l)
 		take_event(l, e[i].data.u32, now);
 	now = lanes_enter(&l->lanes, now);
 	on_time(l, now);
+	if (l->client && clientrun_is_behind(l))
+		l->publisher.due = now;
 	if (l->client)
 		clientrun_look(l, now);
+	if (l->publisher.due <= now)
+		publish_facts(l, now);
 	set_timer(l);
 	lanes_leave(&l->lanes, &l->lanes.lane[0]);
 }

@@ -16,6 +16,7 @@
 
 #include "../core/node.h"
 #include "lanes.h"
+#include "publish.h"
 #include "self.h"
 
 struct clientrun;
@@ -48,8 +49,11 @@ struct loop {
 	unsigned bound;           /* 0 = none */
 	uint64_t refresh_at;      /* look at our addresses again; ns */
 	uint64_t refreshed;
-	bool is_stale; /* the last look failed, and that was said */
-	bool was_up;   /* the tunnel interface */
+	struct publisher publisher;
+	struct tuple relay_local; /* where a relay listens */
+	bool forwarding;          /* this host forwards IPv6 */
+	bool is_stale;            /* the last look failed, and that was said */
+	bool was_up;              /* the tunnel interface */
 	bool done;
 	int status;
 	struct node node;

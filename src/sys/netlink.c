@@ -4,6 +4,7 @@
 #include <libmnl/libmnl.h>
 #include <linux/if.h>
 #include <linux/if_link.h>
+#include <linux/netconf.h>
 #include <linux/rtnetlink.h>
 #include <netinet/in.h>
 #include <string.h>
@@ -40,8 +41,10 @@ int netlink_open(struct netlink *nl)
 
 int netlink_open_events(struct netlink *nl)
 {
-	return netlink_open_groups(nl, RTMGRP_LINK | RTMGRP_IPV4_IFADDR |
-					       RTMGRP_IPV6_IFADDR);
+	/* rtnetlink.h has no RTMGRP_ for what is switched on and off. */
+	return netlink_open_groups(
+		nl, RTMGRP_LINK | RTMGRP_IPV4_IFADDR | RTMGRP_IPV6_IFADDR |
+			    1U << (RTNLGRP_IPV6_NETCONF - 1));
 }
 
 int netlink_open_watch(struct netlink *nl)
@@ -323,6 +326,33 @@ int netlink_link(struct netlink *nl, unsigned ifindex, struct host_link *link)
 	m->ifi_family = AF_UNSPEC;
 	m->ifi_index = (int)ifindex;
 	return netlink_request(nl, h, on_link, link);
+}
+
+static int on_netconf(const struct nlmsghdr *h, void *arg)
+{
+	const struct nlattr *a;
+	bool *yes = arg;
+
+	mnl_attr_for_each(a, h, sizeof(struct netconfmsg))
+	{
+		if (mnl_attr_get_type(a) == NETCONFA_FORWARDING)
+			*yes = mnl_attr_get_u32(a) != 0;
+	}
+	return MNL_CB_OK;
+}
+
+int netlink_forwarding(struct netlink *nl, bool *yes)
+{
+	char buf[128];
+	struct nlmsghdr *h = mnl_nlmsg_put_header(buf);
+	struct netconfmsg *m;
+
+	h->nlmsg_type = RTM_GETNETCONF;
+	h->nlmsg_flags = NLM_F_REQUEST | NLM_F_ACK;
+	m = mnl_nlmsg_put_extra_header(h, sizeof(*m));
+	m->ncm_family = AF_INET6;
+	mnl_attr_put_u32(h, NETCONFA_IFINDEX, (uint32_t)NETCONFA_IFINDEX_ALL);
+	return netlink_request(nl, h, on_netconf, yes);
 }
 
 static int change_route(struct netlink *nl, uint16_t type, uint16_t flags,

@@ -91,6 +91,9 @@ struct host_link {
 /* -ENODEV: it is gone. */
 int netlink_link(struct netlink *nl, unsigned ifindex, struct host_link *link);
 
+/* Does this host forward IPv6 packets? 0 or -errno. */
+int netlink_forwarding(struct netlink *nl, bool *yes);
+
 /* A route to an interface that needs no neighbour discovery. */
 struct host_route {
 	unsigned ifindex;

@@ -125,12 +125,28 @@ static void make_client(struct loop *l, const struct plan *p)
 		   &l->node.gate, &key, r->state.server);
 }
 
+/* What there is to see of us, and where. */
+static void show(struct loop *l, const struct life *life)
+{
+	const struct node_conf *n = &life->plan->node;
+
+	board_take_over(life->board, &l->lanes.key);
+	l->lanes.board = life->board;
+	l->publisher = (struct publisher){
+		.board = life->board,
+		.bell = life->bell,
+		.lives = life->lives,
+	};
+	if (n->is_relay)
+		udp_local(l->lanes.lane[0].door[n->relay.door],
+			  &l->relay_local);
+	(void)netlink_forwarding(&l->watch->requests, &l->forwarding);
+}
+
 static void announce_relay(const struct loop *l, const struct plan *p)
 {
-	int fd = l->lanes.lane[0].door[p->node.relay.door];
-	struct tuple t = {0};
+	const struct tuple t = l->relay_local;
 
-	udp_local(fd, &t);
 	log_info("%srelay on %s port %u, interface %s, from %s, for %u peers",
 		 p->node.relay.host_only ? "host-specific " : "",
 		 t.ip ? ip4_text(t.ip) : "any address", t.port,
@@ -214,6 +230,7 @@ int worker_run(const struct life *life)
 	make_lanes(l, life);
 	if (l->client)
 		make_client(l, p);
+	show(l, life);
 	loop_open(l, p->conf->sunset);
 	if (life->is_first)
 		announce(l, p);

@@ -16,6 +16,9 @@ struct life {
 	uint8_t *buffers;  /* LANE_BYTES for each lane */
 	void *memory;      /* node_memory(), shared by all lives */
 	size_t memory_size;
+	struct board *board;
+	int bell;                /* of struct publisher */
+	uint32_t lives;          /* this one is so many-th */
 	struct hash_key log_key; /* as in struct node_seed */
 	bool is_first;
 	bool recovers; /* there is something in the memory, and it may be used

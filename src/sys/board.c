@@ -1,0 +1,150 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#include "board.h"
+
+#include <ctype.h>
+#include <sched.h>
+#include <string.h>
+#include <syslog.h>
+
+enum {
+	READ_TRIES = 1000
+};
+
+size_t board_size(unsigned lanes)
+{
+	return sizeof(struct board) + lanes * sizeof(struct board_lane);
+}
+
+void board_init(struct board *b, unsigned lanes)
+{
+	b->n_lanes = lanes;
+}
+
+/* Nobody else writes any more. */
+void board_take_over(struct board *b, const struct hash_key *key)
+{
+	struct stats s = {0};
+	struct lane_counts c;
+
+	board_stats(b, &s);
+	board_counts(b, &c);
+	b->before = s;
+	b->counts_before = c;
+	b->core = (struct stats){0};
+	for (unsigned i = 0; i < b->n_lanes; i++) {
+		b->lane[i].stats = (struct stats){0};
+		b->lane[i].counts = (struct lane_counts){0};
+		meter_init(&b->lane[i].meter, key);
+	}
+}
+
+/* --- facts --- */
+
+/* If the last one who wrote was killed in the middle, it is odd already. */
+void board_write(struct board *b, const struct facts *f)
+{
+	uint32_t n = b->sequence | 1;
+
+	__atomic_store_n(&b->sequence, n, __ATOMIC_RELAXED);
+	__atomic_thread_fence(__ATOMIC_RELEASE);
+	memcpy(&b->facts, f, sizeof(*f));
+	__atomic_store_n(&b->sequence, n + 1, __ATOMIC_RELEASE);
+}
+
+/* Who was killed in the middle left something that is better than nothing. */
+bool board_read(const struct board *b, struct facts *f)
+{
+	for (unsigned i = 0; i < READ_TRIES; i++) {
+		uint32_t n = __atomic_load_n(&b->sequence, __ATOMIC_ACQUIRE);
+
+		memcpy(f, &b->facts, sizeof(*f));
+		__atomic_thread_fence(__ATOMIC_ACQUIRE);
+		if (n == 0)
+			return false;
+		if (n % 2 == 0 &&
+		    __atomic_load_n(&b->sequence, __ATOMIC_RELAXED) == n)
+			return true;
+		sched_yield();
+	}
+	return true;
+}
+
+/* --- numbers --- */
+
+static void add_stats(struct stats *s, const struct stats *more)
+{
+	for (int r = 0; r < REASON_COUNT; r++)
+		s->n[r] += tally_read(&more->n[r]);
+}
+
+void board_stats(const struct board *b, struct stats *s)
+{
+	add_stats(s, &b->before);
+	add_stats(s, &b->core);
+	for (unsigned i = 0; i < b->n_lanes; i++)
+		add_stats(s, &b->lane[i].stats);
+}
+
+void board_counts(const struct board *b, struct lane_counts *c)
+{
+	*c = b->counts_before;
+	for (unsigned i = 0; i < b->n_lanes; i++)
+		lane_counts_add(c, &b->lane[i].counts);
+}
+
+void board_meter(const struct board *b, const struct ip6 *a,
+		 struct meter_count *in, struct meter_count *out)
+{
+	for (unsigned i = 0; i < b->n_lanes; i++)
+		meter_read(&b->lane[i].meter, a, in, out);
+}
+
+void board_totals(const struct board *b, struct meter_count *in,
+		  struct meter_count *out)
+{
+	for (unsigned i = 0; i < b->n_lanes; i++) {
+		const struct meter *m = &b->lane[i].meter;
+
+		in->packets += m->in.packets;
+		in->bytes += m->in.bytes;
+		out->packets += m->out.packets;
+		out->bytes += m->out.bytes;
+	}
+}
+
+/* --- journal --- */
+
+void journal_write(struct journal *j, int severity, const char *text)
+{
+	struct timespec now;
+	uint32_t n = __atomic_add_fetch(&j->newest, 1, __ATOMIC_RELAXED);
+	struct journal_line *l = &j->v[n % JOURNAL_LINES];
+
+	__atomic_store_n(&l->number, 0, __ATOMIC_RELAXED);
+	__atomic_thread_fence(__ATOMIC_RELEASE);
+	l->severity = (uint8_t)severity;
+	clock_gettime(CLOCK_REALTIME, &now);
+	l->time = now.tv_sec;
+	strncpy(l->text, text, sizeof(l->text) - 1);
+	l->text[sizeof(l->text) - 1] = '\0';
+	__atomic_store_n(&l->number, n, __ATOMIC_RELEASE);
+}
+
+bool journal_read(const struct journal *j, uint32_t n, struct journal_line *l)
+{
+	const struct journal_line *from = &j->v[n % JOURNAL_LINES];
+
+	if (__atomic_load_n(&from->number, __ATOMIC_ACQUIRE) != n || n == 0)
+		return false;
+	memcpy(l, from, sizeof(*l));
+	__atomic_thread_fence(__ATOMIC_ACQUIRE);
+	if (__atomic_load_n(&from->number, __ATOMIC_RELAXED) != n ||
+	    l->severity > LOG_DEBUG)
+		return false;
+	l->text[sizeof(l->text) - 1] = '\0';
+	for (char *c = l->text; *c; c++) {
+		if (iscntrl((unsigned char)*c))
+			*c = *c == '\n' ? ';' : '?';
+	}
+	return true;
+}
