@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* The configuration file: whatever is in it, values stay within bounds. */
+/*
+ * The configuration file: whatever is in it, values stay within bounds; and
+ * what is listed reads back as the same.
+ */
 #include "fuzz.h"
 
 #include <string.h>
@@ -33,10 +36,35 @@ static void check(const struct conf *c, const struct report *r)
 		WANT(c->mtu >= TEREDO_MTU && c->mtu <= INNER_MAX);
 }
 
+static void write_line(void *arg, const struct conf_line *line)
+{
+	WANT(strlen(line->value) < CONF_VALUE);
+	WANT(strlen(line->origin) < CONF_ORIGIN);
+	fprintf(arg, "%s %s\n", line->directive, line->value);
+}
+
+static void check_list(const struct conf *c)
+{
+	static struct report r;
+	static struct conf again;
+	FILE *f = tmpfile();
+
+	WANT(f);
+	conf_list(c, write_line, f);
+	rewind(f);
+	memset(&r, 0, sizeof(r));
+	conf_defaults(&again);
+	conf_read(&again, f, "again", &r);
+	WANT(r.n == 0);
+	for (unsigned i = 0; i < conf_rows(); i++)
+		WANT(conf_is_same(c, &again, i));
+	fclose(f);
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
 	static struct report r;
-	struct conf c;
+	static struct conf c;
 	FILE *f;
 
 	if (!size)
@@ -47,6 +75,11 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	conf_defaults(&c);
 	conf_read(&c, f, "fuzz", &r);
 	check(&c, &r);
+	/* As a file of the directory would be read after that. */
+	rewind(f);
+	conf_read(&c, f, "fuzz.d/1", &r);
+	check(&c, &r);
+	check_list(&c);
 	fclose(f);
 	return 0;
 }

@@ -10,8 +10,9 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "sys/keeper.h"
+#include "sys/conf_files.h"
 #include "sys/descriptors.h"
+#include "sys/keeper.h"
 #include "sys/log.h"
 #include "sys/memory.h"
 #include "sys/monitor.h"
@@ -20,41 +21,11 @@
 #include "sys/plan.h"
 #include "sys/preflight.h"
 #include "sys/privs.h"
-#include "sys/textfile.h"
 
 /* What miredo-checkconf has always said for a bad file. */
 enum {
 	STATUS_BAD_FILE = 255
 };
-
-/* Debian keeps the file one level up, with a link. */
-static const char *const relay_files[] = {"/etc/miredo/miredo.conf",
-					  "/etc/miredo.conf"};
-static const char *const server_files[] = {"/etc/miredo/miredo-server.conf",
-					   "/etc/miredo-server.conf"};
-
-/* Read a named file, or the first default one that exists, if any. */
-static void read_file(struct conf *c, const char *name, bool as_server,
-		      struct report *r)
-{
-	const char *const *defaults = as_server ? server_files : relay_files;
-	const char *why = NULL;
-	FILE *f = NULL;
-
-	for (unsigned i = 0; !f && !name && i < 2; i++) {
-		f = textfile_open(defaults[i], &why);
-		if (f || errno != ENOENT)
-			name = defaults[i];
-	}
-	if (!f && !name)
-		return;
-	if (!f && !why)
-		f = textfile_open(name, &why);
-	if (!f)
-		die("cannot read the configuration file %s: %s", name, why);
-	conf_read(c, f, name, r);
-	fclose(f);
-}
 
 /* Whoever is going into the background says everything to syslog, too. */
 static void set_log(const struct conf *c, const struct options *o)
@@ -111,7 +82,7 @@ static unsigned read_all(struct conf *c, const struct options *o,
 
 	conf_defaults(c);
 	set_log(c, o);
-	read_file(c, o->file, o->as_server, r);
+	conf_files_read(c, o->file, o->as_server, r);
 	in_file = r->errors;
 	take_overrides(c, o, r);
 	take_servers(c, o, r);
@@ -192,31 +163,21 @@ static int run(int argc, char **argv)
 	return monitor_run(keeper_main, &task, pidfile(&p), ready_fd);
 }
 
-/* Without options a file with ServerBindAddress is that of a server. */
-static void check_role(struct conf *c, struct report *r)
-{
-	const struct options o = {.as_server =
-					  c->type == TYPE_UNSET && c->server};
-
-	if (!r->errors)
-		plan_check(c, &o, r);
-}
-
 static int check_file(const char *name)
 {
 	static struct conf c;
 	static struct report r;
-	const char *why;
-	FILE *f = textfile_open(name, &why);
 
-	if (!f) {
-		log_error("%s: %s", name, why);
-		return STATUS_BAD_FILE;
-	}
 	conf_defaults(&c);
-	conf_read(&c, f, name, &r);
-	fclose(f);
-	check_role(&c, &r);
+	conf_files_read(&c, name, false, &r);
+	if (!r.errors) {
+		/* Without options one with ServerBindAddress is a server's. */
+		const struct options o = {
+			.as_server = c.type == TYPE_UNSET && c.server,
+		};
+
+		plan_check(&c, &o, &r);
+	}
 	report_log(&r, SEVERITY_WARNING);
 	return r.errors || r.warnings ? STATUS_BAD_FILE : STATUS_OK;
 }
@@ -240,7 +201,8 @@ static int checkconf(int argc, char **argv)
 			return STATUS_USAGE;
 		}
 	}
-	return check_file(optind < argc ? argv[optind] : relay_files[0]);
+	return check_file(optind < argc ? argv[optind]
+					: conf_files_usual(false));
 }
 
 /* Lest a socket become number 2, and be written our messages to. */

@@ -1,8 +1,12 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * The configuration: what the file and the options say, as values. One table
- * of directives (conf.c) is behind the file, the options that override it, and
- * miredo-checkconf. miredo.conf(5) explains each directive.
+ * The configuration: what files and options say, as values, and where each was
+ * said. One table of directives (conf_table.c) is behind the files, the options
+ * that override them, miredo-checkconf, and the list of what is in force.
+ * miredo.conf(5) explains each directive.
+ *
+ * All of it is plain data without a pointer: it is copied, and shared between
+ * processes, as it is.
  */
 #ifndef SYS_CONF_H
 #define SYS_CONF_H
@@ -22,7 +26,13 @@ enum {
 	CONF_NAME = 33,
 	CONF_PATH = 1024,
 	CONF_REGEX = 256,
-	CONF_ID = AUTH_MAX_ID + 1
+	CONF_ID = AUTH_MAX_ID + 1,
+	CONF_FILES = 64,                /* that one configuration is made of */
+	CONF_SOURCES = CONF_FILES + 40, /* those, and options */
+	CONF_SOURCE = 144,
+	CONF_ORIGINS = 320,         /* one of each value that there may be */
+	CONF_VALUE = CONF_PATH + 3, /* in quotes */
+	CONF_ORIGIN = CONF_SOURCE + 12,
 };
 
 enum relay_type {
@@ -65,6 +75,18 @@ enum log_target {
 struct server_name {
 	char host[HOST_SPACE];   /* name or dotted quad */
 	char second[HOST_SPACE]; /* the same; empty: one above the first */
+};
+
+/* Where a value was said: a line of a file, or an option (line 0). */
+struct conf_place {
+	uint16_t source; /* 0 = by default */
+	uint32_t line;
+};
+
+struct conf_origins {
+	unsigned n;
+	char source[CONF_SOURCES][CONF_SOURCE]; /* [0] is "default" */
+	struct conf_place of[CONF_ORIGINS];     /* conf_table.h tells which */
 };
 
 struct conf {
@@ -121,15 +143,43 @@ struct conf {
 	unsigned n_allow, n_deny, n_serve;
 	struct ip4_prefix allow[GATE_MAX_RULES], deny[GATE_MAX_RULES];
 	struct ip6_prefix serve[RELAY_MAX_SERVED];
+
+	struct conf_origins origins;
 };
 
 void conf_defaults(struct conf *c);
 
-/* Read a whole file; name is the one to show. */
+/*
+ * Read a whole file; name is the one to show. What it says takes the place of
+ * what files before it said; lists grow.
+ */
 void conf_read(struct conf *c, FILE *f, const char *name, struct report *r);
 
 /* One directive from elsewhere; where is "--port" or the like. */
 void conf_set(struct conf *c, const char *where, const char *directive,
 	      const char *value, struct report *r);
+
+/*
+ * What is in force, in the syntax of the file: a line for each value, in an
+ * order in which they can be read again. What has no value is left out.
+ */
+struct conf_line {
+	unsigned row; /* of the directive */
+	const char *directive;
+	const char *value;
+	const char *origin; /* "/etc/miredo/miredo.conf:3", "--port", "default"
+			     */
+};
+
+typedef void conf_line_fn(void *arg, const struct conf_line *line);
+
+void conf_list(const struct conf *c, conf_line_fn *fn, void *arg);
+
+/* The rows of the table, 0 to conf_rows() - 1: name; does a reload apply it, or
+ * the next start; are there the same values in both? */
+unsigned conf_rows(void);
+const char *conf_name(unsigned row);
+bool conf_is_live(unsigned row);
+bool conf_is_same(const struct conf *a, const struct conf *b, unsigned row);
 
 #endif

@@ -32,7 +32,7 @@ complete)
 		done
 	}
 	# shellcheck disable=SC2046 # words
-	named doc/miredo.conf.5 $(grep -vE 'CLIENT}|LATER}|GONE}' src/sys/conf.c |
+	named doc/miredo.conf.5 $(grep -vE 'LATER}|GONE}' src/sys/conf_table.c |
 		sed -nE 's/^\t\{"([A-Z][A-Za-z0-9]+)".*/\1/p')
 	# shellcheck disable=SC2046 # words
 	named doc/miredo.8 $(

@@ -10,7 +10,7 @@
 
 #include <cmocka.h>
 
-#include "../../src/sys/conf.h"
+#include "../../src/sys/conf_table.h"
 #include "../../src/sys/plan.h"
 #include "../../src/sys/value.h"
 
@@ -683,6 +683,261 @@ static void dates_are_in_utc(void **state)
 	assert_false(value_date(&t, "1970-01-01")); /* 0 means never */
 }
 
+/* --- several files --- */
+
+static void read_more(const char *text, const char *name)
+{
+	FILE *f = tmpfile();
+
+	assert_non_null(f);
+	fputs(text, f);
+	rewind(f);
+	conf_read(&c, f, name, &r);
+	fclose(f);
+}
+
+/* The whole list, as a file with the origin of each line behind it. */
+static char listing[200000];
+
+static void add_line(void *arg, const struct conf_line *line)
+{
+	bool origins = *(bool *)arg;
+	size_t n = strlen(listing);
+
+	snprintf(listing + n, sizeof(listing) - n, "%s %s%s%s\n",
+		 line->directive, line->value, origins ? " # " : "",
+		 origins ? line->origin : "");
+}
+
+static const char *list(bool origins)
+{
+	listing[0] = '\0';
+	conf_list(&c, add_line, &origins);
+	return listing;
+}
+
+static void assert_listed(const char *line)
+{
+	if (!strstr(list(true), line))
+		fail_msg("no \"%s\" in:\n%s", line, listing);
+}
+
+static void later_files_override(void **state)
+{
+	(void)state;
+	read_text("BindPort 1\nInterfaceName a\nDenyIPv4 9.0.0.1\n"
+		  "ServerAddress a.net\n");
+	read_more("BindPort 2\nBindPort 3\nDenyIPv4 9.0.0.2\n"
+		  "ServerAddress2 9.0.0.9\nServerAddress b.net\n",
+		  "m.conf.d/b.conf");
+	assert_int_equal(r.errors, 0);
+	assert_int_equal(r.warnings, 1); /* within one file */
+	assert_string_equal(r.v[0].text, "m.conf.d/b.conf:2: BindPort: "
+					 "repeated, the first one counts");
+	assert_int_equal(c.bind_port, 2);
+	assert_string_equal(c.iface, "a");
+	assert_int_equal(c.n_deny, 2);
+	assert_int_equal(c.n_servers, 2);
+	assert_string_equal(c.servers[0].second, "9.0.0.9");
+}
+
+static void origins_are_known(void **state)
+{
+	(void)state;
+	read_text("BindPort 1\nInterfaceName a\nDenyIPv4 9.0.0.1\n"
+		  "ServerAddress a.net\n");
+	read_more("BindPort 2\n\nDenyIPv4 9.0.0.0/24\n"
+		  "ServerAddress2 9.0.0.9\nServerAddress b.net\n",
+		  "m.conf.d/b.conf");
+	conf_set(&c, "--iface", "InterfaceName", "b", &r);
+	assert_clean();
+	assert_listed("BindPort 2 # m.conf.d/b.conf:1\n");
+	assert_listed("DenyIPv4 9.0.0.1/32 # m.conf:3\n"
+		      "DenyIPv4 9.0.0.0/24 # m.conf.d/b.conf:3\n");
+	assert_listed("ServerAddress a.net # m.conf:4\n"
+		      "ServerAddress2 9.0.0.9 # m.conf.d/b.conf:4\n"
+		      "ServerAddress b.net # m.conf.d/b.conf:5\n");
+	assert_listed("InterfaceName b # --iface\n");
+	assert_listed("User miredo # default\n");
+	/* What has no value has no line. */
+	assert_null(strstr(listing, "HookScript"));
+	assert_null(strstr(listing, "RelayType"));
+}
+
+/* What is wrong sets nothing, nor where it was said. */
+static void origin_of_what_is_in_force(void **state)
+{
+	(void)state;
+	read_text("BindPort 1\nDenyIPv4 9.0.0.1\n");
+	read_more("BindPort x\nDenyIPv4 y\n", "b.conf");
+	assert_int_equal(r.errors, 2);
+	assert_listed("BindPort 1 # m.conf:1\n");
+	assert_listed("DenyIPv4 9.0.0.1/32 # m.conf:2\n");
+}
+
+static void more_sources_than_fit(void **state)
+{
+	(void)state;
+	read_text("");
+	for (unsigned i = 0; i < 2 * CONF_SOURCES; i++) {
+		char name[20];
+
+		snprintf(name, sizeof(name), "f%u", i);
+		read_more("BindPort 1\n", name);
+	}
+	assert_clean();
+	assert_int_equal(c.origins.n, CONF_SOURCES);
+	assert_int_equal(c.bind_port, 1);
+}
+
+/* What is listed reads back as the same. */
+static void assert_round_trip(const char *text)
+{
+	static struct conf before;
+
+	read_text(text);
+	assert_clean();
+	before = c;
+	read_text(list(false));
+	assert_clean();
+	before.origins = c.origins;
+	for (unsigned i = 0; i < conf_rows(); i++) {
+		if (!conf_is_same(&before, &c, i))
+			fail_msg("%s is another, of: %s", conf_name(i), text);
+	}
+	assert_memory_equal(&before, &c, sizeof(c));
+}
+
+static void list_reads_back(void **state)
+{
+	(void)state;
+	assert_round_trip("");
+	assert_round_trip(
+		"RelayType autoclient\nRelay true\n"
+		"ServerBindAddress 9.0.0.2\nServerBindAddress2 9.0.0.9\n"
+		"BindAddress 255.255.255.255\nBindPort 65535\n"
+		"InterfaceName \"#a\"\nInterfaceMTU 1400\n"
+		"Prefix 2001:db8::/32\nSyslogFacility security\n"
+		"LogLevel error\nLogTarget stderr\nControlSocket None\n"
+		"ControlGroup \" a \"\nUser \"a #b\"\nGroup a\"b\"\n"
+		"Secret \"a\n" /* a quote that does not end */
+		"RequireSecret off\nSunset 2030-02-28\nMaxPeers 64\n");
+	assert_round_trip(
+		"NewPeersPerSecond 0\nReplyRate 0\nNetworkReplyRate 10000000\n"
+		"AllowIPv4 10.0.0.0/8\nAllowIPv4 0.0.0.0/0\n"
+		"DenyIPv4 9.9.9.9\nServePrefix ::/0\nServePrefix 2a00::/16\n"
+		"AcceptStrangers yes\nRelayNonces no\nSymmetricClients no\n"
+		"OwnClientsOnly yes\nPublicOnly no\n"
+		"ServerAddress2 two.net\nServerAddress one.net\n"
+		"ServerAddress 9.0.0.4\nServerAddress2 9.0.0.6\n"
+		"RefreshInterval 300\nLearnRefresh yes\n"
+		"LocalDiscovery forced\nDiscoveryInterfaces ^(a|b)#$\n"
+		"ClientID x\"y\nDefaultRoute no\nRouteMetric 4294967295\n"
+		"RouteTable 7\nHookScript /a\nStateDirectory /b/c\n"
+		"ProbeHost 2001:db8::1\nSymmetric no\nConePhase yes\n"
+		"NonceRequired no\nBindInterface e\nThreads 4\n"
+		"Offload tso gro\nDSCP copy\nMark 0xffffffff\n");
+	assert_round_trip("ServerAddress2 alone.net\nThreads auto\n"
+			  "Offload no\nDSCP 46\nMark 0\n"
+			  "Sunset 2030-01-01T10:11:12Z\n"
+			  "RequireSecret yes\nDefaultRoute yes\n");
+	assert_round_trip("LocalDiscovery yes\nSyslogFacility local3\n"
+			  "RelayType cone\n");
+}
+
+/* A directive without a say on when it is applied would never be. */
+static void each_directive_says_when_it_applies(void **state)
+{
+	(void)state;
+	for (unsigned i = 0; i < conf_table_rows; i++) {
+		const struct directive *d = &conf_table[i];
+
+		if ((d->era == ERA_OURS) != (d->when != WHEN_UNSAID) ||
+		    (d->era == ERA_OURS) != (d->kind != NULL))
+			fail_msg("%s: when is it applied?", d->name);
+	}
+	assert_true(conf_slot(conf_table_rows - 1, 0) < CONF_ORIGINS);
+}
+
+/* Each directive of ours, with a value that is not its default. */
+static void each_difference_is_seen(void **state)
+{
+	static const char *const lines[] = {
+		"RelayType host",
+		"Relay yes",
+		"ServerBindAddress 9.0.0.2",
+		"ServerBindAddress2 9.0.0.2",
+		"BindAddress 9.0.0.2",
+		"BindPort 1",
+		"InterfaceName x",
+		"InterfaceMTU 1300",
+		"Prefix 2002::",
+		"SyslogFacility kern",
+		"LogLevel debug",
+		"LogTarget syslog",
+		"ControlSocket none",
+		"ControlGroup x",
+		"User x",
+		"Group x",
+		"Secret x",
+		"RequireSecret yes",
+		"Sunset 2040-01-01",
+		"MaxPeers 64",
+		"NewPeersPerSecond 1000",
+		"ReplyRate 1",
+		"NetworkReplyRate 1",
+		"AllowIPv4 10.0.0.0/8",
+		"DenyIPv4 10.0.0.0/8",
+		"ServePrefix ::/0",
+		"AcceptStrangers yes",
+		"RelayNonces no",
+		"SymmetricClients no",
+		"OwnClientsOnly yes",
+		"PublicOnly no",
+		"ServerAddress a",
+		"ServerAddress2 a",
+		"RefreshInterval 31",
+		"LearnRefresh yes",
+		"LocalDiscovery yes",
+		"DiscoveryInterfaces x",
+		"ClientID x",
+		"DefaultRoute no",
+		"RouteMetric 1",
+		"RouteTable 1",
+		"HookScript /x",
+		"StateDirectory /x",
+		"ProbeHost 2002::",
+		"Symmetric no",
+		"ConePhase yes",
+		"NonceRequired no",
+		"BindInterface x",
+		"Threads 1",
+		"Offload no",
+		"DSCP 1",
+		"Mark 1",
+	};
+	static struct conf usual;
+	unsigned at = 0;
+
+	(void)state;
+	read_text("");
+	usual = c;
+	for (unsigned row = 0; row < conf_rows(); row++) {
+		unsigned n = 0;
+
+		if (conf_table[row].era != ERA_OURS)
+			continue;
+		assert_true(at < sizeof(lines) / sizeof(lines[0]));
+		read_text(lines[at]);
+		assert_clean();
+		for (unsigned i = 0; i < conf_rows(); i++)
+			n += !conf_is_same(&usual, &c, i);
+		if (n != 1 || conf_is_same(&usual, &c, row))
+			fail_msg("%s: %s", conf_name(row), lines[at]);
+		at++;
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -717,6 +972,13 @@ int main(void)
 		cmocka_unit_test(later_versions),
 		cmocka_unit_test(log_and_control),
 		cmocka_unit_test(local_discovery_has_old_words),
+		cmocka_unit_test(later_files_override),
+		cmocka_unit_test(origins_are_known),
+		cmocka_unit_test(origin_of_what_is_in_force),
+		cmocka_unit_test(more_sources_than_fit),
+		cmocka_unit_test(list_reads_back),
+		cmocka_unit_test(each_directive_says_when_it_applies),
+		cmocka_unit_test(each_difference_is_seen),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
