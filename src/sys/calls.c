@@ -93,6 +93,9 @@ static const struct call monitor[] = {
 	CALL("restart_syscall"),
 	CALL("read"),
 	CALL("recvfrom"),
+	/* What others tell the service manager: notify_pass_on(). */
+	CALL("recvmsg"),
+	CALL("sendmsg"),
 	/* How they ended: reap(). */
 	CALL("wait4", "waitpid"),
 	/* Signals for the worker; syslog. */

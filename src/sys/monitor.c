@@ -37,7 +37,8 @@ enum {
 struct monitor {
 	pid_t keeper;
 	int signals, channel, ready_fd;
-	int log; /* lines of the others; -1 with -f */
+	int log;    /* lines of the others; -1 with -f */
+	int notify; /* what others tell the service manager, or -1 */
 	struct logline_reader lines;
 	bool is_ready;
 	char last_word; /* the signal that ends us; 0 = none yet */
@@ -260,13 +261,16 @@ static int wait_for_keeper(struct monitor *m)
 		{.fd = m->signals, .events = POLLIN},
 		{.fd = m->channel, .events = POLLIN},
 		{.fd = m->log, .events = POLLIN},
+		{.fd = m->notify, .events = POLLIN},
 	};
 	bool on = true;
 	int status = 0;
 
 	while (on) {
-		if (poll(p, 3, -1) < 0)
+		if (poll(p, 4, -1) < 0)
 			continue;
+		if (p[3].revents && !notify_pass_on(m->notify))
+			p[3].fd = -1;
 		if (p[2].revents)
 			on_log(m, &p[2]);
 		/* Before the end the readiness, if both are there. */
@@ -333,12 +337,13 @@ static int open_signals(void)
 int monitor_run(keeper_fn *work, void *arg, const char *pidfile, int ready_fd)
 {
 	struct monitor m = {.ready_fd = ready_fd, .signals = open_signals()};
-	int fd[2], log[2] = {-1, -1}, status;
+	int fd[2], log[2] = {-1, -1}, notify[2], status;
 	pid_t self = getpid();
 
 	if (m.signals < 0 ||
 	    socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, fd) < 0 ||
-	    (ready_fd >= 0 && logline_open(log) < 0))
+	    (ready_fd >= 0 && logline_open(log) < 0) ||
+	    notify_channel(notify) < 0)
 		die("cannot start: %s", strerror(errno));
 	pidfile_take(&m.file, pidfile);
 	prctl(PR_SET_CHILD_SUBREAPER, 1);
@@ -347,16 +352,20 @@ int monitor_run(keeper_fn *work, void *arg, const char *pidfile, int ready_fd)
 		close(fd[0]);
 		close(m.signals);
 		close(log[0]);
+		close(notify[0]);
 		if (ready_fd >= 0)
 			close(ready_fd);
 		pidfile_inherit(&m.file);
 		log_by(log[1]);
+		notify_by(notify[1]);
 		exit(run_keeper(work, arg, fd[1], self));
 	}
 	close(fd[1]);
 	close(log[1]);
+	close(notify[1]);
 	m.channel = fd[0];
 	m.log = log[0];
+	m.notify = notify[0];
 	if (m.keeper < 0)
 		log_error("cannot start the keeper: %s", strerror(errno));
 	confine(&m);

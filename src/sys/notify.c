@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* See notify.h. All that is sent is a datagram, by a socket that is connected:
- * so it works without the file system, and by sendto(2), which is allowed. */
+/* See notify.h. The socket is connected, so it works without a file system. */
 #include <errno.h>
+#include <fcntl.h>
+#include <poll.h>
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdio.h>
@@ -151,25 +152,40 @@ void notify_stopping(void)
 	insist("STOPPING=1");
 }
 
+/* With n descriptors, at most one. 0 or -errno */
+static int send_with(const char *text, size_t n, const int *fd, unsigned n_fds,
+		     int flags)
+{
+	const union {
+		const char *in;
+		void *out;
+	} memory = {text};
+	struct iovec iov = {memory.out, n};
+	_Alignas(struct cmsghdr) char control[CMSG_SPACE(sizeof(*fd))] = {0};
+	struct msghdr m = {.msg_iov = &iov, .msg_iovlen = 1};
+	struct cmsghdr *c;
+
+	if (n_fds) {
+		m.msg_control = control;
+		m.msg_controllen = sizeof(control);
+		c = CMSG_FIRSTHDR(&m);
+		c->cmsg_level = SOL_SOCKET;
+		c->cmsg_type = SCM_RIGHTS;
+		c->cmsg_len = CMSG_LEN(sizeof(*fd));
+		memcpy(CMSG_DATA(c), fd, sizeof(*fd));
+	}
+	return sendmsg(to.fd, &m, MSG_NOSIGNAL | flags) < 0 ? -errno : 0;
+}
+
 int notify_store(int fd, const char *name)
 {
 	char text[NOTIFY_TEXT];
-	int n = snprintf(text, sizeof(text), "FDSTORE=1\nFDNAME=%s", name);
-	struct iovec iov = {text, (size_t)n};
-	_Alignas(struct cmsghdr) char control[CMSG_SPACE(sizeof(int))] = {0};
-	struct msghdr m = {
-		.msg_iov = &iov,
-		.msg_iovlen = 1,
-		.msg_control = control,
-		.msg_controllen = sizeof(control),
-	};
-	struct cmsghdr *c = CMSG_FIRSTHDR(&m);
+	/* What there is to poll for is no reason to let go of it: a socket may
+	 * have an error that is of no importance. */
+	int n = snprintf(text, sizeof(text), "FDSTORE=1\nFDNAME=%s\nFDPOLL=0",
+			 name);
 
-	c->cmsg_level = SOL_SOCKET;
-	c->cmsg_type = SCM_RIGHTS;
-	c->cmsg_len = CMSG_LEN(sizeof(fd));
-	memcpy(CMSG_DATA(c), &fd, sizeof(fd));
-	return sendmsg(to.fd, &m, MSG_NOSIGNAL) < 0 ? -errno : 0;
+	return send_with(text, (size_t)n, &fd, 1, 0);
 }
 
 void notify_unstore(const char *name)
@@ -178,4 +194,116 @@ void notify_unstore(const char *name)
 
 	snprintf(text, sizeof(text), "FDSTOREREMOVE=1\nFDNAME=%s", name);
 	insist(text);
+}
+
+void notify_barrier(void)
+{
+	struct pollfd p;
+	int fd[2];
+
+	if (to.fd < 0 || pipe2(fd, O_CLOEXEC) < 0)
+		return;
+	p = (struct pollfd){.fd = fd[0]};
+	if (send_with("BARRIER=1", 9, &fd[1], 1, 0) == 0) {
+		close(fd[1]);
+		poll(&p, 1, PATIENCE_S * 1000);
+	} else {
+		close(fd[1]);
+	}
+	close(fd[0]);
+}
+
+/* --- by way of the monitor --- */
+
+int notify_channel(int fd[2])
+{
+	fd[0] = fd[1] = -1;
+	if (to.fd >= 0 &&
+	    socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, fd) < 0)
+		return -errno;
+	return 0;
+}
+
+void notify_by(int channel)
+{
+	notify_close();
+	to.fd = channel;
+}
+
+/* A line that others may say: nothing that makes us another service. */
+static bool may_pass(const char *line)
+{
+	static const char *const names[] = {
+		"STATUS=",         "WATCHDOG=1", "READY=1", "RELOADING=1",
+		"MONOTONIC_USEC=", "FDSTORE=1",  "FDNAME=", "FDPOLL=0",
+		"FDSTOREREMOVE=1", "BARRIER=1",
+	};
+
+	for (unsigned i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
+		size_t n = strlen(names[i]);
+
+		if (strncmp(line, names[i], n) == 0 &&
+		    (names[i][n - 1] == '=' || line[n] == '\0'))
+			return true;
+	}
+	return false;
+}
+
+/* n bytes of text and a NUL: lines that may pass, and that are text. */
+static bool all_may_pass(char *text, size_t n)
+{
+	char *line = text;
+
+	for (size_t i = 0; i <= n; i++) {
+		if (text[i] == '\n' || i == n) {
+			char end = text[i];
+
+			text[i] = '\0';
+			if (!may_pass(line))
+				return false;
+			text[i] = end;
+			line = text + i + 1;
+		} else if (text[i] < ' ' || text[i] > '~') {
+			return false;
+		}
+	}
+	return true;
+}
+
+/* The descriptor that came along, or -1. */
+static int descriptor_of(struct msghdr *m)
+{
+	struct cmsghdr *c = CMSG_FIRSTHDR(m);
+	int fd = -1;
+
+	if (c && c->cmsg_level == SOL_SOCKET && c->cmsg_type == SCM_RIGHTS &&
+	    c->cmsg_len == CMSG_LEN(sizeof(fd)))
+		memcpy(&fd, CMSG_DATA(c), sizeof(fd));
+	return fd;
+}
+
+bool notify_pass_on(int channel)
+{
+	/* Room for one descriptor: the kernel closes more. */
+	_Alignas(struct cmsghdr) char control[CMSG_LEN(sizeof(int))];
+	char text[NOTIFY_TEXT];
+	struct iovec iov = {text, sizeof(text) - 1};
+	struct msghdr m = {
+		.msg_iov = &iov,
+		.msg_iovlen = 1,
+		.msg_control = control,
+		.msg_controllen = sizeof(control),
+	};
+	ssize_t n = recvmsg(channel, &m, MSG_DONTWAIT | MSG_CMSG_CLOEXEC);
+	int fd;
+
+	if (n <= 0)
+		return n < 0 && (errno == EAGAIN || errno == EINTR);
+	fd = descriptor_of(&m);
+	text[n] = '\0';
+	if (!(m.msg_flags & MSG_TRUNC) && all_may_pass(text, (size_t)n))
+		send_with(text, (size_t)n, &fd, fd >= 0, MSG_DONTWAIT);
+	if (fd >= 0)
+		close(fd);
+	return true;
 }

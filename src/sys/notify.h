@@ -4,13 +4,15 @@
  * message is a datagram to the socket that $NOTIFY_SOCKET names, lines of
  * NAME=value. Without such a socket nothing happens.
  *
- * The monitor says READY=1 when all is open and given up, and STOPPING=1; who
- * reads the configuration again says so. A process that has no use for it
- * closes it: what comes from it would be believed.
+ * Only the main process is believed (NotifyAccess=main), and that is the
+ * monitor, which says READY=1 when all is open and given up, and STOPPING=1.
+ * What others have to say goes by way of it: it passes on what is no lie about
+ * the service itself. A process that has nothing to say closes its channel.
  */
 #ifndef SYS_NOTIFY_H
 #define SYS_NOTIFY_H
 
+#include <stdbool.h>
 #include <stdint.h>
 
 /*
@@ -20,8 +22,20 @@
  */
 void notify_open(void);
 
-/* The socket, to be kept where descriptors are closed; -1 = there is none. */
+/* The socket, or the channel to the monitor, to be kept where descriptors are
+ * closed; -1 = there is none. */
 int notify_descriptor(void);
+
+/*
+ * In the monitor: a channel for the others, [0] to read from; both -1 if there
+ * is no manager. And in these, to use it from now on instead of the socket.
+ */
+int notify_channel(int fd[2]);
+void notify_by(int channel);
+
+/* In the monitor: pass on what came by the channel. false: nobody is left who
+ * could say anything. */
+bool notify_pass_on(int channel);
 
 /* No more words from this process. */
 void notify_close(void);
@@ -48,7 +62,9 @@ void notify_stopping(void);
  * 0 or -errno. name: without ':'. */
 int notify_store(int fd, const char *name);
 
-/* Let go of all of this name. */
+/* Let go of all of this name; and wait, for seconds at most, until all that was
+ * said is done. */
 void notify_unstore(const char *name);
+void notify_barrier(void);
 
 #endif

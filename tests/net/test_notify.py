@@ -65,7 +65,7 @@ def test_check_says_nothing(net):
 
 
 def test_packet_process_cannot_speak(net):
-    """What strangers can reach has no way to the manager, nor have scripts."""
+    """Only the main process has the manager's socket."""
     manager = Manager(net.c1, ["miredo", "-f", "9.0.0.2"])
     pid = manager.start()
     for name in "miredo", "miredo-keeper", "miredo-steward":

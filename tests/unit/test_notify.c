@@ -11,6 +11,7 @@
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/un.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include <cmocka.h>
@@ -178,13 +179,88 @@ static void descriptors_are_stored(void **state)
 	n = recvmsg(manager, &m, MSG_DONTWAIT);
 	assert_true(n > 0);
 	text[n] = '\0';
-	assert_string_equal(text, "FDSTORE=1\nFDNAME=udp-0-1");
+	assert_string_equal(text, "FDSTORE=1\nFDNAME=udp-0-1\nFDPOLL=0");
 	assert_int_equal(CMSG_FIRSTHDR(&m)->cmsg_type, SCM_RIGHTS);
 	memcpy(&fd, CMSG_DATA(CMSG_FIRSTHDR(&m)), sizeof(fd));
 	assert_int_equal(fstat(fd, &a), 0);
 	assert_int_equal(fstat(manager, &b), 0);
 	assert_true(a.st_ino == b.st_ino);
 	close(fd);
+}
+
+/* What others may have the monitor say, and what not. */
+static void others_are_heard(void **state)
+{
+	static const struct {
+		const char *text;
+		bool passes;
+	} words[] = {
+		{"STATUS=all is well", true},
+		{"WATCHDOG=1", true},
+		{"STATUS=x\nWATCHDOG=1", true},
+		{"RELOADING=1\nMONOTONIC_USEC=7", true},
+		{"READY=1", true},
+		{"FDSTOREREMOVE=1\nFDNAME=a", true},
+		{"MAINPID=1", false},
+		{"STATUS=x\nMAINPID=1", false},
+		{"STOPPING=1", false},
+		{"WATCHDOG=trigger", false},
+		{"WATCHDOG_USEC=1", false},
+		{"ERRNO=2", false},
+		{"STATUS=\033[2J", false},
+		{"STATUS=x\n", false},
+		{"STATUS", false},
+	};
+	int fd[2];
+
+	(void)state;
+	listen_at("/tmp");
+	assert_int_equal(notify_channel(fd), 0);
+	for (unsigned i = 0; i < sizeof(words) / sizeof(words[0]); i++) {
+		size_t n = strlen(words[i].text);
+
+		assert_int_equal(send(fd[1], words[i].text, n, 0), n);
+		assert_true(notify_pass_on(fd[0]));
+		assert_string_equal(heard(),
+				    words[i].passes ? words[i].text : "");
+	}
+	memset(text, 'x', sizeof(text));
+	memcpy(text, "STATUS=", 7);
+	assert_int_equal(send(fd[1], text, sizeof(text), 0), sizeof(text));
+	assert_true(notify_pass_on(fd[0]));
+	assert_string_equal(heard(), "");
+	assert_true(notify_pass_on(fd[0])); /* there is nothing, yet */
+	close(fd[1]);
+	assert_false(notify_pass_on(fd[0]));
+	close(fd[0]);
+}
+
+/* Descriptors pass through the monitor, which keeps none. */
+static void others_store_descriptors(void **state)
+{
+	int channel[2], before, after;
+	pid_t pid;
+	int status;
+
+	(void)state;
+	listen_at("/tmp");
+	assert_int_equal(notify_channel(channel), 0);
+	before = dup(0);
+	close(before);
+	pid = fork();
+	if (pid == 0) {
+		notify_by(channel[1]);
+		_exit(notify_store(manager, "x"));
+	}
+	waitpid(pid, &status, 0);
+	assert_int_equal(status, 0);
+	assert_true(notify_pass_on(channel[0]));
+	assert_string_equal(heard(), "FDSTORE=1\nFDNAME=x\nFDPOLL=0");
+	after = dup(0);
+	close(after);
+	assert_int_equal(before, after);
+	close(channel[0]);
+	close(channel[1]);
 }
 
 int main(void)
@@ -199,6 +275,8 @@ int main(void)
 		T(what_is_no_address),
 		T(nobody_waits),
 		T(descriptors_are_stored),
+		T(others_are_heard),
+		T(others_store_descriptors),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
