@@ -14,15 +14,15 @@ import subprocess
 
 import pytest
 
-from lab.host import MIREDO_UID, NOGROUP_GID, wait_for
+from lab.host import MIREDO_UID, NOGROUP_GID, build_directory, wait_for
 
-DIST = pathlib.Path(__file__).resolve().parents[2] / "dist"
+UNITS = ["miredo", "miredo@", "miredo-server"]
 
 
 def directives(unit):
-    """(name, value) of each line of the unit."""
-    return re.findall(r"^(\w+)=(.*)$",
-                      (DIST / f"{unit}.service.in").read_text(), re.M)
+    """(name, value) of each line of the unit; of an instance "more"."""
+    text = (build_directory() / f"dist/{unit}.service").read_text()
+    return re.findall(r"^(\w+)=(.*)$", text.replace("%i", "more"), re.M)
 
 
 def value(unit, name):
@@ -65,7 +65,8 @@ def start(host, unit, *options):
     cap = value(unit, "CapabilityBoundingSet").lower().removeprefix("cap_")
     assert value(unit, "AmbientCapabilities") == \
         value(unit, "CapabilityBoundingSet")
-    program = pathlib.Path(value(unit, "ExecStart").split()[0]).name
+    path, *own = value(unit, "ExecStart").split()
+    program = pathlib.Path(path).name
     host.run(["install", "-d", "-o", MIREDO_UID, "/var/lib/miredo"])
     return host.popen(
         ["unshare", "-m", "sh", "-c",
@@ -75,7 +76,7 @@ def start(host, unit, *options):
          "--no-new-privs", "--inh-caps", f"-all,+{cap}",
          "--ambient-caps", f"-all,+{cap}", "--bounding-set", f"-all,+{cap}",
          "strace", "-f", "-qq", "-o", "/var/lib/miredo/trace",
-         program, "-f", *options])
+         program, *own, *options])
 
 
 def traced(host):
@@ -95,6 +96,7 @@ def daemon_of(host, process):
     ("miredo", "relay", None, "relay on"),
     ("miredo", "c1", "ServerAddress 9.0.0.2\nLocalDiscovery enabled\n"
      "LearnRefresh yes\n", "qualified"),
+    ("miredo@", "relay", "BindPort 4000\n", "port 4000, interface more"),
     ("miredo-server", "server", "ServerBindAddress 9.0.0.2\n", "server on"),
 ])
 def test_system_calls(net, unit, where, config, ready):
@@ -103,7 +105,9 @@ def test_system_calls(net, unit, where, config, ready):
     if where == "c1":
         net.server.daemon(["miredo", "-s", "9.0.0.2"])
     options = []
-    if config:
+    if unit == "miredo@":
+        host.write("/etc/miredo/more.conf", config)
+    elif config:
         host.write("/etc/unit.conf", config)
         options = ["-c", "/etc/unit.conf"]
     process = start(host, unit, *options)
@@ -118,3 +122,43 @@ def test_system_calls(net, unit, where, config, ready):
     made = traced(host)
     assert {"socket", "bind", "capset", "prctl"} <= made
     assert made <= allowed(unit), made - allowed(unit)
+
+
+@pytest.mark.parametrize("unit", UNITS)
+def test_what_systemd_reads(unit, tmp_path):
+    """It knows all directives, and the programs are there."""
+    name = unit.replace("@", "@more") + ".service"
+    text = (build_directory() / f"dist/{unit}.service").read_text()
+    (tmp_path / name).write_text(re.sub(
+        r"^(Exec\w+=)/\S+/(miredo\S*)", rf"\1{build_directory()}/\2", text,
+        flags=re.M))
+    done = subprocess.run(["systemd-analyze", "verify", "--man=no",
+                           tmp_path / name], stderr=subprocess.PIPE,
+                          stdout=subprocess.PIPE, text=True)
+    assert (done.returncode, done.stdout) == (0, ""), done.stderr
+    assert name not in done.stderr, done.stderr
+
+
+@pytest.mark.parametrize("unit", UNITS)
+def test_readiness_and_restart(unit):
+    """What the daemon speaks, and what it needs, is what the unit has."""
+    given = dict(directives(unit))
+    assert given["Type"] == "notify"
+    assert given["NotifyAccess"] == "main"
+    assert given["ExecStartPre"] == \
+        given["ExecStart"].replace(" -f", " --check")
+    assert given["ExecReload"] == "kill -HUP $MAINPID"
+    assert int(given["FileDescriptorStoreMax"]) == 16
+    assert given["RuntimeDirectory"] == unit.replace("@", "-more")
+    text = (build_directory() / f"dist/{unit}.service").read_text()
+    for line in text.splitlines():
+        assert "network-online" not in line or line.startswith("#")
+
+
+def test_instances_do_not_meet():
+    """miredo@more shares neither interface nor file nor socket."""
+    one, other = dict(directives("miredo")), dict(directives("miredo@"))
+    different = {name for name in one if one[name] != other[name]}
+    assert different == {"Description", "ExecStartPre", "ExecStart",
+                         "RuntimeDirectory"}
+    assert "-c /etc/miredo/more.conf --iface more" in other["ExecStart"]
