@@ -4,16 +4,9 @@
 
 #include <string.h>
 
-#include "csum.h"
 #include "ratelim.h"
 
 enum {
-	RS_LEN = 8,
-	RA_MIN_LEN = 16, /* 4861 §6.1.2 */
-	OPTION_PREFIX = 3,
-	OPTION_PREFIX_LEN = 32,
-	PREFIX_LEN = 64,
-
 	/* Between solicitations, ms: within a phase of three, and after. */
 	WAIT_FIRST_MS = 1050,
 	WAIT_SECOND_MS = 1250,
@@ -61,38 +54,6 @@ static const uint8_t *new_nonce(struct qualify *q)
 	return q->nonce[0];
 }
 
-/* The block up to and with the confirmation byte (4380 §5.1.1). */
-static uint8_t *put_auth(uint8_t *p, const struct secret *s,
-			 const uint8_t *nonce, uint8_t **value)
-{
-	p[0] = 0;
-	p[1] = 1;
-	p[2] = s ? s->id_len : 0;
-	p[3] = s ? hmac_len(s->algorithm) : 0;
-	p += 4;
-	if (s) {
-		memcpy(p, s->id, s->id_len);
-		p += s->id_len;
-		*value = p;
-		p += hmac_len(s->algorithm);
-	}
-	memcpy(p, nonce, AUTH_NONCE_LEN);
-	p[AUTH_NONCE_LEN] = 0; /* C25 */
-	return p + AUTH_NONCE_LEN + 1;
-}
-
-static void put_solicitation(uint8_t *p, const struct ip6 *src)
-{
-	static const struct ip6 all_routers = {{0xff, 0x02, [15] = 2}};
-	struct wire_ip6 *ip = (void *)p;
-	struct wire_icmp6 *rs = (void *)(ip + 1);
-
-	wire_put_ip6(ip, RS_LEN, NEXT_ICMPV6, 255, src, &all_routers);
-	memset(rs, 0, sizeof(*rs));
-	rs->type = ICMP6_ROUTER_SOLICITATION;
-	put16(rs->csum, csum_ip6(ip, NEXT_ICMPV6));
-}
-
 /*
  * How long to wait for an answer. Who was silent for long is asked rarely; a
  * change of the network makes us hopeful again.
@@ -118,21 +79,14 @@ static uint64_t wait_ns(struct qualify *q, uint64_t now)
 static void solicit(struct qualify *q, uint64_t now, struct outbox *out)
 {
 	struct tuple to = {asked(q), TEREDO_PORT};
-	uint8_t *head = outbox_head(out), *value = NULL, *p;
-	const uint8_t *signed_from;
 	struct ip6 src;
+	size_t n;
 
 	if (q->since == 0)
 		q->since = now;
-	p = put_auth(head, q->conf.secret, new_nonce(q), &value);
-	signed_from = p - AUTH_NONCE_LEN - 1;
 	own_link_local(q, &src);
-	put_solicitation(p, &src);
-	p += IP6_LEN + RS_LEN;
-	if (q->conf.secret)
-		auth_sign(q->conf.secret, signed_from,
-			  (size_t)(p - signed_from), value);
-	(void)outbox_udp(out, q->conf.door, to, (size_t)(p - head), NULL, 0);
+	n = solicit_put(outbox_head(out), &src, q->conf.secret, new_nonce(q));
+	(void)outbox_udp(out, q->conf.door, to, n, NULL, 0);
 	q->tries++;
 	q->asked++;
 	q->silent++;
@@ -236,56 +190,17 @@ void qualify_pause(struct qualify *q)
 
 /* --- what comes back --- */
 
-bool frame_is_advertisement(const struct frame *f)
-{
-	return ip6_icmp_type(f->ip) == ICMP6_ROUTER_ADVERTISEMENT &&
-	       ip6_is_link_local(&f->ip->dst);
-}
-
 /*
- * C14, C15: exactly one prefix, 2001:0:SERVER::/64; no option of length zero.
- * The server's second address may put itself into the prefix (A5).
+ * C14, C15: the prefix 2001:0:SERVER::/64. The server's second address may put
+ * itself into the prefix (A5).
  */
-static bool options_are_good(const struct qualify *q, const uint8_t *p,
-			     size_t n)
-{
-	unsigned prefixes = 0;
-
-	while (n >= 8) {
-		size_t len = p[1] * 8u;
-
-		if (len == 0 || len > n)
-			return false;
-		if (p[0] == OPTION_PREFIX) {
-			const uint8_t *prefix = p + 16;
-			uint32_t server;
-
-			if (len != OPTION_PREFIX_LEN || p[2] != PREFIX_LEN)
-				return false;
-			server = be32(prefix + 4);
-			if (be32(prefix) != q->conf.prefix ||
-			    (server != q->primary && server != asked(q)))
-				return false;
-			prefixes++;
-		}
-		p += len;
-		n -= len;
-	}
-	return n == 0 && prefixes == 1;
-}
-
-/* C14, 4861 §6.1.2. */
 static bool is_valid(const struct qualify *q, const struct frame *f)
 {
-	const struct wire_ip6 *ip = f->ip;
-	const struct wire_icmp6 *ra = (const void *)ip6_payload(ip);
-	uint16_t len = ip6_payload_len(ip);
+	struct offer offer;
 
-	return f->has_origin && len >= RA_MIN_LEN && ip->hops == 255 &&
-	       ra->code == 0 && ip6_is_link_local(&ip->src) &&
-	       csum_ip6(ip, NEXT_ICMPV6) == 0 &&
-	       options_are_good(q, ip6_payload(ip) + RA_MIN_LEN,
-				len - RA_MIN_LEN) &&
+	return advertisement_read(f, &offer) &&
+	       offer.prefix == q->conf.prefix &&
+	       (offer.server == q->primary || offer.server == asked(q)) &&
 	       gate_is_global(q->gate, f->origin); /* C21 */
 }
 

@@ -21,9 +21,9 @@
 #ifndef CORE_QUALIFY_H
 #define CORE_QUALIFY_H
 
-#include "auth.h"
 #include "hash.h"
 #include "outbox.h"
+#include "solicit.h"
 
 enum {
 	PHASE_TRIES = 3,       /* N of §5.2.1, A4 */
@@ -133,9 +133,6 @@ static inline uint64_t qualify_next(const struct qualify *q)
 {
 	return q->due;
 }
-
-/* Is it an ICMPv6 Router Advertisement to a link-local address? */
-bool frame_is_advertisement(const struct frame *f);
 
 /* Is a solicitation outstanding? */
 static inline bool qualify_is_asking(const struct qualify *q)
