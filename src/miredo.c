@@ -160,7 +160,7 @@ static int run(int argc, char **argv)
 	privs_lookup(&task.identity, c.user, c.group);
 	if (!o.foreground)
 		ready_fd = daemon_detach();
-	return monitor_run(keeper_main, &task, pidfile(&p), ready_fd);
+	return monitor_run(keeper_main, &task, &p, pidfile(&p), ready_fd);
 }
 
 static int check_file(const char *name)

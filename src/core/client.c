@@ -56,6 +56,11 @@ size_t client_memory(const struct client_conf *conf)
 	return held_at(conf) + held_memory(conf->max_held);
 }
 
+const struct recent_peer *client_slab(const void *mem)
+{
+	return (const void *)((const uint8_t *)mem + table_at());
+}
+
 void client_init(struct client *c, const struct client_conf *conf,
 		 struct gate *gate, struct stats *stats,
 		 const struct hash_key *key, const struct rng *rng, void *mem)

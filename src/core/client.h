@@ -194,6 +194,9 @@ extern const struct client_conf client_defaults;
 /* Bytes of memory that client_init() needs; all a client will ever use. */
 size_t client_memory(const struct client_conf *conf);
 
+/* The list of recent peers in it; see node_recent(). */
+const struct recent_peer *client_slab(const void *mem);
+
 /* mem is aligned to 64, and zeroed or to be recovered; it is the caller's. */
 void client_init(struct client *c, const struct client_conf *conf,
 		 struct gate *gate, struct stats *stats,

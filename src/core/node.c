@@ -16,6 +16,19 @@ size_t node_memory(const struct node_conf *conf)
 	       (conf->is_relay ? relay_memory(&conf->relay) : 0);
 }
 
+const struct peer *node_peers(const struct node_conf *conf, const void *mem)
+{
+	return conf->is_relay ? (const void *)((const uint8_t *)mem +
+					       client_part(conf))
+			      : NULL;
+}
+
+const struct recent_peer *node_recent(const struct node_conf *conf,
+				      const void *mem)
+{
+	return conf->is_client ? client_slab(mem) : NULL;
+}
+
 void node_init(struct node *n, const struct node_conf *conf,
 	       const struct node_seed *seed, void *mem)
 {

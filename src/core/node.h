@@ -53,6 +53,16 @@ struct node {
  */
 size_t node_memory(const struct node_conf *conf);
 
+/*
+ * The slabs of peers in that memory, for who only looks: entries may change
+ * while they are read, and those that are not in use say so: a peer that was
+ * neither heard nor sent a bubble, a recent one without an address of ours.
+ * NULL if there is no such role.
+ */
+const struct peer *node_peers(const struct node_conf *conf, const void *mem);
+const struct recent_peer *node_recent(const struct node_conf *conf,
+				      const void *mem);
+
 void node_init(struct node *n, const struct node_conf *conf,
 	       const struct node_seed *seed, void *mem);
 

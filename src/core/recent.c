@@ -135,7 +135,9 @@ static void put_unused(struct recent *r, uint32_t i)
 {
 	struct recent_peer *e = recent_at(r, i);
 
-	e->standing = STANDING_UNTRUSTED; /* whoever looks at it later */
+	/* Whoever looks at it later. */
+	e->standing = STANDING_UNTRUSTED;
+	e->own = RECENT_ORPHAN;
 	e->chain = r->unused;
 	r->unused = i;
 }

@@ -177,6 +177,8 @@ static const struct call birth[] = {
 	CALL("setsockopt"),
 	CALL("bind"),
 	CALL("getsockname"),
+	/* The control process keeps what it needs: descriptors_keep(). */
+	CALL("close_range"),
 	/* What the loop waits with: loop_open(), lanes_start(). */
 	CALL("epoll_create1"),
 	CALL("epoll_ctl"),
@@ -249,6 +251,27 @@ static const struct call lookup[] = {
 	CALL("ioperm"),
 };
 
+static const struct call control[] = {
+	/* Wait for who asks: wait_and_serve(); if it was stopped. */
+	CALL("poll", "ppoll", "ppoll_time64"),
+	CALL("restart_syscall"),
+	/* Who it is, and what it wants. */
+	CALL("accept4"),
+	CALL("getsockopt"),
+	CALL("recvfrom"),
+	CALL("sendto"),
+	CALL("close"),
+	/* News: take_bell(); with -f, the log. */
+	CALL("read"),
+	CALL("write"),
+	CALL("geteuid"),
+	CALL("clock_gettime", "clock_gettime64"),
+	CALL("gettimeofday", "time"),
+	/* Facts that are just being written: board_read(). */
+	CALL("sched_yield"),
+	CALL("exit_group"),
+};
+
 #define LIST(v)                                                                \
 	{                                                                      \
 		sizeof(v) / sizeof((v)[0]), v                                  \
@@ -257,5 +280,5 @@ static const struct call lookup[] = {
 /* In the order of enum calls_of. */
 const struct calls calls_lists[CALLS_LISTS] = {
 	LIST(loop),   LIST(tunnel), LIST(steward), LIST(monitor),
-	LIST(keeper), LIST(birth),  LIST(lookup),
+	LIST(keeper), LIST(birth),  LIST(lookup),  LIST(control),
 };

@@ -19,10 +19,11 @@ enum calls_of {
 	CALLS_KEEPER = 16, /* what it needs itself */
 	CALLS_BIRTH = 32,  /* what a worker needs before its loop runs */
 	CALLS_LOOKUP = 64, /* the resolver: all but what is in the list */
+	CALLS_CONTROL = 128,
 };
 
 enum {
-	CALLS_LISTS = 7,
+	CALLS_LISTS = 8,
 	CALL_NAMES = 3
 };
 

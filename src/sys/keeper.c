@@ -21,13 +21,17 @@
 #include <sys/prctl.h>
 #include <sys/random.h>
 #include <sys/wait.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "calls.h"
 #include "confine.h"
+#include "control.h"
+#include "descriptors.h"
 #include "keeper.h"
 #include "log.h"
 #include "monitor.h"
+#include "notify.h"
 #include "notify.h"
 #include "open.h"
 #include "worker.h"
@@ -36,6 +40,8 @@ enum {
 	/* Deaths within so long are too many. */
 	DEATHS = 5,
 	DEATHS_S = 10,
+
+	CONTROLS = 10, /* processes, and no more */
 
 	HELPER_WAITS = 10,
 	HELPER_WAIT_MS = 20,
@@ -51,6 +57,10 @@ enum {
 struct keeper {
 	struct life life;
 	int channel;
+	struct control_task control;
+	pid_t control_pid;         /* 0 = there is none */
+	int lifeline;              /* the end of it is that of control */
+	unsigned controls;         /* that were started */
 	char name[NAME_SPACE];     /* of a worker */
 	uint64_t died[DEATHS - 1]; /* when the last ones did; ns, 0 = never */
 	unsigned n_died;
@@ -146,6 +156,91 @@ static void make_memory(struct keeper *k, const struct plan *p)
 		die("cannot get random numbers: %s", strerror(errno));
 }
 
+/* --- the control process --- */
+
+/* In the child: nothing of the daemon's but what can be read. */
+static _Noreturn void serve(struct keeper *k, pid_t keeper)
+{
+	const struct control_task *t = &k->control;
+	const int keep[] = {t->listener, t->bell, t->life, log_channel(),
+			    notify_descriptor()};
+
+	prctl(PR_SET_PDEATHSIG, SIGKILL);
+	if (getppid() != keeper)
+		_exit(STATUS_FAILED);
+	prctl(PR_SET_NAME, "miredo-control");
+	log_to(NULL);
+	descriptors_keep(keep, sizeof(keep) / sizeof(keep[0]));
+	if (t->memory_size)
+		mprotect(k->life.memory, t->memory_size, PROT_READ);
+	mprotect(k->life.board, board_size(k->life.plan->threads), PROT_READ);
+	calls_confine(CALLS_CONTROL);
+	control_run(t);
+}
+
+/* Without it packets go their way all the same. */
+static void start_control(struct keeper *k)
+{
+	pid_t self = getpid(), pid;
+	int fd[2];
+
+	k->control_pid = 0;
+	if (k->control.listener < 0 || k->controls == CONTROLS ||
+	    pipe2(fd, O_CLOEXEC) < 0)
+		return;
+	k->control.life = fd[0];
+	k->lifeline = fd[1];
+	pid = fork();
+	if (pid == 0)
+		serve(k, self);
+	if (pid < 0)
+		log_warning("cannot start the control process: %s",
+			    strerror(errno));
+	close(fd[0]);
+	k->control_pid = pid > 0 ? pid : 0;
+	k->controls++;
+}
+
+/* So that our end is that of all who listen. */
+static void stop_control(struct keeper *k)
+{
+	if (!k->control_pid)
+		return;
+	close(k->lifeline);
+	waitpid(k->control_pid, NULL, 0);
+}
+
+static void on_control_end(struct keeper *k, int status)
+{
+	if (WIFSIGNALED(status))
+		log_ended("the control process", WTERMSIG(status), false);
+	close(k->lifeline);
+	start_control(k);
+	if (k->control_pid)
+		return;
+	log_error("the control process has died %u times and is not started "
+		  "again: miredoctl cannot ask this daemon",
+		  k->controls);
+	close(k->control.listener);
+	k->control.listener = -1;
+}
+
+static void make_control(struct keeper *k, int listener)
+{
+	k->control.show = (struct show){
+		.board = k->life.board,
+		.plan = k->life.plan,
+		.memory = k->life.memory,
+		.started = time(NULL),
+		.pid = getppid(),
+	};
+	k->control.memory_size = k->life.memory_size;
+	k->control.listener = listener;
+	k->control.bell = k->life.bell;
+	control_group(&k->control, k->life.plan);
+	tzset(); /* gmtime_r() looks for the file once, for nothing */
+}
+
 /* --- workers --- */
 
 /* In the child: a new worker. */
@@ -155,6 +250,10 @@ static _Noreturn void live(struct keeper *k, pid_t keeper)
 	if (getppid() != keeper)
 		_exit(STATUS_FAILED);
 	prctl(PR_SET_NAME, k->name);
+	if (k->control_pid)
+		close(k->lifeline);
+	if (k->control.listener >= 0)
+		close(k->control.listener);
 	exit(worker_run(&k->life));
 }
 
@@ -168,6 +267,22 @@ static bool wait_ready(const struct keeper *k, int fd)
 	daemon_leave();
 	daemon_ready(k->channel);
 	return true;
+}
+
+/* The end of a worker; that of others comes in between. */
+static void wait_for(struct keeper *k, pid_t worker, int *status)
+{
+	pid_t pid;
+	int s;
+
+	while ((pid = waitpid(-1, &s, 0)) != worker) {
+		if (pid > 0 && pid == k->control_pid)
+			on_control_end(k, s);
+		else if (pid > 0 && WIFSIGNALED(s))
+			log_ended("a helper of the packet process", WTERMSIG(s),
+				  false);
+	}
+	*status = s;
 }
 
 /* Let one worker live: true if it was ever ready. */
@@ -190,8 +305,7 @@ static bool run_worker(struct keeper *k, int *status)
 	close(fd[1]);
 	was_ready = wait_ready(k, fd[0]);
 	close(fd[0]);
-	while (waitpid(pid, status, 0) < 0)
-		; /* interrupted */
+	wait_for(k, pid, status);
 	return was_ready;
 }
 
@@ -262,11 +376,12 @@ static int keep(struct keeper *k)
 	}
 }
 
-int keeper_main(void *arg, int channel)
+int keeper_main(void *arg, int channel, int listener)
 {
 	static struct keeper k;
 	struct keeper_task *task = arg;
 	struct plan *p = task->plan;
+	int status;
 
 	k.channel = channel;
 	k.life.is_first = true;
@@ -276,6 +391,7 @@ int keeper_main(void *arg, int channel)
 	make_board(&k, p);
 	open_all(k.life.loop, p, &task->identity);
 	make_memory(&k, p);
+	make_control(&k, listener);
 	/* What strangers can reach has nothing to tell the service manager. */
 	notify_close();
 	confine_root(p->options->chroot);
@@ -284,7 +400,11 @@ int keeper_main(void *arg, int channel)
 	/* A worker sees the monitor's end, and tidies up; a change of user has
 	 * done the same. */
 	prctl(PR_SET_PDEATHSIG, 0);
-	/* Workers have our filter from the start. */
-	calls_confine(CALLS_KEEPER | CALLS_BIRTH | worker_calls(p));
-	return keep(&k);
+	/* Workers and the control process have our filter from the start. */
+	calls_confine(CALLS_KEEPER | CALLS_BIRTH | CALLS_CONTROL |
+		      worker_calls(p));
+	start_control(&k);
+	status = keep(&k);
+	stop_control(&k);
+	return status;
 }

@@ -20,6 +20,6 @@ struct keeper_task {
 };
 
 /* A keeper_fn; arg is a struct keeper_task. */
-int keeper_main(void *arg, int channel);
+int keeper_main(void *arg, int channel, int listener);
 
 #endif

@@ -20,6 +20,7 @@
 
 #include "calls.h"
 #include "confine.h"
+#include "control.h"
 #include "lanes.h"
 #include "log.h"
 #include "logline.h"
@@ -43,6 +44,7 @@ struct monitor {
 	bool is_ready;
 	char last_word; /* the signal that ends us; 0 = none yet */
 	struct pidfile file;
+	struct control_socket control;
 };
 
 static void open_null(void)
@@ -282,31 +284,33 @@ static int wait_for_keeper(struct monitor *m)
 	return judge(m, status);
 }
 
-/* What is left to us is to write to the log and to remove the PID file. */
+/* What is left to us is to write to the log, and to remove the PID file and
+ * the control socket. */
 static void confine(const struct monitor *m)
 {
-	struct confine_below below = {
-		.dir = pidfile_directory(&m->file),
-		.rights = CONFINE_REMOVE,
+	struct confine_below below[] = {
+		{pidfile_directory(&m->file), CONFINE_REMOVE},
+		{m->control.dir, CONFINE_REMOVE},
 	};
 
 	/* So that syslog() looks for it once, and not for each line. */
 	setenv("TZ", ":/etc/localtime", 0);
 	tzset();
 	privs_drop_capabilities();
-	confine_files(&below, 1, true);
-	if (below.dir >= 0)
-		close(below.dir);
+	confine_files(below, sizeof(below) / sizeof(below[0]), true);
+	if (below[0].dir >= 0)
+		close(below[0].dir);
 	calls_confine(CALLS_MONITOR);
 }
 
-static int run_keeper(keeper_fn *work, void *arg, int channel, pid_t monitor)
+static int run_keeper(keeper_fn *work, void *arg, int channel, int listener,
+		      pid_t monitor)
 {
 	/* Should the monitor be killed before we look at the channel. */
 	prctl(PR_SET_PDEATHSIG, SIGKILL);
 	if (getppid() != monitor)
 		return STATUS_FAILED;
-	return work(arg, channel);
+	return work(arg, channel, listener);
 }
 
 int signals_open(int more)
@@ -334,7 +338,8 @@ static int open_signals(void)
 	return signals_open(SIGCHLD);
 }
 
-int monitor_run(keeper_fn *work, void *arg, const char *pidfile, int ready_fd)
+int monitor_run(keeper_fn *work, void *arg, const struct plan *plan,
+		const char *pidfile, int ready_fd)
 {
 	struct monitor m = {.ready_fd = ready_fd, .signals = open_signals()};
 	int fd[2], log[2] = {-1, -1}, notify[2], status;
@@ -346,6 +351,10 @@ int monitor_run(keeper_fn *work, void *arg, const char *pidfile, int ready_fd)
 	    notify_channel(notify) < 0)
 		die("cannot start: %s", strerror(errno));
 	pidfile_take(&m.file, pidfile);
+	if (!control_listen(&m.control, plan)) {
+		pidfile_remove(&m.file);
+		return STATUS_FAILED;
+	}
 	prctl(PR_SET_CHILD_SUBREAPER, 1);
 	m.keeper = fork();
 	if (m.keeper == 0) {
@@ -358,11 +367,13 @@ int monitor_run(keeper_fn *work, void *arg, const char *pidfile, int ready_fd)
 		pidfile_inherit(&m.file);
 		log_by(log[1]);
 		notify_by(notify[1]);
-		exit(run_keeper(work, arg, fd[1], self));
+		exit(run_keeper(work, arg, fd[1], m.control.listener, self));
 	}
 	close(fd[1]);
 	close(log[1]);
 	close(notify[1]);
+	if (m.control.listener >= 0)
+		close(m.control.listener);
 	m.channel = fd[0];
 	m.log = log[0];
 	m.notify = notify[0];
@@ -371,5 +382,6 @@ int monitor_run(keeper_fn *work, void *arg, const char *pidfile, int ready_fd)
 	confine(&m);
 	status = m.keeper < 0 ? STATUS_FAILED : wait_for_keeper(&m);
 	pidfile_remove(&m.file);
+	control_remove(&m.control);
 	return status;
 }

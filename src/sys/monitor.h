@@ -6,6 +6,7 @@
  *	  monitor	root without capabilities; has the PID file, waits
  *	    keeper	user miredo; has opened the sockets, keeps them, waits
  *	      worker	user miredo; handles the packets
+ *	      control	user miredo; answers who asks how it is
  *	      resolver	user miredo; looks up a client's names, if any
  *	      steward	miredo with CAP_NET_ADMIN; a client's addresses, routes
  *	        hooks	root with CAP_NET_ADMIN; runs scripts, if any
@@ -26,8 +27,10 @@ enum {
 	DAEMON_READY = 'r'
 };
 
-/* What the keeper does; returns its exit status. */
-typedef int keeper_fn(void *arg, int channel);
+struct plan;
+
+/* What the keeper does; returns its exit status. listener: of control.h. */
+typedef int keeper_fn(void *arg, int channel, int listener);
 
 /*
  * Go into the background. Returns in the child only, with the descriptor to
@@ -39,7 +42,8 @@ int daemon_detach(void);
  * Write the PID file (pidfile may be NULL), start the keeper, wait for its
  * end. ready_fd: from daemon_detach(), or -1 with -f. Returns the exit status.
  */
-int monitor_run(keeper_fn *work, void *arg, const char *pidfile, int ready_fd);
+int monitor_run(keeper_fn *work, void *arg, const struct plan *plan,
+		const char *pidfile, int ready_fd);
 
 /*
  * Block the signals that a daemon obeys, and one more (0 = none); a descriptor
