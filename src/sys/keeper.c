@@ -258,13 +258,15 @@ static _Noreturn void live(struct keeper *k, pid_t keeper)
 }
 
 /* false: it died before it was ready. */
-static bool wait_ready(const struct keeper *k, int fd)
+static bool wait_ready(struct keeper *k, int fd)
 {
 	char c;
 
 	if (read(fd, &c, 1) != 1)
 		return false;
 	daemon_leave();
+	if (k->controls == 0)
+		start_control(k);
 	daemon_ready(k->channel);
 	return true;
 }
@@ -403,7 +405,6 @@ int keeper_main(void *arg, int channel, int listener)
 	/* Workers and the control process have our filter from the start. */
 	calls_confine(CALLS_KEEPER | CALLS_BIRTH | CALLS_CONTROL |
 		      worker_calls(p));
-	start_control(&k);
 	status = keep(&k);
 	stop_control(&k);
 	return status;

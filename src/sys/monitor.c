@@ -364,6 +364,8 @@ int monitor_run(keeper_fn *work, void *arg, const struct plan *plan,
 		close(notify[0]);
 		if (ready_fd >= 0)
 			close(ready_fd);
+		if (m.control.dir >= 0)
+			close(m.control.dir);
 		pidfile_inherit(&m.file);
 		log_by(log[1]);
 		notify_by(notify[1]);

@@ -25,7 +25,8 @@ NET_ADMIN = 1 << 12
 SERVER = "9.0.0.2"
 HOOK = "#!/bin/sh\nid -u >/run/hook\n"
 
-#: What runs beside monitor, keeper and worker; how, and as which daemon.
+#: What runs beside monitor, keeper, worker and control; how, and as which
+#: daemon.
 ROLES = {
     "server": ("server", ["-s", SERVER], []),
     "server and relay": ("server", ["-s", SERVER], []),
@@ -42,8 +43,11 @@ LOOP = {f"anon_inode:[{what}]"
         for what in ("eventpoll", "signalfd", "timerfd", "eventfd")}
 #: What may be open.
 DESCRIPTORS = {
-    "monitor": STANDARD | {"pidfile", "anon_inode:[signalfd]"},
-    "keeper": KEPT,
+    # The directory of the control socket, which it removes.
+    "monitor": STANDARD | {"pidfile", "anon_inode:[signalfd]", "/run/miredo",
+                           "/run/miredo-server"},
+    "keeper": KEPT | {"pipe", "anon_inode:[eventfd]"},
+    "control": STANDARD | {"pipe", "anon_inode:[eventfd]"},
     "worker": KEPT | LOOP | {"pipe"},   # by which it says that it is ready
     "resolver": STANDARD,
     "steward": STANDARD | {"/proc/sys/net/ipv6/conf",
@@ -96,7 +100,7 @@ def processes(daemon, more):
     host = daemon.host
     found = {"monitor": daemon.pid, "keeper": keeper_of(host, daemon.pid),
              "worker": worker_of(host, daemon.pid)}
-    for kind in more:
+    for kind in ["control", *more]:
         (pid,) = host.run(["pgrep", "-x", f"miredo-{kind}"]).stdout.split()
         found[kind] = int(pid)
     session = host.run(["pgrep", "-s", str(daemon.session)]).stdout.split()
@@ -150,7 +154,7 @@ def test_what_they_see(net, role):
     for kind, pid in found.items():
         assert set(links(host, pid, "fd")) <= DESCRIPTORS[kind], kind
         root = host.run(["readlink", f"/proc/{pid}/root"]).stdout
-        if kind in ("keeper", "worker", "steward"):
+        if kind in ("keeper", "worker", "control", "steward"):
             assert root.endswith(" (deleted)\n"), kind
             assert not host.run(["ls", "-A", f"/proc/{pid}/root/"]).stdout
         else:

@@ -39,7 +39,8 @@ def pidfiles(host):
 def is_clean(host):
     """Is nothing of a daemon left?"""
     routes = host.run(["ip", "-6", "route", "show", "2001::/32"]).stdout
-    return not (host.processes() or has_interface(host) or pidfiles(host)
+    return not (host.processes() or host.path("/run/miredo/control").exists()
+                or has_interface(host) or pidfiles(host)
                 or sockets(host) or routes)
 
 
