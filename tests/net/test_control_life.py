@@ -77,7 +77,7 @@ def test_elsewhere(net):
 
 
 @pytest.mark.parametrize("text, what", [
-    ("ControlSocket /nowhere/here\n", "create the directory"),
+    ("ControlSocket /run/nosuch/here\n", "create the directory"),
     ("ControlSocket /etc/miredo/c.conf\n", "a file that is no socket"),
     (f"ControlSocket /{'x' * 200}\n", "at most 107 bytes"),
     ("ControlGroup nosuch\n", 'group "nosuch" of ControlGroup does not exist'),
