@@ -183,6 +183,10 @@ static bool is_known(const struct client *c, unsigned i)
 
 bool client_is_server(const struct client *c, struct tuple t)
 {
+	/* Until another is asked, it is. */
+	if (c->left && t.port == TEREDO_PORT &&
+	    (t.ip == c->qualify.primary || t.ip == c->qualify.secondary))
+		return true;
 	for (unsigned i = 0; i < c->conf.n_servers; i++) {
 		if (is_known(c, i) && t.port == TEREDO_PORT &&
 		    (t.ip == c->server[i].primary ||
@@ -212,6 +216,7 @@ static unsigned next_known(const struct client *c, unsigned i, uint64_t now)
 static void ask(struct client *c, unsigned i, uint64_t now, struct outbox *out)
 {
 	c->at = i;
+	c->left = false;
 	c->rest_until = 0;
 	qualify_start(&c->qualify, c->server[i].primary, c->server[i].secondary,
 		      c->local, now, out);
@@ -252,6 +257,27 @@ static void restart(struct client *c, uint64_t now, struct outbox *out)
 		ask(c, c->at, now, out);
 }
 
+/*
+ * From the server that is none of ours to one that is, as soon as one is known.
+ * Who has an address goes on with it until the other has answered.
+ */
+static void leave(struct client *c, uint64_t now, struct outbox *out)
+{
+	unsigned i;
+
+	if (!c->left)
+		return;
+	if (!client_has_address(c)) {
+		c->left = false;
+		qualify_stop(&c->qualify);
+		begin(c, now, out);
+		return;
+	}
+	i = next_known(c, 0, now);
+	if (i < c->conf.n_servers && c->wanted && c->local.ip)
+		ask(c, i, now, out);
+}
+
 void client_server(struct client *c, unsigned i, uint32_t primary,
 		   uint32_t secondary, uint64_t now, struct outbox *out)
 {
@@ -267,8 +293,9 @@ void client_server(struct client *c, unsigned i, uint32_t primary,
 	if (!s->failed) {
 		s->primary = primary;
 		s->secondary = secondary;
-		if (is_new && i == c->at)
+		if (is_new && i == c->at && !c->left)
 			restart(c, now, out);
+		leave(c, now, out);
 	}
 	begin(c, now, out);
 	client_publish(c);
@@ -294,14 +321,20 @@ static void server_answers(struct client *c, uint64_t now)
 	draw_interval(c);
 }
 
+/* C18. */
+static void on_symmetric(struct client *c, uint64_t now)
+{
+	drop_addresses(c, now);
+	qualify_stop(&c->qualify);
+	c->why = WHY_SYMMETRIC;
+	c->rest_until = now + REST_NS; /* others will say the same */
+}
+
 static void on_qualified(struct client *c, uint64_t now, struct outbox *out)
 {
 	server_answers(c, now);
-	if (c->qualify.is_symmetric && c->conf.no_symmetric) { /* C18 */
-		drop_addresses(c, now);
-		qualify_stop(&c->qualify);
-		c->why = WHY_SYMMETRIC;
-		c->rest_until = now + REST_NS; /* others will say the same */
+	if (c->qualify.is_symmetric && c->conf.no_symmetric) {
+		on_symmetric(c, now);
 		return;
 	}
 	set_address(c, now);
@@ -453,6 +486,94 @@ void client_want(struct client *c, bool wanted, uint64_t now,
 		c->rest_until = 0;
 		c->why = WHY_NATIVE;
 	}
+	client_publish(c);
+}
+
+/* --- another configuration --- */
+
+/* Servers that may not be sent to any more. */
+static void forget_refused(struct client *c)
+{
+	for (unsigned i = 0; i < c->conf.n_servers; i++) {
+		const struct server_entry *s = &c->server[i];
+		const struct tuple a = {s->primary, TEREDO_PORT};
+		const struct tuple b = {s->secondary, TEREDO_PORT};
+
+		if (!is_known(c, i) ||
+		    (gate_target(c->gate, a) == REASON_NONE &&
+		     gate_target(c->gate, b) == REASON_NONE))
+			continue;
+		c->server[i] = (struct server_entry){.failed = true};
+		c->left = c->left || i == c->at;
+	}
+}
+
+/* C18, as it is said now. */
+static void judge_symmetric(struct client *c, uint64_t now, struct outbox *out)
+{
+	if (c->conf.no_symmetric && c->qualify.is_symmetric &&
+	    client_has_address(c)) {
+		on_symmetric(c, now);
+	} else if (!c->conf.no_symmetric && c->why == WHY_SYMMETRIC) {
+		c->rest_until = 0;
+		begin(c, now, out);
+	}
+}
+
+/* C64: what was found out by tries was found out from there on. */
+static void set_refresh(struct client *c, uint16_t refresh_s)
+{
+	if (c->conf.refresh_s == refresh_s)
+		return;
+	c->conf.refresh_s = refresh_s;
+	search_stop(c);
+	draw_interval(c);
+}
+
+void client_reconfigure(struct client *c, const struct client_conf *conf,
+			uint64_t now, struct outbox *out)
+{
+	bool other_host = !ip6_equal(&c->conf.probe, &conf->probe);
+
+	c->conf.no_symmetric = conf->no_symmetric;
+	c->conf.cone_first = conf->cone_first;
+	c->conf.no_nonce_ok = conf->no_nonce_ok;
+	c->conf.probe = conf->probe;
+	c->qualify.conf.cone_first = conf->cone_first;
+	c->qualify.conf.no_nonce_ok = conf->no_nonce_ok;
+	c->search.qualify.conf.cone_first = conf->cone_first;
+	c->search.qualify.conf.no_nonce_ok = conf->no_nonce_ok;
+	set_refresh(c, conf->refresh_s);
+	if (other_host)
+		probe_stop(c);
+	if (other_host && client_has_address(c))
+		probe_start(c, now);
+	judge_symmetric(c, now, out);
+	forget_refused(c);
+	leave(c, now, out);
+	client_publish(c);
+}
+
+void client_servers(struct client *c, unsigned n,
+		    const unsigned from[static CLIENT_SERVERS], uint64_t now,
+		    struct outbox *out)
+{
+	struct server_entry old[CLIENT_SERVERS];
+	unsigned at = n;
+
+	memcpy(old, c->server, sizeof(old));
+	memset(c->server, 0, sizeof(c->server));
+	for (unsigned i = 0; i < n; i++) {
+		if (from[i] < CLIENT_SERVERS)
+			c->server[i] = old[from[i]];
+		if (from[i] == c->at && !c->left)
+			at = i;
+	}
+	c->conf.n_servers = n;
+	c->left = at == n;
+	c->at = at < n ? at : 0;
+	leave(c, now, out);
+	begin(c, now, out);
 	client_publish(c);
 }
 
@@ -642,6 +763,8 @@ static void lose_address(struct client *c, uint64_t now, struct outbox *out)
 	c->keep_until = 0;
 	if (c->local.ip == 0 || !c->wanted)
 		qualify_stop(&c->qualify);
+	else if (c->left)
+		leave(c, now, out);
 	else if (c->qualify.step == QUALIFY_CHECK)
 		ask(c, c->at, now, out);
 }

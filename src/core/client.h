@@ -164,6 +164,7 @@ struct client {
 	struct server_entry server[CLIENT_SERVERS];
 	unsigned at;        /* server in use or asked */
 	struct tuple local; /* ip 0 = there is no network */
+	bool left;          /* the server in use is none of ours any more */
 	bool wanted;        /* client_want() */
 	bool is_resumed;    /* client_recover(): local is what it was */
 	struct own_address own[CLIENT_ADDRESSES];
@@ -223,6 +224,23 @@ void client_server(struct client *c, unsigned i, uint32_t primary,
  * address that datagrams to the server leave from, and our service port.
  */
 void client_network(struct client *c, struct tuple local, uint64_t now,
+		    struct outbox *out);
+
+/*
+ * Go on with these times and rules. Addresses, servers that rules refuse now,
+ * and what was learned otherwise: all stays that the new ones allow.
+ */
+void client_reconfigure(struct client *c, const struct client_conf *conf,
+			uint64_t now, struct outbox *out);
+
+/*
+ * There are n servers now, 1 to CLIENT_SERVERS. Server i is the one that was
+ * from[i] before; or CLIENT_SERVERS: a new one. As long as the one in use is
+ * among them nothing happens; else the first that is known is asked, and the
+ * address is kept meanwhile.
+ */
+void client_servers(struct client *c, unsigned n,
+		    const unsigned from[static CLIENT_SERVERS], uint64_t now,
 		    struct outbox *out);
 
 /* Role auto: is a client wanted now (C6)? Wanted at first. */

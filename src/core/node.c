@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #include "node.h"
 
+#include <string.h>
+
 #include "decap.h"
 
 /* The client's part comes first, and the relay's behind it is aligned. */
@@ -64,6 +66,24 @@ void node_recover(struct node *n, uint64_t now)
 		relay_recover(&n->relay, now);
 	if (n->is_client)
 		client_recover(&n->client, now);
+}
+
+void node_reconfigure(struct node *n, const struct node_conf *conf,
+		      const struct gate *rules, uint64_t now,
+		      struct outbox *out)
+{
+	n->gate.public_only = rules->public_only;
+	n->gate.n_allow = rules->n_allow;
+	n->gate.n_deny = rules->n_deny;
+	memcpy(n->gate.allow, rules->allow, sizeof(n->gate.allow));
+	memcpy(n->gate.deny, rules->deny, sizeof(n->gate.deny));
+	n->addresses++; /* no lease outlives the rules it was granted by */
+	if (n->is_server)
+		server_reconfigure(&n->server, &conf->server);
+	if (n->is_relay)
+		relay_reconfigure(&n->relay, &conf->relay);
+	if (n->is_client)
+		client_reconfigure(&n->client, &conf->client, now, out);
 }
 
 /* What the server rules leave to a relay in the same process (S41). */

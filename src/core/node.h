@@ -37,7 +37,8 @@ struct node {
 	bool is_server, is_relay, is_client;
 	bool is_native;   /* auto: the relay is at work, not the client */
 	struct self self; /* kept up to date by the shell */
-	struct gate gate; /* rules set by the shell before the first packet */
+	struct gate gate; /* rules set by the shell before the first packet,
+			     then by node_reconfigure() */
 	struct stats stats;
 	uint32_t addresses; /* the shell counts up when it changes self or gate
 			     */
@@ -101,6 +102,16 @@ bool node_lease(const struct node *n, struct lease *l, enum lease_way way,
 
 /* Leases of another epoch are none. */
 uint32_t node_epoch(const struct node *n);
+
+/*
+ * Go on with another configuration: what is said of rates, of whom to deal with
+ * and how. rules: of them allow, deny and public_only count. What needs other
+ * memory, sockets or roles, and secrets, stay as they were; of the servers of a
+ * client client_servers() is told.
+ */
+void node_reconfigure(struct node *n, const struct node_conf *conf,
+		      const struct gate *rules, uint64_t now,
+		      struct outbox *out);
 
 /* Role auto: is there native IPv6 (4380 §5.5, C6)? */
 void node_native(struct node *n, bool native, uint64_t now, struct outbox *out);

@@ -6,6 +6,8 @@
  */
 #include "relay.h"
 
+#include <string.h>
+
 #include "decap.h"
 #include "lease.h"
 #include "reach.h"
@@ -68,6 +70,17 @@ static bool is_fit(const void *arg, const struct peer *e)
 void relay_recover(struct relay *r, uint64_t now)
 {
 	peers_recover(&r->peers, RELAY_FORGETS_NS, now, is_fit, r);
+}
+
+void relay_reconfigure(struct relay *r, const struct relay_conf *conf)
+{
+	r->conf.accept_strangers = conf->accept_strangers;
+	r->conf.no_nonces = conf->no_nonces;
+	r->conf.n_served = conf->n_served;
+	memcpy(r->conf.served, conf->served, sizeof(r->conf.served));
+	r->conf.strangers = conf->strangers;
+	r->conf.per_source = conf->per_source;
+	r->conf.answers = conf->answers;
 }
 
 /* R19, R31: is this native address served? Own ones always are. */

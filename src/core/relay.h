@@ -80,6 +80,9 @@ void relay_init(struct relay *r, const struct relay_conf *conf,
  * the peers that it has proven or has just asked (peers_recover()). */
 void relay_recover(struct relay *r, uint64_t now);
 
+/* Go on with these rates and rules; what is behind tables and sockets stays. */
+void relay_reconfigure(struct relay *r, const struct relay_conf *conf);
+
 /* A datagram from the IPv4 side: how it ended. */
 enum reason relay_from_ip4(struct relay *r, const struct datagram *d,
 			   uint64_t now, struct outbox *out);

@@ -47,6 +47,15 @@ void server_init(struct server *s, const struct server_conf *conf,
 	init_ra(s);
 }
 
+void server_reconfigure(struct server *s, const struct server_conf *conf)
+{
+	s->conf.own_clients_only = conf->own_clients_only;
+	s->conf.strict_ports = conf->strict_ports;
+	s->conf.require_secret = conf->require_secret;
+	s->conf.per_address = conf->per_address;
+	s->conf.per_network = conf->per_network;
+}
+
 static bool is_own_client(const struct server *s, const struct ip6 *a)
 {
 	return ip6_is_teredo(a, s->gate->prefix) &&

@@ -50,6 +50,9 @@ struct server {
 void server_init(struct server *s, const struct server_conf *conf,
 		 const struct gate *gate, const struct hash_key *key);
 
+/* Go on with these rates and rules; addresses, MTU and secrets stay. */
+void server_reconfigure(struct server *s, const struct server_conf *conf);
+
 /* A datagram from the IPv4 side: how it ended. */
 enum reason server_input(struct server *s, const struct datagram *d,
 			 uint64_t now, struct outbox *out);
