@@ -12,12 +12,58 @@
 #define AT(field) offsetof(struct ctl, field)
 
 const struct ctl_verb ctl_verbs[] = {
+	{"status", "", 0, 0, CTL_TAKES_NOTHING, ctl_status,
+	 "how the daemon is, why, and what to do"},
+	{"peers", "", 0, 0, CTL_TAKES_NOTHING, ctl_peers,
+	 "whom it talks to, how, and how much"},
+	{"monitor", "", 0, 0, CTL_TAKES_NOTHING, ctl_monitor,
+	 "changes of its state and lines of its log, as they happen"},
 	{"explain", "ADDRESS|REASON...", 1, 100, CTL_TAKES_REASON, ctl_explain,
 	 "take a Teredo address apart, or tell what a reason means"},
+	{"reload", "", 0, 0, CTL_TAKES_NOTHING, ctl_reload,
+	 "read the configuration again and apply what has changed"},
+	{"metrics", "", 0, 0, CTL_TAKES_NOTHING, ctl_metrics,
+	 "counters, as text for Prometheus"},
+	{"log", "[LINES]", 0, 1, CTL_TAKES_NOTHING, ctl_log,
+	 "the last lines of its log"},
+	{"check", "[FILE]", 0, 1, CTL_TAKES_FILE, ctl_check,
+	 "check a configuration file"},
+	{"config", "", 0, 0, CTL_TAKES_NOTHING, ctl_config,
+	 "the configuration in force, and where each line comes from"},
 	{0},
 };
 
 const struct ctl_option ctl_options[] = {
+	{'q', "quiet", .kind = CTL_FLAG, .at = AT(quiet), .verbs = "status",
+	 .help = "say nothing, the exit status tells"},
+	{'n', "limit", "N", .kind = CTL_NUMBER, .at = AT(limit),
+	 .verbs = "peers", .help = "that many at most, up to 100000 (1000)"},
+	{'s', "sort", "BY", .kind = CTL_WORD, .at = AT(sort),
+	 .words = "rate age address", .verbs = "peers",
+	 .help = "by rate, age or address"},
+	{'r', "rates", .kind = CTL_FLAG, .at = AT(rates), .verbs = "peers",
+	 .help = "bytes a second, measured for a second"},
+	{'w', "watch", "SECONDS", .may_lack_arg = true, .lacking = "1",
+	 .kind = CTL_SECONDS, .at = AT(watch), .verbs = "peers",
+	 .help = "again and again (1); q ends it"},
+	{.name = "confirm",
+	 .arg = "TIME",
+	 .kind = CTL_SECONDS,
+	 .at = AT(confirm),
+	 .verbs = "reload",
+	 .help = "undo it after 60s or 2m unless it is confirmed"},
+	{.name = "keep",
+	 .kind = CTL_FLAG,
+	 .at = AT(keep),
+	 .verbs = "reload",
+	 .help = "confirm the last reload"},
+	{.name = "undo",
+	 .kind = CTL_FLAG,
+	 .at = AT(undo),
+	 .verbs = "reload",
+	 .help = "go back at once, instead of confirming"},
+	{'a', "all", .kind = CTL_FLAG, .at = AT(all), .verbs = "config",
+	 .help = "with defaults, as comments"},
 	{.name = "json",
 	 .kind = CTL_FLAG,
 	 .at = AT(json),
@@ -43,16 +89,20 @@ enum {
 static_assert(sizeof(ctl_options) / sizeof(ctl_options[0]) <= MAX_OPTIONS,
 	      "room for getopt's table");
 
+FILE *ctl_errors;
+
 int ctl_fail(int status, const char *format, ...)
 {
 	va_list args;
 
+	if (!ctl_errors)
+		return status;
 	fflush(stdout);
-	fputs("miredoctl: ", stderr);
+	fputs("miredoctl: ", ctl_errors);
 	va_start(args, format);
-	vfprintf(stderr, format, args);
+	vfprintf(ctl_errors, format, args);
 	va_end(args);
-	fputc('\n', stderr);
+	fputc('\n', ctl_errors);
 	return status;
 }
 
@@ -146,6 +196,8 @@ static void build_tables(const struct ctl_verb *v, char *letters,
 			*letters++ = o->letter;
 			if (o->arg)
 				*letters++ = ':';
+			if (o->may_lack_arg)
+				*letters++ = ':';
 		}
 		*names++ = (struct option){
 			.name = o->name,
@@ -177,7 +229,7 @@ static bool take_number(long *out, const char *value)
 	if (value[0] < '0' || value[0] > '9')
 		return false;
 	*out = strtol(value, &end, 10);
-	return *end == '\0' && end - value <= 9;
+	return *end == '\0' && *out >= 1 && *out <= 100000;
 }
 
 static bool take_seconds(double *out, const char *value)
@@ -213,7 +265,8 @@ static const char *take_value(struct ctl *c, const struct ctl_option *o,
 		*(const char **)at = value;
 		break;
 	case CTL_NUMBER:
-		return take_number(at, value) ? NULL : "a number";
+		return take_number(at, value) ? NULL
+					      : "a number from 1 to 100000";
 	case CTL_SECONDS:
 		return take_seconds(at, value) ? NULL
 					       : "seconds, such as 60 or 60s, "
@@ -306,9 +359,10 @@ static int no_verb(const char *name)
 
 int ctl_main(int argc, char **argv)
 {
-	struct ctl c = {.color = "auto"};
+	struct ctl c = {.color = "auto", .limit = 1000};
 	int status, n;
 
+	ctl_errors = stderr;
 	optind = 0; /* what of getopt was used before is forgotten */
 	status = take_options(&c, argc, argv);
 	if (status >= 0)
@@ -324,6 +378,8 @@ int ctl_main(int argc, char **argv)
 	status = take_options(&c, argc, argv);
 	if (status >= 0)
 		return status;
+	if (c.quiet)
+		ctl_errors = NULL;
 	n = argc - optind;
 	if (n < c.verb->min || n > c.verb->max)
 		return ctl_fail(CTL_USAGE, "%s: %s\n  see:  %s", c.verb->name,

@@ -13,6 +13,7 @@
 
 #include <stdbool.h>
 #include <stddef.h>
+#include <stdio.h>
 
 /* The exit status, for scripts. */
 enum {
@@ -62,7 +63,7 @@ enum ctl_kind {
 	CTL_FLAG,    /* bool */
 	CTL_TEXT,    /* const char * */
 	CTL_WORD,    /* the same, one of `words` */
-	CTL_NUMBER,  /* long, not negative */
+	CTL_NUMBER,  /* long, 1 to 100000 */
 	CTL_SECONDS, /* double; "60", "60s", "2m" */
 	CTL_HELP,
 	CTL_VERSION
@@ -98,6 +99,10 @@ int ctl_main(int argc, char **argv);
 int ctl_fail(int status, const char *format, ...)
 	__attribute__((format(printf, 2, 3)));
 
-ctl_run_fn ctl_explain;
+/* Where that goes: stderr; NULL = nowhere. */
+extern FILE *ctl_errors;
+
+ctl_run_fn ctl_status, ctl_peers, ctl_monitor, ctl_explain, ctl_reload;
+ctl_run_fn ctl_metrics, ctl_log, ctl_check, ctl_config;
 
 #endif
