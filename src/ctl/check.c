@@ -1,44 +1,13 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * `miredoctl check`: what a daemon would say of a configuration file. Unlike
+ * `miredoctl check`: what a daemon would say of a configuration. Unlike
  * miredo-checkconf it says what the file makes, and tells by 0 and 1.
  */
-#include <errno.h>
 #include <jansson.h>
-#include <string.h>
 
-#include "../sys/conf.h"
+#include "../sys/conf_files.h"
 #include "../sys/plan.h"
-#include "../sys/textfile.h"
 #include "ctl.h"
-
-static const char *const usual[] = {"/etc/miredo/miredo.conf",
-				    "/etc/miredo.conf",
-				    "/etc/miredo/miredo-server.conf",
-				    "/etc/miredo-server.conf"};
-
-/* The named file, or the first usual one that is there; NULL = said why not. */
-static FILE *open_file(const char **name)
-{
-	const char *why = NULL;
-	FILE *f = NULL;
-
-	if (*name) {
-		f = textfile_open(*name, &why);
-	} else {
-		for (unsigned i = 0; !f && i < 4; i++) {
-			*name = usual[i];
-			f = textfile_open(*name, &why);
-			if (!f && errno != ENOENT)
-				break;
-		}
-		if (!f && errno == ENOENT)
-			*name = usual[0];
-	}
-	if (!f)
-		ctl_fail(CTL_BAD, "%s: %s", *name, why);
-	return f;
-}
 
 /* What the file makes without options, as with miredo-checkconf. */
 static const char *judge(struct conf *c, struct report *r)
@@ -95,14 +64,10 @@ int ctl_check(const struct ctl *c, int n, char **argv)
 {
 	static struct conf conf;
 	static struct report r;
-	const char *name = n ? argv[0] : NULL, *role;
-	FILE *f = open_file(&name);
+	const char *name = n ? argv[0] : conf_files_usual(false), *role;
 
-	if (!f)
-		return CTL_BAD;
 	conf_defaults(&conf);
-	conf_read(&conf, f, name, &r);
-	fclose(f);
+	conf_files_read(&conf, n ? name : NULL, false, &r);
 	role = judge(&conf, &r);
 	if (c->json)
 		print_json(name, role, &r);

@@ -7,6 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "../sys/value.h"
 #include "ctl.h"
 
 #define AT(field) offsetof(struct ctl, field)
@@ -106,23 +107,9 @@ int ctl_fail(int status, const char *format, ...)
 	return status;
 }
 
-bool ctl_has_word(const char *words, const char *word)
-{
-	size_t len = strlen(word);
-
-	while (*words) {
-		size_t n = strcspn(words, " ");
-
-		if (n == len && memcmp(words, word, n) == 0)
-			return true;
-		words += n + (words[n] == ' ');
-	}
-	return false;
-}
-
 bool ctl_option_fits(const struct ctl_option *o, const struct ctl_verb *v)
 {
-	return !o->verbs || (v && ctl_has_word(o->verbs, v->name));
+	return !o->verbs || (v && value_word(o->verbs, v->name));
 }
 
 static void print_option(const struct ctl_option *o)
@@ -257,7 +244,7 @@ static const char *take_value(struct ctl *c, const struct ctl_option *o,
 		*(bool *)at = true;
 		break;
 	case CTL_WORD:
-		if (!ctl_has_word(o->words, value))
+		if (!value_word(o->words, value))
 			return o->words;
 		*(const char **)at = value;
 		break;

@@ -88,9 +88,6 @@ extern const struct ctl_option ctl_options[];
 /* Is it an option of this verb? NULL = before any verb. */
 bool ctl_option_fits(const struct ctl_option *o, const struct ctl_verb *v);
 
-/* Is this word one of those, which have blanks between them? */
-bool ctl_has_word(const char *words, const char *word);
-
 /* The whole command; returns the exit status. */
 int ctl_main(int argc, char **argv);
 

@@ -20,6 +20,7 @@ struct row {
 	char letter;
 	const char *name, *arg;
 	const char *directive, *value; /* value: if the option takes none */
+	const char *words;             /* values there are, if few */
 	take_fn *take;
 	const char *help; /* a row without a name is a heading; without help,
 			   * another name */
@@ -44,6 +45,8 @@ static void set_override(struct options *o, const char *option,
 	o->overrides[o->n_overrides].directive = directive;
 	o->overrides[o->n_overrides++].value = value;
 }
+
+#define ROLES "client relay server auto"
 
 static void take_server(struct options *o, const char *value)
 {
@@ -94,16 +97,10 @@ static void take_check(struct options *o, const char *value)
 
 static void take_role(struct options *o, const char *value)
 {
-	static const char *const roles[] = {"client", "relay", "server",
-					    "auto"};
-
-	for (unsigned i = 0; i < sizeof(roles) / sizeof(roles[0]); i++) {
-		if (strcmp(value, roles[i]) == 0) {
-			o->role = roles[i];
-			return;
-		}
-	}
-	usage_error(o, "--role is client, relay, server or auto, not", value);
+	if (!value_word(ROLES, value))
+		usage_error(o, "--role is client, relay, server or auto, not",
+			    value);
+	o->role = value;
 }
 
 static int descriptor(const struct options *o, const char *value)
@@ -136,7 +133,7 @@ static const struct row rows[] = {
 	 .help = "be a server on ADDR and the address after it"},
 	{0, "server2", "ADDR", "ServerBindAddress2",
 	 .help = "second address of the server, if it is another"},
-	{0, "role", "ROLE", .take = take_role,
+	{0, "role", "ROLE", .take = take_role, .words = ROLES,
 	 .help = "client, relay, server or auto, whatever the file says"},
 	{'C', "cone", NULL, "RelayType", "cone",
 	 .help = "be a relay with an unfiltered port"},
@@ -226,6 +223,20 @@ static void take_help(struct options *o, const char *value)
 	printf("\nExit status: 0 running or done, 1 failed, 2 usage. "
 	       "See miredo(8).\n");
 	exit(STATUS_OK);
+}
+
+bool options_row(struct option_row *out, unsigned i)
+{
+	if (i >= N_ROWS)
+		return false;
+	*out = (struct option_row){
+		.letter = rows[i].letter,
+		.name = rows[i].name,
+		.arg = rows[i].arg,
+		.words = rows[i].words,
+		.help = rows[i].help,
+	};
+	return true;
 }
 
 static void build_tables(char *letters, struct option *names)

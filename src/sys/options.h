@@ -34,4 +34,14 @@ void options_parse(struct options *o, int argc, char **argv);
 /* "miredo 2.0.0" and the licence, to stdout. */
 void options_print_version(const char *program);
 
+/* The table, for completion: headings have neither letter nor name. */
+struct option_row {
+	char letter;
+	const char *name, *arg;
+	const char *words; /* values there are, if few */
+	const char *help;  /* NULL = another name of the row before it */
+};
+
+bool options_row(struct option_row *out, unsigned i);
+
 #endif

@@ -190,3 +190,17 @@ unsigned value_distance(const char *a, const char *b)
 	}
 	return row[n];
 }
+
+bool value_word(const char *words, const char *word)
+{
+	size_t len = strlen(word);
+
+	while (*words) {
+		size_t n = strcspn(words, " ");
+
+		if (n == len && memcmp(words, word, n) == 0)
+			return true;
+		words += n + (words[n] == ' ');
+	}
+	return false;
+}

@@ -34,6 +34,9 @@ bool value_teredo_prefix(uint32_t *out, const char *s);
  * 2004 or later. */
 bool value_date(time_t *out, const char *s);
 
+/* Is it one of these words, which have blanks between them? */
+bool value_word(const char *words, const char *word);
+
 /* How many letters must change to make one word the other, regardless of case.
  */
 unsigned value_distance(const char *a, const char *b);
