@@ -27,11 +27,11 @@ enum {
 	STATUS_BAD_FILE = 255
 };
 
-/* Whoever is going into the background says everything to syslog, too. */
 static void set_log(const struct conf *c, const struct options *o)
 {
-	if (!o->foreground && !o->check)
-		log_syslog(c->facility);
+	/* Who only checks wants to see it. */
+	if (!o->check)
+		log_configure(c, !o->foreground, o->verbose);
 }
 
 static void take_overrides(struct conf *c, const struct options *o,

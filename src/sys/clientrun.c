@@ -12,8 +12,10 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/socket.h>
+#include <syslog.h>
 
 #include "clientrun.h"
+#include "event.h"
 #include "log.h"
 #include "loop.h"
 #include "preflight.h"
@@ -61,19 +63,22 @@ static void tell_server(struct loop *l, unsigned i, uint64_t now)
 static void say_failed(struct loop *l, const struct resolver_answer *a,
 		       enum reason why, uint64_t now)
 {
+	const struct event_facts f = event_facts(EVENT_RESOLVER);
 	struct clientrun *r = l->client;
 
 	if (r->names.v[a->name].n)
 		return; /* what was known serves */
 	if (!r->said[a->name] && a->n)
-		log_warning("%s is %s, which cannot be a server [%s]\n"
-			    "  trying again",
-			    host_of(r, a->name), ip4_text(a->ip[0]),
-			    reason_name(why));
+		log_event(LOG_WARNING, &f,
+			  "%s is %s, which cannot be a server [%s]\n"
+			  "  trying again",
+			  host_of(r, a->name), ip4_text(a->ip[0]),
+			  reason_name(why));
 	else if (!r->said[a->name])
-		log_warning("cannot look up %s: %s [resolver-failed]\n"
-			    "  trying again",
-			    host_of(r, a->name), gai_strerror(a->error));
+		log_event(LOG_WARNING, &f,
+			  "cannot look up %s: %s [resolver-failed]\n"
+			  "  trying again",
+			  host_of(r, a->name), gai_strerror(a->error));
 	r->said[a->name] = true;
 	r->unusable[a->name] = a->n > 0;
 	loop_make_room(l);
@@ -322,30 +327,53 @@ void clientrun_finish(struct loop *l)
 
 /* --- how it is --- */
 
+/* For who looks for it in the journal. */
+static struct event_facts facts_of(const struct client_status *s)
+{
+	static const char *const states[] = {
+		[CLIENT_OFF] = "offline",
+		[CLIENT_RESOLVING] = "offline",
+		[CLIENT_ASKING] = "qualifying",
+		[CLIENT_QUALIFIED] = "qualified",
+		[CLIENT_SILENT] = "silent",
+	};
+	struct event_facts f = event_facts(event_of_why(s->why));
+
+	snprintf(f.state, sizeof(f.state), "%s",
+		 s->why == WHY_NATIVE ? "dormant" : states[s->state]);
+	f.server = s->server_ip;
+	if (s->n)
+		f.address = s->address[0];
+	return f;
+}
+
 static void log_qualified(const struct client_status *s)
 {
+	const struct event_facts f = facts_of(s);
 	const char *cause =
 		s->why == WHY_MOVED ? "the NAT has changed the mapping; " : "";
 
-	log_info("%squalified: %s, server %s, NAT %s, mapped %s:%u", cause,
-		 ip6_text(&s->address[0]), ip4_text(s->server_ip),
-		 client_nat_name(s->nat), ip4_text(s->mapped.ip),
-		 s->mapped.port);
+	log_event(LOG_INFO, &f,
+		  "%squalified: %s, server %s, NAT %s, mapped %s:%u", cause,
+		  ip6_text(&s->address[0]), ip4_text(s->server_ip),
+		  client_nat_name(s->nat), ip4_text(s->mapped.ip),
+		  s->mapped.port);
 }
 
 static void log_trouble(const struct client_status *s)
 {
 	const char *state = s->n ? "the address is kept" : "off-line";
 	bool by_server = s->why == WHY_SERVER || s->why == WHY_SECONDARY;
+	const struct event_facts f = facts_of(s);
 
 	if (s->why == WHY_NATIVE)
-		log_info("off: %s [%s]", client_why_text(s->why),
-			 client_why_name(s->why));
+		log_event(LOG_INFO, &f, "off: %s [%s]", client_why_text(s->why),
+			  client_why_name(s->why));
 	else
-		log_warning("%s: %s%s%s [%s]", state,
-			    by_server ? ip4_text(s->server_ip) : "",
-			    by_server ? ": " : "", client_why_text(s->why),
-			    client_why_name(s->why));
+		log_event(LOG_WARNING, &f, "%s: %s%s%s [%s]", state,
+			  by_server ? ip4_text(s->server_ip) : "",
+			  by_server ? ": " : "", client_why_text(s->why),
+			  client_why_name(s->why));
 }
 
 /* A mapping that was changed is none, once the address is the new one. */

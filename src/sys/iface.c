@@ -23,8 +23,10 @@
 #include <linux/rtnetlink.h>
 #include <stdio.h>
 #include <string.h>
+#include <syslog.h>
 #include <unistd.h>
 
+#include "event.h"
 #include "iface.h"
 #include "log.h"
 
@@ -161,10 +163,13 @@ static void note(struct iface *i, const char *what, const char *how)
 
 static void say(struct iface *i, uint64_t now)
 {
+	const struct event_facts f = event_facts(EVENT_PUT_BACK);
+
 	if (!i->notes[0] || now < i->say_at)
 		return;
-	log_warning("%s: somebody else changed this, put back: %s", i->name,
-		    i->notes);
+	log_event(LOG_WARNING, &f,
+		  "%s: somebody else changed this, put back: %s", i->name,
+		  i->notes);
 	i->notes[0] = '\0';
 	i->say_at = now + SECOND;
 }

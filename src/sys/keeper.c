@@ -21,6 +21,7 @@
 #include <sys/prctl.h>
 #include <sys/random.h>
 #include <sys/wait.h>
+#include <syslog.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -335,7 +336,7 @@ static void tell_of_helpers(void)
 		while ((pid = waitpid(-1, &status, WNOHANG)) > 0) {
 			if (WIFSIGNALED(status))
 				log_ended("a helper of the packet process",
-					  WTERMSIG(status), false);
+					  EVENT_NONE, WTERMSIG(status), false);
 		}
 		if (pid < 0)
 			return; /* there are none */
@@ -347,6 +348,7 @@ static void tell_of_helpers(void)
 static int keep(struct keeper *k)
 {
 	for (;;) {
+		const struct event_facts again = event_facts(EVENT_STARTED);
 		int status;
 		bool was_ready;
 
@@ -358,7 +360,7 @@ static int keep(struct keeper *k)
 			tell_of_helpers();
 		if (WIFEXITED(status))
 			return WEXITSTATUS(status);
-		log_ended("the packet process", WTERMSIG(status),
+		log_ended("the packet process", EVENT_DIED, WTERMSIG(status),
 			  !was_ready && k->life.is_first);
 		if (!was_ready && k->life.is_first)
 			return STATUS_FAILED;
@@ -368,8 +370,9 @@ static int keep(struct keeper *k)
 				  DEATHS, DEATHS_S);
 			return STATUS_FAILED;
 		}
-		log_warning("starting it again, with the same sockets%s",
-			    was_ready ? "" : "; and nothing remembered");
+		log_event(LOG_WARNING, &again,
+			  "starting it again, with the same sockets%s",
+			  was_ready ? "" : "; and nothing remembered");
 		k->life.is_first = false;
 		k->life.recovers = was_ready;
 		/* What was remembered may have been what killed it. */

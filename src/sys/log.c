@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * Two places to write to. With -f it is stderr, for all. In the background it
- * is syslog, to which the others come by way of the monitor (logline.h); and as
- * long as the command that started us has not returned, its terminal hears of
- * warnings and errors as well, for that is where the person is who can mend
- * them.
+ * Three places to write to: stderr, syslog, the journal. To stderr each process
+ * writes by itself. What syslog and the journal are to have comes to the
+ * monitor (logline.h), which alone writes there; and as long as the command
+ * that started us has not returned, its terminal hears of warnings and errors
+ * as well, for that is where the person is who can mend them.
  */
 #include <errno.h>
 #include <stdarg.h>
@@ -15,50 +15,117 @@
 #include <unistd.h>
 
 #include "board.h"
+#include "conf.h"
+#include "journald.h"
 #include "log.h"
 #include "logline.h"
 
 static struct {
 	const char *ident;
-	bool verbose, syslog, terminal;
-	int facility;
-	int channel; /* to the monitor; -1 = we write to syslog ourselves */
+	enum log_target target; /* never LOG_TARGET_AUTO, once chosen */
+	int level, facility;
+	bool terminal;   /* it hears of warnings and errors, too */
+	bool background; /* the terminal is to be let go of */
+	int channel;     /* to the monitor; -1 = we write ourselves */
+	int journald;    /* -1 = not connected */
 	struct journal *journal;
 	unsigned lost; /* lines, as the monitor did not keep up */
-} to = {.ident = "miredo", .terminal = true, .channel = -1};
+} to = {
+	.ident = "miredo",
+	.target = LOG_TARGET_STDERR,
+	.level = LOG_INFO,
+	.terminal = true,
+	.channel = -1,
+	.journald = -1,
+};
 
 void log_open(const char *ident, bool verbose)
 {
 	to.ident = ident;
-	to.verbose = verbose;
+	to.level = verbose ? LOG_DEBUG : LOG_INFO;
 }
 
-void log_syslog(int facility)
+void log_set_level(int level)
 {
-	/* Connected now: what does not work is seen by whoever starts us. */
-	openlog(to.ident, LOG_PID | LOG_NDELAY, facility);
-	to.facility = facility;
-	to.syslog = true;
+	to.level = level;
+}
+
+static void disconnect(void)
+{
+	closelog();
+	if (to.journald >= 0)
+		close(to.journald);
+	to.journald = -1;
+}
+
+/* Connected now: what does not work is seen by whoever starts us. */
+static int connect_to_log(void)
+{
+	if (to.target == LOG_TARGET_SYSLOG)
+		openlog(to.ident, LOG_PID | LOG_NDELAY, to.facility);
+	if (to.target != LOG_TARGET_JOURNAL)
+		return 0;
+	to.journald = journald_open(NULL);
+	return to.journald < 0 ? to.journald : 0;
+}
+
+static enum log_target choose(enum log_target wanted, bool background)
+{
+	if (wanted != LOG_TARGET_AUTO)
+		return wanted;
+	if (journald_has_stderr())
+		return LOG_TARGET_JOURNAL;
+	return background ? LOG_TARGET_SYSLOG : LOG_TARGET_STDERR;
+}
+
+void log_configure(const struct conf *c, bool background, bool verbose)
+{
+	int r;
+
+	disconnect();
+	to.level = verbose ? LOG_DEBUG : c->log_level;
+	to.facility = c->facility;
+	to.background = background;
+	to.target = choose(c->log_target, background);
+	r = connect_to_log();
+	if (r) {
+		to.journald = -1;
+		to.target = background ? LOG_TARGET_SYSLOG : LOG_TARGET_STDERR;
+		connect_to_log();
+		if (c->log_target == LOG_TARGET_JOURNAL)
+			log_warning("cannot reach the journal: %s\n"
+				    "  the log goes to %s instead",
+				    strerror(-r),
+				    background ? "syslog" : "standard error");
+	}
+	/* Each line once. */
+	to.terminal = to.target != LOG_TARGET_JOURNAL || !journald_has_stderr();
+}
+
+bool log_is_central(void)
+{
+	return to.target != LOG_TARGET_STDERR;
 }
 
 void log_leave_terminal(void)
 {
-	if (!to.syslog)
+	if (!log_is_central())
 		return;
 	to.terminal = false;
+	if (!to.background)
+		return;
 	dup2(STDIN_FILENO, STDOUT_FILENO);
 	dup2(STDIN_FILENO, STDERR_FILENO);
 }
 
 void log_by(int channel)
 {
-	if (!to.syslog)
+	if (!log_is_central())
 		return;
+	disconnect();
 	to.channel = channel;
-	if (channel >= 0)
-		closelog();
-	else
-		openlog(to.ident, LOG_PID | LOG_NDELAY, to.facility);
+	if (channel < 0)
+		connect_to_log();
 }
 
 void log_to(struct journal *j)
@@ -71,13 +138,35 @@ int log_channel(void)
 	return to.channel;
 }
 
+static void to_syslog(int severity, const char *text)
+{
+	char line[LOGLINE_TEXT];
+	char *newline;
+
+	snprintf(line, sizeof(line), "%s", text);
+	while ((newline = strchr(line, '\n')))
+		*newline = ';';
+	syslog(severity, "%s", line);
+}
+
+/* Ourselves, with nobody between. */
+static void write_line(int severity, const char *text,
+		       const struct event_facts *facts)
+{
+	if (to.target == LOG_TARGET_SYSLOG)
+		to_syslog(severity, text);
+	else if (to.target == LOG_TARGET_JOURNAL && to.journald >= 0)
+		journald_send(to.journald, to.ident, severity, text, facts);
+}
+
 void log_pass_on(const struct logline *line)
 {
-	syslog(line->severity, "%s", line->text);
+	write_line(line->severity, line->text, &line->facts);
 }
 
 /* A line that does not fit is lost; nobody waits for a log. */
-static void send_line(int severity, const char *text)
+static void send_line(int severity, const char *text,
+		      const struct event_facts *facts)
 {
 	unsigned lost = __atomic_exchange_n(&to.lost, 0, __ATOMIC_RELAXED);
 	char note[64];
@@ -85,10 +174,10 @@ static void send_line(int severity, const char *text)
 	if (lost) {
 		snprintf(note, sizeof(note), "%u line%s lost", lost,
 			 lost > 1 ? "s were" : " was");
-		if (logline_send(to.channel, LOG_WARNING, note) < 0)
+		if (logline_send(to.channel, LOG_WARNING, note, NULL) < 0)
 			__atomic_add_fetch(&to.lost, lost, __ATOMIC_RELAXED);
 	}
-	if (logline_send(to.channel, severity, text) < 0)
+	if (logline_send(to.channel, severity, text, facts) < 0)
 		__atomic_add_fetch(&to.lost, 1, __ATOMIC_RELAXED);
 }
 
@@ -102,26 +191,33 @@ static void write_terminal(const char *text)
 		errno = 0;
 }
 
-__attribute__((format(printf, 2, 0))) static void say(int severity,
-						      const char *format,
-						      va_list args)
+__attribute__((format(printf, 3, 0))) static void say(
+	int severity, const struct event_facts *facts, const char *format,
+	va_list args)
 {
 	char text[LOGLINE_TEXT];
-	char *newline;
 
 	vsnprintf(text, sizeof(text), format, args);
 	if (to.journal && severity <= LOG_INFO)
 		journal_write(to.journal, severity, text);
-	if (to.terminal && (!to.syslog || severity <= LOG_WARNING))
-		write_terminal(text);
-	if (!to.syslog)
+	if (severity > to.level)
 		return;
-	while ((newline = strchr(text, '\n')))
-		*newline = ';';
+	if (to.terminal && (!log_is_central() || severity <= LOG_WARNING))
+		write_terminal(text);
 	if (to.channel >= 0)
-		send_line(severity, text);
+		send_line(severity, text, facts);
 	else
-		syslog(severity, "%s", text);
+		write_line(severity, text, facts);
+}
+
+void log_event(int severity, const struct event_facts *facts,
+	       const char *format, ...)
+{
+	va_list args;
+
+	va_start(args, format);
+	say(severity, facts, format, args);
+	va_end(args);
 }
 
 void log_error(const char *format, ...)
@@ -129,7 +225,7 @@ void log_error(const char *format, ...)
 	va_list args;
 
 	va_start(args, format);
-	say(LOG_ERR, format, args);
+	say(LOG_ERR, NULL, format, args);
 	va_end(args);
 }
 
@@ -138,7 +234,7 @@ void log_warning(const char *format, ...)
 	va_list args;
 
 	va_start(args, format);
-	say(LOG_WARNING, format, args);
+	say(LOG_WARNING, NULL, format, args);
 	va_end(args);
 }
 
@@ -147,7 +243,7 @@ void log_info(const char *format, ...)
 	va_list args;
 
 	va_start(args, format);
-	say(LOG_INFO, format, args);
+	say(LOG_INFO, NULL, format, args);
 	va_end(args);
 }
 
@@ -155,10 +251,10 @@ void log_debug(const char *format, ...)
 {
 	va_list args;
 
-	if (!to.verbose)
+	if (to.level < LOG_DEBUG)
 		return;
 	va_start(args, format);
-	say(LOG_DEBUG, format, args);
+	say(LOG_DEBUG, NULL, format, args);
 	va_end(args);
 }
 
@@ -167,7 +263,7 @@ void die(const char *format, ...)
 	va_list args;
 
 	va_start(args, format);
-	say(LOG_ERR, format, args);
+	say(LOG_ERR, NULL, format, args);
 	va_end(args);
 	exit(STATUS_FAILED);
 }

@@ -9,6 +9,8 @@
 
 #include <stdbool.h>
 
+struct conf;
+struct event_facts;
 struct logline;
 struct journal;
 
@@ -19,29 +21,41 @@ enum {
 	STATUS_USAGE
 };
 
-/* Until another of these is called, everything goes to stderr. */
+/* Until log_configure() is called, everything goes to stderr. verbose: debug
+ * messages, too. */
 void log_open(const char *ident, bool verbose);
 
 /*
- * Starting in the background: everything to syslog, and warnings and errors to
- * stderr too, until log_leave_terminal(). That lets go of terminals and pipes,
- * whose readers may be waiting for their end; the input is /dev/null by then.
- * In the foreground it does nothing.
+ * LogTarget, LogLevel and SyslogFacility; may be called again. Starting in the
+ * background, or with a log elsewhere, warnings and errors go to stderr too,
+ * until log_leave_terminal(). In the background that lets go of terminals and
+ * pipes, whose readers may be waiting for their end; the input is /dev/null by
+ * then.
  */
-void log_syslog(int facility);
+void log_configure(const struct conf *c, bool background, bool verbose);
 void log_leave_terminal(void);
 
-/* What would go to syslog goes to the monitor, by this descriptor; -1 = to
- * syslog again. Does nothing without log_syslog(). */
+/* LOG_ERR to LOG_DEBUG of syslog.h: what is less severe is not logged. */
+void log_set_level(int level);
+
+/* Is there one process that writes for all? */
+bool log_is_central(void);
+
+/* What would go to syslog or the journal goes to the monitor, by this
+ * descriptor; -1 = there again. Does nothing if the log is stderr. */
 void log_by(int channel);
 /* It, or -1. */
 int log_channel(void);
 
-/* In the monitor: to syslog, as it came. */
+/* In the monitor: to where the log is, as it came. */
 void log_pass_on(const struct logline *line);
 
 /* All that is said from now on stands there, too (board.h). */
 void log_to(struct journal *j);
+
+/* A change of state (event.h): as the ones below, with what is known of it. */
+void log_event(int severity, const struct event_facts *facts,
+	       const char *format, ...) __attribute__((format(printf, 3, 4)));
 
 void log_error(const char *format, ...) __attribute__((format(printf, 1, 2)));
 void log_warning(const char *format, ...) __attribute__((format(printf, 1, 2)));

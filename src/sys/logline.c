@@ -25,11 +25,14 @@ int logline_open(int fd[2])
 	return 0;
 }
 
-int logline_send(int fd, int severity, const char *text)
+int logline_send(int fd, int severity, const char *text,
+		 const struct event_facts *facts)
 {
 	struct logline line = {.severity = (uint8_t)severity};
 	size_t n = strnlen(text, LOGLINE_TEXT - 1);
 
+	if (facts)
+		line.facts = *facts;
 	memcpy(line.text, text, n);
 	n += offsetof(struct logline, text);
 	if (send(fd, &line, n, MSG_DONTWAIT | MSG_NOSIGNAL) < 0)
@@ -52,7 +55,7 @@ static bool may_pass(struct logline_reader *r, size_t n, uint64_t now)
 static void make_harmless(char *text, size_t n)
 {
 	for (size_t i = 0; i < n; i++) {
-		if (text[i] < ' ' || text[i] > '~')
+		if ((text[i] < ' ' || text[i] > '~') && text[i] != '\n')
 			text[i] = '?';
 	}
 	text[n] = '\0';
@@ -61,7 +64,7 @@ static void make_harmless(char *text, size_t n)
 bool logline_receive(int fd, struct logline_reader *r, uint64_t now,
 		     struct logline *line)
 {
-	const size_t most = sizeof(*line) - 1;
+	const size_t most = offsetof(struct logline, text) + LOGLINE_TEXT - 1;
 
 	for (unsigned i = 0; i < AT_ONCE; i++) {
 		/* An empty one looks like the end. */
@@ -69,8 +72,9 @@ bool logline_receive(int fd, struct logline_reader *r, uint64_t now,
 
 		if (n < 0)
 			return false;
-		if (n < 2 || (size_t)n > most || line->severity < LOG_ERR ||
-		    line->severity > LOG_DEBUG)
+		if ((size_t)n <= offsetof(struct logline, text) ||
+		    (size_t)n > most || line->severity < LOG_ERR ||
+		    line->severity > LOG_DEBUG || !event_is_valid(&line->facts))
 			continue;
 		n -= (ssize_t)offsetof(struct logline, text);
 		if (!may_pass(r, (size_t)n, now))

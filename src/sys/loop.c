@@ -14,10 +14,12 @@
 #include <sys/signalfd.h>
 #include <sys/socket.h>
 #include <sys/timerfd.h>
+#include <syslog.h>
 #include <time.h>
 #include <unistd.h>
 
 #include "clientrun.h"
+#include "event.h"
 #include "log.h"
 #include "loop.h"
 #include "monitor.h"
@@ -351,6 +353,22 @@ static void refresh_failed(struct loop *l, uint64_t now, int error)
 	l->is_stale = true;
 }
 
+/* What a relay cannot do without. */
+static void say_source(const struct self *s, bool had, const struct ip6 *old)
+{
+	struct event_facts lost = event_facts(EVENT_SOURCE_LOST),
+			   found = event_facts(EVENT_SOURCE_FOUND);
+
+	found.address = s->source;
+	if (had && !s->has_source)
+		log_event(LOG_WARNING, &lost,
+			  "no native IPv6 address is left: new clients cannot "
+			  "be reached until there is one");
+	else if (s->has_source && (!had || !ip6_equal(old, &s->source)))
+		log_event(LOG_INFO, &found, "native IPv6 address is %s",
+			  ip6_text(&s->source));
+}
+
 static void refresh(struct loop *l, uint64_t now)
 {
 	struct self *s = &l->node.self;
@@ -376,11 +394,7 @@ static void refresh(struct loop *l, uint64_t now)
 		clientrun_addresses(l, now);
 	if (!l->node.is_relay || l->client)
 		return;
-	if (had && !s->has_source)
-		log_warning("no native IPv6 address is left: new clients "
-			    "cannot be reached until there is one");
-	else if (s->has_source && (!had || !ip6_equal(&old, &s->source)))
-		log_info("native IPv6 address is %s", ip6_text(&s->source));
+	say_source(s, had, &old);
 }
 
 static void on_event(struct loop *l, uint32_t source, uint64_t now)

@@ -15,6 +15,7 @@
 #include <sys/signalfd.h>
 #include <sys/socket.h>
 #include <sys/wait.h>
+#include <syslog.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -38,7 +39,7 @@ enum {
 struct monitor {
 	pid_t keeper;
 	int signals, channel, ready_fd;
-	int log;    /* lines of the others; -1 with -f */
+	int log;    /* lines of the others, or -1 */
 	int notify; /* what others tell the service manager, or -1 */
 	struct logline_reader lines;
 	bool is_ready;
@@ -139,8 +140,9 @@ static void on_channel(struct monitor *m, struct pollfd *p)
 		p->fd = -1; /* it is ending; SIGCHLD will tell how */
 }
 
-void log_ended(const char *who, int signal, bool is_early)
+void log_ended(const char *who, enum event event, int signal, bool is_early)
 {
+	const struct event_facts f = event_facts(event);
 	/* All memory is taken at the start. */
 	const char *more = "";
 
@@ -151,7 +153,7 @@ void log_ended(const char *who, int signal, bool is_early)
 		more = "\n  it made a system call that it never makes, so it "
 		       "has a bug or was attacked; the kernel's log tells "
 		       "which:  dmesg | grep type=1326";
-	log_error("%s was ended by signal %d (%s)%s", who, signal,
+	log_event(LOG_ERR, &f, "%s was ended by signal %d (%s)%s", who, signal,
 		  strsignal(signal), more);
 }
 
@@ -252,7 +254,7 @@ static int judge(struct monitor *m, int status)
 	hear_out(m);
 	if (WIFEXITED(status))
 		return WEXITSTATUS(status);
-	log_ended("the keeper", WTERMSIG(status), !m->is_ready);
+	log_ended("the keeper", EVENT_DIED, WTERMSIG(status), !m->is_ready);
 	wait_for_orphans(m);
 	return STATUS_FAILED;
 }
@@ -347,7 +349,7 @@ int monitor_run(keeper_fn *work, void *arg, const struct plan *plan,
 
 	if (m.signals < 0 ||
 	    socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, fd) < 0 ||
-	    (ready_fd >= 0 && logline_open(log) < 0) ||
+	    (log_is_central() && logline_open(log) < 0) ||
 	    notify_channel(notify) < 0)
 		die("cannot start: %s", strerror(errno));
 	pidfile_take(&m.file, pidfile);

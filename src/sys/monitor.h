@@ -15,13 +15,15 @@
  * another (keeper.h). The channel between the monitor and these two carries
  * DAEMON_READY one way, which the keeper sends, and numbers of signals the
  * other, which the worker reads; when the monitor is gone, the worker sees its
- * end and goes too. In the background the monitor also writes to syslog what
- * the others have to say (logline.h).
+ * end and goes too. To syslog and the journal the monitor writes what the
+ * others have to say (logline.h).
  */
 #ifndef SYS_MONITOR_H
 #define SYS_MONITOR_H
 
 #include <stdbool.h>
+
+#include "event.h"
 
 enum {
 	DAEMON_READY = 'r'
@@ -59,6 +61,6 @@ void daemon_leave(void);
 void daemon_ready(int fd);
 
 /* Log that a process was ended by a signal. is_early: it was never ready. */
-void log_ended(const char *who, int signal, bool is_early);
+void log_ended(const char *who, enum event event, int signal, bool is_early);
 
 #endif

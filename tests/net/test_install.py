@@ -16,6 +16,7 @@ INSTALLED = """
 @/sbin/miredo
 @/sbin/miredo-checkconf
 @/sbin/miredo-server
+@/lib/systemd/catalog/miredo.catalog
 @/lib/systemd/network/10-miredo.network
 @/lib/systemd/system/miredo.service
 @/lib/systemd/system/miredo@.service
