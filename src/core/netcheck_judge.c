@@ -58,8 +58,7 @@ const char *netcheck_behaviour_name(enum netcheck_behaviour b)
 		[BEHAVIOUR_INDEPENDENT] = "endpoint-independent",
 		[BEHAVIOUR_ADDRESS] = "address-dependent",
 		[BEHAVIOUR_ADDRESS_PORT] = "address-and-port-dependent",
-		[BEHAVIOUR_DEPENDENT] =
-			"address-dependent-or-address-and-port-dependent",
+		[BEHAVIOUR_DEPENDENT] = "address-and-maybe-port-dependent",
 	};
 
 	return names[b];

@@ -38,6 +38,10 @@ struct ctl {
 	double watch;   /* seconds, 0 = once */
 	double confirm; /* seconds, 0 = no need to */
 	const char *sort;
+
+	/* of netcheck */
+	const char *relay, *bind, *iface, *dns, *allow;
+	long port; /* 0 = any */
 };
 
 /* argv has n arguments that are no options. Returns the exit status. */
@@ -100,6 +104,6 @@ int ctl_fail(int status, const char *format, ...)
 extern FILE *ctl_errors;
 
 ctl_run_fn ctl_status, ctl_peers, ctl_monitor, ctl_explain, ctl_reload;
-ctl_run_fn ctl_metrics, ctl_log, ctl_check, ctl_config;
+ctl_run_fn ctl_metrics, ctl_log, ctl_check, ctl_config, ctl_netcheck;
 
 #endif
