@@ -214,7 +214,8 @@ static void stop_control(struct keeper *k)
 static void on_control_end(struct keeper *k, int status)
 {
 	if (WIFSIGNALED(status))
-		log_ended("the control process", WTERMSIG(status), false);
+		log_ended("the control process", EVENT_NONE, WTERMSIG(status),
+			  false);
 	close(k->lifeline);
 	start_control(k);
 	if (k->control_pid)
@@ -282,8 +283,8 @@ static void wait_for(struct keeper *k, pid_t worker, int *status)
 		if (pid > 0 && pid == k->control_pid)
 			on_control_end(k, s);
 		else if (pid > 0 && WIFSIGNALED(s))
-			log_ended("a helper of the packet process", WTERMSIG(s),
-				  false);
+			log_ended("a helper of the packet process", EVENT_NONE,
+				  WTERMSIG(s), false);
 	}
 	*status = s;
 }

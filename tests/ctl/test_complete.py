@@ -80,14 +80,15 @@ def zsh(*words):
             os.close(inner)
 
 
-def fish(*words, tmp="/nowhere"):
+def fish(*words):
     program = words[0]
-    got = subprocess.run(
-        ["fish", "--no-config", "-c",
-         f"source {MADE}/{program}.fish; complete -C '{' '.join(words)}'"],
-        text=True, capture_output=True, check=True, timeout=60,
-        env={"PATH": os.environ["PATH"], "HOME": str(tmp), "XDG_CONFIG_HOME": str(tmp),
-             "XDG_DATA_HOME": str(tmp), "TERM": "dumb"})
+    with tempfile.TemporaryDirectory() as home:
+        got = subprocess.run(
+            ["fish", "--no-config", "-c",
+             f"source {MADE}/{program}.fish; complete -C '{' '.join(words)}'"],
+            text=True, capture_output=True, check=True, timeout=60,
+            env={"PATH": os.environ["PATH"], "HOME": home, "XDG_CONFIG_HOME": home,
+                 "XDG_DATA_HOME": home, "TERM": "dumb"})
     assert got.stderr == ""
     return {line.split("\t")[0] for line in got.stdout.splitlines()}
 
