@@ -348,7 +348,7 @@ static void put_packets(struct json *j, const struct show *s,
 	struct lane_counts c;
 	uint64_t dropped = 0;
 
-	board_counts(s->board, &c);
+	board_counts(s->board, s->plan->threads, &c);
 	for (int r = REASON_TRUNCATED; r < REASON_COUNT; r++)
 		dropped += n->n[r];
 	json_open(j, "packets", '{');
@@ -386,7 +386,7 @@ static void put_status(struct json *j, const struct show *s,
 	char offloads[OFFLOAD_NAMES];
 	struct stats n = {0};
 
-	board_stats(s->board, &n);
+	board_stats(s->board, s->plan->threads, &n);
 	offload_names(offloads, v->facts.offloads & OFFLOAD_ALL);
 	put_daemon(j, s, v);
 	put_verdict(j, s, v);
@@ -496,7 +496,7 @@ static void put_bytes(struct json *j, const struct show *s)
 {
 	struct meter_count in = {0}, out = {0};
 
-	board_totals(s->board, &in, &out);
+	board_totals(s->board, s->plan->threads, &in, &out);
 	json_open(j, "bytes", '{');
 	json_number(j, "to_ipv4", out.bytes);
 	json_number(j, "to_ipv6", in.bytes);
@@ -530,7 +530,7 @@ void answer_metrics(struct json *j, const struct show *s)
 	struct view v;
 
 	view_take(&v, s);
-	board_stats(s->board, &n);
+	board_stats(s->board, s->plan->threads, &n);
 	answer_begin(j);
 	put_daemon(j, s, &v);
 	put_verdict(j, s, &v);

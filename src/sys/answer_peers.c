@@ -60,10 +60,23 @@ static const char *proof_of_standing(const struct recent_peer *e)
 	return e->effort == EFFORT_NONE ? "untrusted" : "probing";
 }
 
+/* A byte that is neither false nor true is no value of a bool. */
+static void mend(struct recent_peer *e)
+{
+	uint8_t *p = (uint8_t *)e;
+	size_t is_native = offsetof(struct recent_peer, is_native);
+	size_t is_lan = offsetof(struct recent_peer, is_lan);
+
+	p[is_native] = p[is_native] != 0;
+	p[is_lan] = p[is_lan] != 0;
+}
+
 static bool take_recent(struct row *r, const struct recent_peer *from)
 {
-	struct recent_peer e = *from;
+	struct recent_peer e;
 
+	memcpy(&e, from, sizeof(e));
+	mend(&e);
 	if (e.own >= CLIENT_ADDRESSES || e.address.b[0] == 0)
 		return false;
 	r->address = e.address;
@@ -100,7 +113,7 @@ static bool take(struct row *r, const struct show *s, uint32_t i)
 	if (!is_there)
 		return false;
 	r->in = r->out = (struct meter_count){0, 0};
-	board_meter(s->board, &r->address, &r->in, &r->out);
+	board_meter(s->board, s->plan->threads, &r->address, &r->in, &r->out);
 	return true;
 }
 

@@ -15,23 +15,19 @@ size_t board_size(unsigned lanes)
 	return sizeof(struct board) + lanes * sizeof(struct board_lane);
 }
 
-void board_init(struct board *b, unsigned lanes)
-{
-	b->n_lanes = lanes;
-}
-
 /* Nobody else writes any more. */
-void board_take_over(struct board *b, const struct hash_key *key)
+void board_take_over(struct board *b, unsigned lanes,
+		     const struct hash_key *key)
 {
 	struct stats s = {0};
 	struct lane_counts c;
 
-	board_stats(b, &s);
-	board_counts(b, &c);
+	board_stats(b, lanes, &s);
+	board_counts(b, lanes, &c);
 	b->before = s;
 	b->counts_before = c;
 	b->core = (struct stats){0};
-	for (unsigned i = 0; i < b->n_lanes; i++) {
+	for (unsigned i = 0; i < lanes; i++) {
 		b->lane[i].stats = (struct stats){0};
 		b->lane[i].counts = (struct lane_counts){0};
 		meter_init(&b->lane[i].meter, key);
@@ -51,8 +47,34 @@ void board_write(struct board *b, const struct facts *f)
 	__atomic_store_n(&b->sequence, n + 1, __ATOMIC_RELEASE);
 }
 
+/* Where a byte that is neither false nor true would be no value at all. */
+#define AT(field) offsetof(struct facts, field)
+static const size_t bools[] = {
+	AT(is_server),       AT(is_relay),           AT(is_client),
+	AT(is_native),       AT(host_native),        AT(default_route),
+	AT(allows),          AT(has_source),         AT(forwarding),
+	AT(has_primary),     AT(has_secondary),      AT(client.preserves_port),
+	AT(client.key_ends), AT(client.wants_probe),
+};
+
+static void mend(struct facts *f)
+{
+	uint8_t *p = (uint8_t *)f;
+
+	for (size_t i = 0; i < sizeof(bools) / sizeof(bools[0]); i++)
+		p[bools[i]] = p[bools[i]] != 0;
+	for (unsigned i = 0; i < CLIENT_SERVERS; i++) {
+		uint8_t *s = p + AT(server) + i * sizeof(f->server[0]);
+		size_t failed = AT(server[0].failed) - AT(server);
+		size_t unusable = AT(server[0].unusable) - AT(server);
+
+		s[failed] = s[failed] != 0;
+		s[unusable] = s[unusable] != 0;
+	}
+}
+
 /* Who was killed in the middle left something that is better than nothing. */
-bool board_read(const struct board *b, struct facts *f)
+static bool copy(const struct board *b, struct facts *f)
 {
 	for (unsigned i = 0; i < READ_TRIES; i++) {
 		uint32_t n = __atomic_load_n(&b->sequence, __ATOMIC_ACQUIRE);
@@ -69,6 +91,14 @@ bool board_read(const struct board *b, struct facts *f)
 	return true;
 }
 
+bool board_read(const struct board *b, struct facts *f)
+{
+	bool is_there = copy(b, f);
+
+	mend(f);
+	return is_there;
+}
+
 /* --- numbers --- */
 
 static void add_stats(struct stats *s, const struct stats *more)
@@ -77,32 +107,32 @@ static void add_stats(struct stats *s, const struct stats *more)
 		s->n[r] += tally_read(&more->n[r]);
 }
 
-void board_stats(const struct board *b, struct stats *s)
+void board_stats(const struct board *b, unsigned lanes, struct stats *s)
 {
 	add_stats(s, &b->before);
 	add_stats(s, &b->core);
-	for (unsigned i = 0; i < b->n_lanes; i++)
+	for (unsigned i = 0; i < lanes; i++)
 		add_stats(s, &b->lane[i].stats);
 }
 
-void board_counts(const struct board *b, struct lane_counts *c)
+void board_counts(const struct board *b, unsigned lanes, struct lane_counts *c)
 {
 	*c = b->counts_before;
-	for (unsigned i = 0; i < b->n_lanes; i++)
+	for (unsigned i = 0; i < lanes; i++)
 		lane_counts_add(c, &b->lane[i].counts);
 }
 
-void board_meter(const struct board *b, const struct ip6 *a,
+void board_meter(const struct board *b, unsigned lanes, const struct ip6 *a,
 		 struct meter_count *in, struct meter_count *out)
 {
-	for (unsigned i = 0; i < b->n_lanes; i++)
+	for (unsigned i = 0; i < lanes; i++)
 		meter_read(&b->lane[i].meter, a, in, out);
 }
 
-void board_totals(const struct board *b, struct meter_count *in,
+void board_totals(const struct board *b, unsigned lanes, struct meter_count *in,
 		  struct meter_count *out)
 {
-	for (unsigned i = 0; i < b->n_lanes; i++) {
+	for (unsigned i = 0; i < lanes; i++) {
 		const struct meter *m = &b->lane[i].meter;
 
 		in->packets += m->in.packets;

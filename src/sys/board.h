@@ -90,17 +90,15 @@ struct board {
 	struct stats before; /* by packet processes that are gone */
 	struct lane_counts counts_before;
 	struct journal journal;
-	unsigned n_lanes;
-	struct board_lane lane[]; /* n_lanes */
+	struct board_lane lane[]; /* how many, only who made it knows */
 };
 
 size_t board_size(unsigned lanes);
 
-/* Memory is zeroed. */
-void board_init(struct board *b, unsigned lanes);
-
-/* A packet process begins where the one before it has ended. */
-void board_take_over(struct board *b, const struct hash_key *key);
+/* A packet process begins where the one before it has ended; the first, with
+ * memory that is zeroed. */
+void board_take_over(struct board *b, unsigned lanes,
+		     const struct hash_key *key);
 
 void board_write(struct board *b, const struct facts *f);
 
@@ -108,13 +106,13 @@ void board_write(struct board *b, const struct facts *f);
 bool board_read(const struct board *b, struct facts *f);
 
 /* How packets ended, and what was carried, in all. */
-void board_stats(const struct board *b, struct stats *s);
-void board_counts(const struct board *b, struct lane_counts *c);
+void board_stats(const struct board *b, unsigned lanes, struct stats *s);
+void board_counts(const struct board *b, unsigned lanes, struct lane_counts *c);
 
 /* What is known of a peer's traffic, and of all. */
-void board_meter(const struct board *b, const struct ip6 *a,
+void board_meter(const struct board *b, unsigned lanes, const struct ip6 *a,
 		 struct meter_count *in, struct meter_count *out);
-void board_totals(const struct board *b, struct meter_count *in,
+void board_totals(const struct board *b, unsigned lanes, struct meter_count *in,
 		  struct meter_count *out);
 
 /* One more line; any process may do so. */

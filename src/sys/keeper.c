@@ -129,7 +129,6 @@ static void *map_shared(const struct plan *p, size_t n)
 static void make_board(struct keeper *k, const struct plan *p)
 {
 	k->life.board = map(p, board_size(p->threads), MAP_SHARED);
-	board_init(k->life.board, p->threads);
 	k->life.bell = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
 	if (k->life.bell < 0)
 		die("cannot start: %s", strerror(errno));

@@ -130,7 +130,7 @@ static void show(struct loop *l, const struct life *life)
 {
 	const struct node_conf *n = &life->plan->node;
 
-	board_take_over(life->board, &l->lanes.key);
+	board_take_over(life->board, life->plan->threads, &l->lanes.key);
 	l->lanes.board = life->board;
 	l->publisher = (struct publisher){
 		.board = life->board,

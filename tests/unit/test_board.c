@@ -22,7 +22,6 @@ static int fresh(void **state)
 {
 	(void)state;
 	b = calloc(1, board_size(2));
-	board_init(b, 2);
 	memset(&f, 0, sizeof(f));
 	return b == NULL;
 }
@@ -61,15 +60,15 @@ static void numbers_outlive_a_process(void **state)
 	struct lane_counts c;
 
 	(void)state;
-	board_take_over(b, &key);
+	board_take_over(b, 2, &key);
 	b->core.n[REASON_RA] = 5;
 	b->lane[1].stats.n[REASON_RA] = 2;
 	b->lane[0].counts.sent = 10;
-	board_take_over(b, &key);
+	board_take_over(b, 2, &key);
 	b->core.n[REASON_RA] = 1;
 	b->lane[1].counts.sent = 1;
-	board_stats(b, &s);
-	board_counts(b, &c);
+	board_stats(b, 2, &s);
+	board_counts(b, 2, &c);
 	assert_int_equal(s.n[REASON_RA], 8);
 	assert_int_equal(c.sent, 11);
 }
