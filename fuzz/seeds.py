@@ -395,6 +395,19 @@ def wishes(directory):
     write_all(directory, 'wish', [wish(), wish(up=False, n=0), wish(n=2), wish(reason=b'$(id)'), wish(reason=b'-n'), b''])
 
 
+def netchecks(directory):
+    def say(which, bends=0, rest=b''):
+        return bytes([5, which, bends]) + rest
+
+    good = b''.join(say(i) for i in range(4)) * 2
+    write_all(directory, 'netcheck', [
+        b'\0' + good, b'\0' + good + (b'\3' + say(0) + say(1) + say(2)) * 12,
+        b'\1' + good + (b'\3' + good) * 12, b'\0' + say(0, 1, b'\x0d\1') + say(1, 1, b'\5\1'),
+        b'\0' + say(0, 0x40, b'\x20') + say(1, 2, b'\x11\xff\x12\1'),
+        b'\0\1\0\0\3\x09\0\0\2\1\0\2\x0d\x0b\0\0\1\4\1' + b'\3' * 9,
+        b'\0\0\0\0\x28' + header(0, 59) + b'\0\2\5\0'])
+
+
 def texts(values):
     def write(directory):
         for i, value in enumerate(values):
@@ -412,7 +425,7 @@ def main():
                         'state': texts(STATES), 'value': texts(VALUES),
                         'auth': auths, 'echo': echoes, 'router': routers,
                         'trailers': trailers, 'names': names, 'netlink': netlinks,
-                        'udp': batches, 'plan': plans, 'wish': wishes}.items():
+                        'udp': batches, 'plan': plans, 'wish': wishes, 'netcheck': netchecks}.items():
         directory = root / name
         directory.mkdir(parents=True, exist_ok=True)
         write(directory)

@@ -122,26 +122,31 @@ void netcheck_start(struct netcheck *n, const struct tuple local[DOORS],
 		for (int k = 0; k < 2 && s->fixed == VERDICTS; k++)
 			s->ask[k].due = now + i * SPREAD_MS * NS_PER_MS;
 	}
+	n->is_done = n->no_route; /* there is nothing to wait for */
 	netcheck_timeout(n, now, out);
 }
 
 /* --- answers --- */
 
-/* Who asks this address from this door? NULL = nobody. */
+/*
+ * Who asks this address from this door, the i-th of them? NULL = nobody more.
+ * A server may be there twice, by name and by address.
+ */
 static struct netcheck_ask *asker(struct netcheck *n, enum door door,
-				  struct tuple from)
+				  struct tuple from, unsigned i)
 {
+	struct netcheck_ask *one =
+		door == NETCHECK_FRESH ? &n->fresh : &n->third;
+
 	if (from.port != TEREDO_PORT)
 		return NULL;
-	if (door == NETCHECK_FRESH)
-		return n->fresh.ip == from.ip ? &n->fresh : NULL;
-	if (door == NETCHECK_THIRD)
-		return n->third.ip == from.ip ? &n->third : NULL;
-	for (unsigned i = 0; i < n->n; i++) {
-		for (int k = 0; k < 2; k++) {
-			if (n->v[i].ask[k].ip == from.ip)
-				return &n->v[i].ask[k];
-		}
+	if (door != NETCHECK_MAIN)
+		return i == 0 && one->ip == from.ip ? one : NULL;
+	for (unsigned k = 0; k < 2 * n->n; k++) {
+		struct netcheck_ask *a = &n->v[k / 2].ask[k % 2];
+
+		if (a->ip == from.ip && i-- == 0)
+			return a;
 	}
 	return NULL;
 }
@@ -193,22 +198,22 @@ static void on_advertisement(struct netcheck *n, struct netcheck_ask *a,
 void netcheck_input(struct netcheck *n, const struct datagram *d, uint64_t now,
 		    struct outbox *out)
 {
-	struct netcheck_ask *a = asker(n, d->door, d->from);
+	struct netcheck_ask *a;
 	struct frame f;
+	bool whole, ours;
 
 	if (n->is_done)
 		return;
-	if (frame_parse(&f, d->data, d->len) == REASON_NONE) {
-		if (!frame_is_advertisement(&f)) {
-			if (netcheck_nat_input(n, d, &f, now, out))
-				a = NULL;
-		} else if (a) {
+	whole = frame_parse(&f, d->data, d->len) == REASON_NONE;
+	ours = whole && !frame_is_advertisement(&f) &&
+	       netcheck_nat_input(n, d, &f, now, out);
+	for (unsigned i = 0; !ours && (a = asker(n, d->door, d->from, i));
+	     i++) {
+		if (whole && frame_is_advertisement(&f))
 			on_advertisement(n, a, &f, now);
-			a = NULL;
-		}
+		else
+			a->nonsense = true;
 	}
-	if (a)
-		a->nonsense = true;
 	netcheck_timeout(n, now, out);
 }
 
@@ -234,10 +239,10 @@ static void note_icmp(struct netcheck_icmp *i, uint8_t code, struct tuple about,
 void netcheck_icmp(struct netcheck *n, enum door door, struct tuple about,
 		   uint8_t code, uint32_t by)
 {
-	struct netcheck_ask *a = asker(n, door, about);
 	struct netcheck_icmp other = {0};
+	struct netcheck_ask *a;
 
-	if (a)
+	for (unsigned i = 0; (a = asker(n, door, about, i)); i++)
 		note_icmp(&a->icmp, code, about, by);
 	if (about.port != NETCHECK_OTHER_PORT)
 		return;

@@ -390,9 +390,11 @@ static enum netcheck_reason why_silent(const struct netcheck *n,
 		return NETCHECK_NO_GOOD_SERVER;
 	if (sum->alive)
 		return NETCHECK_PORT_BLOCKED;
+	if (sum->blocked && !sum->other_blocked &&
+	    n->far_dns_answered == n->far_dns_asked)
+		return NETCHECK_PORT_BLOCKED;
 	if (sum->blocked)
-		return sum->other_blocked ? NETCHECK_UDP_BLOCKED
-					  : NETCHECK_PORT_BLOCKED;
+		return NETCHECK_UDP_BLOCKED;
 	if (n->far_dns_answered)
 		return NETCHECK_ONLY_DNS;
 	return n->far_dns_asked ? NETCHECK_UDP_BLOCKED

@@ -154,12 +154,15 @@ static int send_one(int fd, enum door door, const struct out *o,
 			   .msg_iov = iov,
 			   .msg_iovlen = out_to_iov(iov, o)};
 
+	int r = 0;
+
 	for (int i = 0; i < 3; i++) {
 		if (sendmsg(fd, &m, 0) >= 0)
 			return 0;
+		r = -errno;
 		read_errors(door, fd, n);
 	}
-	return -errno;
+	return r;
 }
 
 void doors_flush(const int fd[DOORS], struct outbox *out, struct netcheck *n)

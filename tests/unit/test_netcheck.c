@@ -624,6 +624,18 @@ static void odd_mapping(void **state)
 	assert_int_equal(f.mapping, BEHAVIOUR_UNKNOWN);
 }
 
+/* By name and by address. */
+static void same_server_twice(void **state)
+{
+	(void)state;
+	w.filters = PORT;
+	add(0, SERVER, HONEST);
+	netcheck_server(&n, ip4(SERVER), ip4(SECOND));
+	run();
+	is_verdict(0, VERDICT_GOOD);
+	is_verdict(1, VERDICT_GOOD);
+}
+
 static void private_server(void **state)
 {
 	(void)state;
@@ -704,6 +716,20 @@ static void icmp(void **state)
 	netcheck_icmp(&n, NETCHECK_THIRD, other, 13, ip4("10.0.0.1"));
 	run();
 	is_reason(NETCHECK_UDP_BLOCKED);
+
+	fresh(NULL);
+	add(0, SERVER, SILENT);
+	netcheck_dns(&n, false);
+	netcheck_icmp(&n, NETCHECK_MAIN, first, 13, ip4("10.0.0.1"));
+	run();
+	is_reason(NETCHECK_UDP_BLOCKED);
+
+	fresh(NULL);
+	add(0, SERVER, SILENT);
+	netcheck_dns(&n, true);
+	netcheck_icmp(&n, NETCHECK_MAIN, first, 13, ip4("10.0.0.1"));
+	run();
+	is_reason(NETCHECK_PORT_BLOCKED);
 
 	fresh(NULL);
 	add(0, SERVER, SILENT);
@@ -858,6 +884,7 @@ int main(void)
 		TEST(slow_server),
 		TEST(bad_servers),
 		TEST(odd_mapping),
+		TEST(same_server_twice),
 		TEST(private_server),
 		TEST(silence),
 		TEST(icmp),
