@@ -8,8 +8,9 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "../core/client.h"
+#include "../core/reason.h"
 #include "../sys/options.h"
+#include "../sys/verdict.h"
 #include "complete.h"
 
 static struct item items[64];
@@ -76,10 +77,12 @@ static void take_ctl(void)
 
 void put_reasons(void)
 {
-	for (int i = 0; i < WHY_COUNT; i++)
+	for (int i = 0; i < VERDICT_COUNT; i++)
 		printf("%s%s", i ? " " : "",
-		       client_why_name((enum client_why)i));
-	for (int i = 0; i < REASON_COUNT; i++)
+		       verdict_words((enum verdict)i)->name);
+	for (int i = 0; i < NOTE_COUNT; i++)
+		printf(" %s", note_words((enum note)i)->name);
+	for (int i = REASON_HELD + 1; i < REASON_COUNT; i++)
 		printf(" %s", reason_name((enum reason)i));
 }
 

@@ -9,8 +9,8 @@
 #include <string.h>
 
 #include "../core/addr.h"
-#include "../core/client.h"
 #include "../core/gate.h"
+#include "../sys/verdict.h"
 #include "ctl.h"
 
 enum {
@@ -122,18 +122,16 @@ struct meaning {
 	const char *name, *kind, *text, *advice;
 };
 
-/* Of a daemon's state, or of how a packet ended. */
+/* Of a daemon's state, or of how a packet ended. Some words are both. */
 static bool find_meaning(struct meaning *m, const char *name)
 {
-	for (int i = 0; i < WHY_COUNT; i++) {
-		if (strcmp(client_why_name((enum client_why)i), name) != 0)
-			continue;
-		*m = (struct meaning){name, "state",
-				      client_why_text((enum client_why)i),
-				      NULL};
+	const struct verdict_words *w = verdict_find(name);
+
+	if (w) {
+		*m = (struct meaning){name, "state", w->text, w->advice};
 		return true;
 	}
-	for (int i = 0; i < REASON_COUNT; i++) {
+	for (int i = REASON_HELD + 1; i < REASON_COUNT; i++) {
 		if (strcmp(reason_name((enum reason)i), name) != 0)
 			continue;
 		*m = (struct meaning){name, "packet",
@@ -155,9 +153,9 @@ static int explain_reason(const struct ctl *c, const char *name)
 				"  the reasons are in:  man miredoctl",
 				name);
 	if (!c->json) {
-		printf("%s: %s\n", m.name, m.text);
-		if (m.advice)
-			printf("  try       %s\n", m.advice);
+		printf("%s: %s\n%s%s%s", m.name, m.text,
+		       m.advice ? "  try       " : "", m.advice ? m.advice : "",
+		       m.advice ? "\n" : "");
 		return CTL_GOOD;
 	}
 	object = json_pack("{si ss ss ss ss?}", "version", 1, "reason", m.name,

@@ -12,8 +12,9 @@
 #include <ctype.h>
 #include <string.h>
 
-#include "../core/client.h"
 #include "../core/reason.h"
+#include "../sys/value.h"
+#include "../sys/verdict.h"
 #include "ask.h"
 #include "metrics.h"
 #include "page.h"
@@ -37,8 +38,8 @@ static const struct family {
 	 "direction"},
 	{"teredo_peers", "gauge", "Peers by how they stand.", "peers", NULL,
 	 "state"},
-	{"teredo_peer_capacity", "gauge", "Peers that there is room for.", NULL,
-	 "peer_capacity", NULL},
+	{"teredo_peer_capacity", "gauge", "Peers that there is room for.",
+	 "peers", "capacity", NULL},
 	{"teredo_server_rtt_seconds", "gauge",
 	 "Round trip to the server in use.", "client", "server_rtt", NULL},
 	{"teredo_server_last_answer_timestamp_seconds", "gauge",
@@ -46,9 +47,6 @@ static const struct family {
 	 NULL},
 	{"teredo_address_changes_total", "counter",
 	 "Changes of the Teredo address.", "client", "address_changes", NULL},
-	{"teredo_qualifications_total", "counter",
-	 "Qualifications that gave an address.", "client", "qualifications",
-	 NULL},
 	{"teredo_solicitations_total", "counter",
 	 "Solicitations sent to servers.", "client", "solicitations", NULL},
 	{"teredo_configuration_serial", "gauge",
@@ -103,9 +101,13 @@ static void put_state(FILE *out, const json_t *answer)
 	put_labelled(out, "teredo_state", "state", get_text(answer, "state"),
 		     1);
 	put_head(out, "teredo_reason", "gauge",
-		 "The reason for the state; always 1.");
-	put_labelled(out, "teredo_reason", "reason", get_text(answer, "reason"),
-		     1);
+		 "1 for the reason for it, 0 for all others.");
+	for (int i = 0; i < VERDICT_COUNT; i++) {
+		const char *name = verdict_words((enum verdict)i)->name;
+
+		put_labelled(out, "teredo_reason", "reason", name,
+			     strcmp(get_text(answer, "reason"), name) == 0);
+	}
 }
 
 /* All reasons show, be they 0: what appears late looks like no growth. */

@@ -136,26 +136,58 @@ static void begin_line(struct page *p, const char *name)
 	put(p, PAGE_FAINT, text);
 }
 
+/* Behind what there is, with this between them, or on a new line. */
+static void add(struct page *p, enum page_tone tone, const char *between,
+		const char *text)
+{
+	char clean[FACT];
+
+	snprintf(clean, sizeof(clean), "%s", text);
+	page_clean(clean);
+	if (p->column && *between == ',')
+		put(p, PAGE_PLAIN, ",");
+	/* A blank before it, and perhaps a comma behind it. */
+	if (p->column && p->width &&
+	    p->column + page_columns(clean) + 2 > p->width)
+		page_end(p);
+	else if (p->column)
+		put(p, PAGE_PLAIN, *between == ',' ? between + 1 : between);
+	if (!p->column) {
+		begin_line(p, p->name);
+		p->name = "";
+	}
+	put(p, tone, clean);
+}
+
 static void add_fact(struct page *p, enum page_tone tone, const char *format,
 		     va_list args)
 {
 	char text[FACT];
 
 	vsnprintf(text, sizeof(text), format, args);
-	page_clean(text);
-	if (p->column) {
-		put(p, PAGE_PLAIN, ",");
-		/* A blank before it, and perhaps a comma behind it. */
-		if (p->width && p->column + page_columns(text) + 2 > p->width)
-			page_end(p);
-		else
-			put(p, PAGE_PLAIN, " ");
+	add(p, tone, ", ", text);
+}
+
+void page_text(struct page *p, enum page_tone tone, const char *text)
+{
+	char word[FACT];
+
+	while (*text) {
+		size_t n = strcspn(text, " ");
+
+		snprintf(word, sizeof(word), "%.*s", (int)n, text);
+		if (n)
+			add(p, tone, " ", word);
+		text += n + (text[n] == ' ');
 	}
-	if (!p->column) {
-		begin_line(p, p->name);
-		p->name = "";
-	}
-	put(p, tone, text);
+}
+
+void page_reason(struct page *p, const char *name)
+{
+	char text[FACT];
+
+	snprintf(text, sizeof(text), "[%s]", name);
+	add(p, PAGE_PLAIN, "  ", text);
 }
 
 void page_fact(struct page *p, const char *format, ...)

@@ -46,6 +46,9 @@ void page_fact(struct page *p, const char *format, ...)
 	__attribute__((format(printf, 2, 3)));
 void page_toned(struct page *p, enum page_tone tone, const char *format, ...)
 	__attribute__((format(printf, 3, 4)));
+/* A sentence, which may be broken between words; then a reason's name. */
+void page_text(struct page *p, enum page_tone tone, const char *text);
+void page_reason(struct page *p, const char *name);
 void page_end(struct page *p); /* of the last row */
 
 /* "→", or "->" where that cannot be shown. */

@@ -87,7 +87,7 @@ static void show_trouble(struct page *p, const json_t *status)
 	}
 	page_row(p, "try");
 	if (get_known(status, "advice"))
-		page_toned(p, PAGE_STRONG, "%s", get_text(status, "advice"));
+		page_text(p, PAGE_STRONG, get_text(status, "advice"));
 }
 
 static void show_notes(struct page *p, const json_t *status)
@@ -98,11 +98,11 @@ static void show_notes(struct page *p, const json_t *status)
 	json_array_foreach(json_object_get(status, "notes"), i, note)
 	{
 		page_row(p, "note");
-		page_toned(p, PAGE_FAIR, "%s  [%s]", get_text(note, "text"),
-			   get_text(note, "reason"));
+		page_text(p, PAGE_FAIR, get_text(note, "text"));
+		page_reason(p, get_text(note, "reason"));
 		page_row(p, "try");
 		if (get_known(note, "advice"))
-			page_fact(p, "%s", get_text(note, "advice"));
+			page_text(p, PAGE_PLAIN, get_text(note, "advice"));
 	}
 }
 
@@ -137,7 +137,7 @@ static void show_servers(struct page *p, const json_t *client)
 	size_t i;
 
 	page_row(p, "server");
-	if (get_known(client, "server")) {
+	if (get_known(server, "name")) {
 		page_fact(p, "%s (%s)", get_text(server, "name"),
 			  get_known(server, "address")
 				  ? get_text(server, "address")

@@ -75,10 +75,10 @@ METRICS = {
     "lives": 2, "good": True, "state": "qualified", "reason": "ok",
     "reasons": {"to-ipv4": 7, "to-ipv6": 5, "rate-peer": 1},
     "packets": CLIENT["packets"],
-    "bytes": {"from_ipv4": 1000, "to_ipv4": 900, "from_ipv6": 800, "to_ipv6": 700},
-    "peers": {"active": 20, "trusted": 18, "untrusted": 2}, "peer_capacity": 1048576,
+    "bytes": {"to_ipv4": 900, "to_ipv6": 700},
+    "peers": {"active": 20, "trusted": 18, "untrusted": 2, "capacity": 1048576},
     "client": {"server_rtt": 0.024, "last_answer_timestamp": 1795701600,
-               "address_changes": 0, "qualifications": 1, "solicitations": 40},
+               "address_changes": 0, "solicitations": 40},
     "configuration": {"serial": 1, "failed": 0}}
 
 CONFIG = {"version": 1, "serial": 2, "lines": [

@@ -493,6 +493,9 @@ def test_promtool_likes_the_metrics(start):
     assert 'teredo_packets_total{direction="from_ipv4"} 100\n' in text
     assert "teredo_packets_dropped_total 3\n" in text
     assert "teredo_server_rtt_seconds 0.024\n" in text
+    assert "teredo_peer_capacity 1048576\n" in text
+    assert re.findall('teredo_reason{reason="(.*)"} 1', text) == ["ok"]
+    assert 'teredo_reason{reason="server-silent"} 0\n' in text
 
 
 def test_metrics_of_others_have_no_client(start):
@@ -522,7 +525,7 @@ def test_explain_an_address():
 
 def test_explain_a_reason():
     got = run("explain", "server-silent", "rate-peer")
-    assert got.stdout.startswith("server-silent: the server does not answer\n")
+    assert got.stdout.startswith("server-silent: the server does not answer\n  try       a ")
     assert "\nrate-peer: too many new destinations\n" in got.stdout
     assert run("explain", "nonsense").returncode == 2
     assert run("explain", "2001:db8::1").returncode == 1
