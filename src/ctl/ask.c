@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #include <errno.h>
 #include <fcntl.h>
+#include <glob.h>
 #include <poll.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -16,6 +17,7 @@
 /* 100000 peers are 30 MB. */
 struct ask_limits ask_limits = {
 	.places = {"/run/miredo/control", "/run/miredo-server/control"},
+	.others = "/run/miredo-*/control",
 	.size = 64 << 20,
 	.silence_ms = 5000,
 	.all_ms = 30000,
@@ -96,6 +98,24 @@ static bool is_missing(int error)
 	return error == ENOENT || error == ENOTDIR;
 }
 
+/* Nobody is at the usual places: is somebody at another? */
+static void say_nobody(void)
+{
+	glob_t g;
+
+	if (glob(ask_limits.others, 0, NULL, &g) == 0)
+		ctl_fail(CTL_NO_DAEMON,
+			 "miredo is not running, but another of its name is%s\n"
+			 "  ask it:  miredoctl --socket %s",
+			 g.gl_pathc > 1 ? ", and not the only one" : "",
+			 g.gl_pathv[0]);
+	else
+		ctl_fail(CTL_NO_DAEMON, "miredo is not running, or "
+					"ControlSocket is none\n"
+					"  start it:  systemctl start miredo");
+	globfree(&g);
+}
+
 /* A descriptor, or -1 after having said why. */
 static int connect_any(const struct ctl *c)
 {
@@ -117,9 +137,7 @@ static int connect_any(const struct ctl *c)
 	else if (!is_missing(-second))
 		say_why(places[1], -second);
 	else
-		ctl_fail(CTL_NO_DAEMON, "miredo is not running, or "
-					"ControlSocket is none\n"
-					"  start it:  systemctl start miredo");
+		say_nobody();
 	return -1;
 }
 

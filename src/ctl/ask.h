@@ -18,7 +18,8 @@ enum {
 /* Where the daemons are; tests have places of their own, and less patience. */
 extern struct ask_limits {
 	const char *places[2];
-	size_t size;            /* of an answer, bytes */
+	const char *others; /* a pattern, of those with names of their own */
+	size_t size;        /* of an answer, bytes */
 	int silence_ms, all_ms; /* without a byte; until the answer is whole */
 } ask_limits;
 

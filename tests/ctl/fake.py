@@ -70,9 +70,9 @@ def peers(number, total=None):
             "peers": [peer(i + 1) for i in range(number)]}
 
 
-METRICS = {
-    "version": 1, "program": "miredo 2.0.0", "role": "client", "uptime": 100.25,
-    "lives": 2, "good": True, "state": "qualified", "reason": "ok",
+METRICS = {key: CLIENT[key] for key in [
+    "version", "program", "role", "pid", "started", "uptime", "lives", "state", "since", "for",
+    "good", "reason", "text", "advice", "notes"]} | {
     "reasons": {"to-ipv4": 7, "to-ipv6": 5, "rate-peer": 1},
     "packets": CLIENT["packets"],
     "bytes": {"to_ipv4": 900, "to_ipv6": 700},
