@@ -12,6 +12,7 @@
 
 #include "sys/conf_files.h"
 #include "sys/descriptors.h"
+#include "sys/fdstore.h"
 #include "sys/keeper.h"
 #include "sys/log.h"
 #include "sys/memory.h"
@@ -131,11 +132,13 @@ static const char *pidfile(const struct plan *p)
 /* What whoever starts us forgot to close is none of our business. */
 static void close_others(const struct options *o)
 {
-	int keep[2 + UDP_FDS] = {o->tun_fd, notify_descriptor()};
+	int keep[2 + UDP_FDS + FDSTORE_MAX] = {o->tun_fd, notify_descriptor()};
+	unsigned n = 2;
 
 	for (unsigned i = 0; i < o->n_udp; i++)
-		keep[2 + i] = o->udp_fd[i];
-	descriptors_keep(keep, 2 + o->n_udp);
+		keep[n++] = o->udp_fd[i];
+	n += fdstore_descriptors(keep + n);
+	descriptors_keep(keep, n);
 }
 
 static int run(int argc, char **argv)
@@ -148,8 +151,10 @@ static int run(int argc, char **argv)
 
 	options_parse(&o, argc, argv);
 	log_open(o.program, o.verbose);
-	if (!o.check)
+	if (!o.check) {
+		fdstore_open();
 		notify_open();
+	}
 	close_others(&o);
 	configure(&p, &c, &o);
 	preflight_sunset(&c);

@@ -5,6 +5,7 @@
 #include <sys/random.h>
 
 #include "doors.h"
+#include "fdstore.h"
 #include "log.h"
 #include "portuser.h"
 #include "preflight.h"
@@ -54,36 +55,136 @@ static void set_up(int fd, const struct plan *p)
 		confine(fd, p->conf);
 }
 
-int door_open(const struct plan *p, uint32_t ip, uint16_t port, unsigned i)
+/* By what name a socket is kept; NULL: it is not. */
+static const char *kind_of(enum door door)
+{
+	static const char *const kinds[DOORS] = {
+		[DOOR_PRIMARY] = "udp-primary",
+		[DOOR_SECONDARY] = "udp-secondary",
+		[DOOR_SERVICE] = "udp-service",
+	};
+
+	return kinds[door];
+}
+
+/* Where a door is; 0 = anywhere. false: there is none in this plan. */
+static bool place(struct tuple *t, const struct plan *p, enum door door)
+{
+	const struct server_conf *s = &p->node.server;
+
+	*t = (struct tuple){p->conf->bind_ip, p->conf->bind_port};
+	if (door == DOOR_SERVICE)
+		return !p->node.is_server;
+	*t = (struct tuple){door == DOOR_PRIMARY ? s->primary : s->secondary,
+			    TEREDO_PORT};
+	return p->node.is_server &&
+	       (door == DOOR_PRIMARY || door == DOOR_SECONDARY);
+}
+
+static bool is_at(int fd, const struct plan *p, enum door door)
+{
+	struct tuple is, wanted;
+
+	return place(&wanted, p, door) && udp_local(fd, &is) == 0 && is.port &&
+	       (p->node.is_server ? is.ip == wanted.ip
+				  : is.ip == p->conf->bind_ip) &&
+	       (!wanted.port || is.port == wanted.port);
+}
+
+bool door_fits(const struct plan *p, const char *kind, unsigned thread, int fd)
+{
+	bool is_free = p->node.is_server;
+
+	for (enum door d = 0; d < DOORS; d++) {
+		if (!kind_of(d) || strcmp(kind_of(d), kind) != 0)
+			continue;
+		return thread < p->threads && !p->options->n_udp &&
+		       is_at(fd, p, d) &&
+		       udp_is_confined(fd, is_free ? "" : p->conf->bind_iface,
+				       is_free ? 0 : p->conf->mark);
+	}
+	return false;
+}
+
+void doors_store(const struct loop *l, const struct plan *p)
+{
+	for (unsigned i = 0; i < p->threads && !p->options->n_udp; i++) {
+		for (enum door d = 0; d < DOORS; d++) {
+			if (kind_of(d))
+				fdstore_put(kind_of(d), i,
+					    l->lanes.lane[i].door[d]);
+		}
+	}
+}
+
+/* What was kept of this thread, ready for use; or -1. */
+static int resume(const struct plan *p, enum door door, unsigned thread)
 {
 	bool with_ecn = p->node.is_relay || p->node.is_client;
-	char user[64];
-	int fd;
+	int fd = fdstore_take(kind_of(door), thread), r;
+	struct tuple local;
 
-	if (i < p->options->n_udp) {
-		fd = adopt(p->options->udp_fd[i], ip, port, with_ecn);
-		set_up(fd, p);
-		return fd;
-	}
-	fd = udp_open(ip, port, with_ecn);
-	if (fd == -EADDRINUSE) {
-		port_user(user, sizeof(user), ip, port);
+	if (fd < 0)
+		return -1;
+	r = udp_adopt(fd, with_ecn, &local);
+	if (!r)
+		r = udp_set_dscp(fd, p->conf->dscp);
+	if (r)
+		die("cannot use the socket that was kept for port %u: %s\n"
+		    "  start again",
+		    local.port, strerror(-r));
+	return fd;
+}
+
+static _Noreturn void cannot_open(const struct plan *p, const struct tuple *at,
+				  int error)
+{
+	char user[64];
+
+	if (error == EADDRINUSE) {
+		port_user(user, sizeof(user), at->ip, at->port);
 		die("UDP port %u on %s is taken by %s\n"
 		    "  stop it first",
-		    port, ip ? ip4_text(ip) : "any address", user);
+		    at->port, at->ip ? ip4_text(at->ip) : "any address", user);
 	}
-	if (fd == -EADDRNOTAVAIL)
+	if (error == EADDRNOTAVAIL)
 		die("%s is not an address of this host\n"
 		    "  %s",
-		    ip4_text(ip),
+		    ip4_text(at->ip),
 		    p->node.is_server
 			    ? "add it, or correct ServerBindAddress"
 			    : "correct BindAddress, or leave it out for any");
+	die("cannot open UDP port %u on %s: %s", at->port,
+	    at->ip ? ip4_text(at->ip) : "any address", strerror(error));
+}
+
+/* A new one. */
+static int open_at(const struct plan *p, struct tuple at)
+{
+	int fd =
+		udp_open(at.ip, at.port, p->node.is_relay || p->node.is_client);
+
 	if (fd < 0)
-		die("cannot open UDP port %u on %s: %s", port,
-		    ip ? ip4_text(ip) : "any address", strerror(-fd));
+		cannot_open(p, &at, -fd);
 	set_up(fd, p);
 	return fd;
+}
+
+int door_open(const struct plan *p, enum door door)
+{
+	bool with_ecn = p->node.is_relay || p->node.is_client;
+	unsigned i = door == DOOR_SECONDARY;
+	struct tuple at;
+	int fd;
+
+	place(&at, p, door);
+	if (i < p->options->n_udp) {
+		fd = adopt(p->options->udp_fd[i], at.ip, at.port, with_ecn);
+		set_up(fd, p);
+		return fd;
+	}
+	fd = resume(p, door, 0);
+	return fd >= 0 ? fd : open_at(p, at);
 }
 
 static uint16_t random_port(void)
@@ -104,12 +205,14 @@ int door_open_random(const struct plan *p)
 	for (int i = 0; i < PORT_TRIES; i++) {
 		int fd = udp_open(c->bind_ip, random_port(), true);
 
-		if (fd >= 0)
+		if (fd >= 0) {
 			set_up(fd, p);
+			return fd;
+		}
 		if (fd != -EADDRINUSE && fd != -EACCES)
-			return fd >= 0 ? fd : door_open(p, c->bind_ip, 0, 0);
+			break;
 	}
-	return door_open(p, c->bind_ip, 0, 0);
+	return open_at(p, (struct tuple){c->bind_ip, 0});
 }
 
 int door_open_service(const struct plan *p, uint16_t last)
@@ -117,10 +220,11 @@ int door_open_service(const struct plan *p, uint16_t last)
 	const struct conf *c = p->conf;
 	int fd;
 
-	if (c->bind_port || p->options->n_udp || !last)
-		return c->bind_port || p->options->n_udp
-			       ? door_open(p, c->bind_ip, c->bind_port, 0)
-			       : door_open_random(p);
+	if (c->bind_port || p->options->n_udp ||
+	    fdstore_peek(kind_of(DOOR_SERVICE), 0) >= 0)
+		return door_open(p, DOOR_SERVICE);
+	if (!last)
+		return door_open_random(p);
 	fd = udp_open(c->bind_ip, last, true);
 	if (fd >= 0) {
 		set_up(fd, p);
@@ -140,8 +244,13 @@ void doors_open_beside(struct loop *l, const struct plan *p, enum door door)
 	if (l->lanes.lane[0].door[door] < 0)
 		return;
 	for (unsigned i = 1; i < p->threads; i++) {
-		int fd = udp_open_beside(l->lanes.lane[0].door[door], with_ecn);
+		int fd = resume(p, door, i);
 
+		if (fd >= 0) {
+			l->lanes.lane[i].door[door] = fd;
+			continue;
+		}
+		fd = udp_open_beside(l->lanes.lane[0].door[door], with_ecn);
 		if (fd < 0) {
 			log_warning("no socket for thread %u: %s", i + 1,
 				    strerror(-fd));

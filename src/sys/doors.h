@@ -9,11 +9,18 @@
 #include "loop.h"
 #include "plan.h"
 
+/* Is this socket, which the service manager has kept, what the plan wants of
+ * this kind? See fdstore.h. */
+bool door_fits(const struct plan *p, const char *kind, unsigned thread, int fd);
+
+/* Have all that are open kept, for the next start. */
+void doors_store(const struct loop *l, const struct plan *p);
+
 /*
- * A socket at ip and port, 0 = any; or socket i of those that were passed in,
- * if there are so many.
+ * A socket where the plan wants this door: one that was passed in, or that the
+ * service manager has kept, or a new one.
  */
-int door_open(const struct plan *p, uint32_t ip, uint16_t port, unsigned i);
+int door_open(const struct plan *p, enum door door);
 
 /*
  * C3: at any port, since clients behind one NAT that keeps ports should not

@@ -259,6 +259,12 @@ static _Noreturn void serve(struct hooks *h)
 
 /* --- the steward's side --- */
 
+bool hooks_have_script(const struct conf *c)
+{
+	return access(c->hook_script[0] ? c->hook_script : HOOK_SCRIPT, F_OK) ==
+	       0;
+}
+
 void hooks_open(struct hooks *h, const struct conf *c, const char *iface,
 		unsigned ifindex)
 {

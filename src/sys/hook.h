@@ -54,6 +54,9 @@ enum hook_news {
 	HOOK_GONE, /* it has ended */
 };
 
+/* Is there, as it seems, a script that sets the interface? */
+bool hooks_have_script(const struct conf *c);
+
 /* Decides whether there is a script that sets the interface. */
 void hooks_open(struct hooks *h, const struct conf *c, const char *iface,
 		unsigned ifindex);

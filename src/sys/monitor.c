@@ -22,6 +22,8 @@
 #include "calls.h"
 #include "confine.h"
 #include "control.h"
+#include "descriptors.h"
+#include "fdstore.h"
 #include "lanes.h"
 #include "log.h"
 #include "logline.h"
@@ -83,7 +85,8 @@ int daemon_detach(void)
 		open_null();
 		return fd[1];
 	}
-	close(fd[1]);
+	/* What it would hold could not be opened anew. */
+	descriptors_keep(fd, 1);
 	if (read(fd[0], &c, 1) == 1)
 		_exit(STATUS_OK);
 	/* It has said why. */
@@ -378,6 +381,7 @@ int monitor_run(keeper_fn *work, void *arg, const struct plan *plan,
 	close(notify[1]);
 	if (m.control.listener >= 0)
 		close(m.control.listener);
+	fdstore_close();
 	m.channel = fd[0];
 	m.log = log[0];
 	m.notify = notify[0];

@@ -13,6 +13,7 @@
 
 #include "clientrun.h"
 #include "doors.h"
+#include "fdstore.h"
 #include "log.h"
 #include "open.h"
 #include "preflight.h"
@@ -57,13 +58,9 @@ static void load_secrets(struct plan *p)
 
 static void open_server(struct loop *l, const struct plan *p)
 {
-	const struct server_conf *s = &p->node.server;
-
 	preflight_server(p, l->watch, &l->node.self);
-	l->lanes.lane[0].door[DOOR_PRIMARY] =
-		door_open(p, s->primary, TEREDO_PORT, 0);
-	l->lanes.lane[0].door[DOOR_SECONDARY] =
-		door_open(p, s->secondary, TEREDO_PORT, 1);
+	l->lanes.lane[0].door[DOOR_PRIMARY] = door_open(p, DOOR_PRIMARY);
+	l->lanes.lane[0].door[DOOR_SECONDARY] = door_open(p, DOOR_SECONDARY);
 	if (p->node.is_relay)
 		return; /* its interface is the IPv6 side */
 	l->lanes.raw6 = raw6_open();
@@ -75,13 +72,12 @@ static void open_server(struct loop *l, const struct plan *p)
 
 static void open_relay(struct loop *l, const struct plan *p)
 {
-	const struct conf *c = p->conf;
 	char name[IFNAMSIZ];
 
 	preflight_relay(p, &l->node.self);
 	if (!p->node.is_server)
 		l->lanes.lane[0].door[DOOR_SERVICE] =
-			door_open(p, c->bind_ip, c->bind_port, 0);
+			door_open(p, DOOR_SERVICE);
 	if (p->options->tun_fd >= 0) {
 		tunnel_adopt(l, p, name);
 		return;
@@ -239,11 +235,20 @@ static void open_lanes(struct loop *l, const struct plan *p)
 		l->lanes.lane[i].tun = l->lanes.tun.fd[i];
 }
 
+/* Of what was kept. */
+static bool fits(const void *plan, const char *kind, unsigned thread, int fd)
+{
+	return door_fits(plan, kind, thread, fd) ||
+	       tunnel_fits(plan, kind, thread, fd);
+}
+
 void open_all(struct loop *l, struct plan *p, const struct identity *id)
 {
 	static struct self_watch w;
-	int resolver = start_resolver(p, id);
+	int resolver;
 
+	fdstore_sort(fits, p);
+	resolver = start_resolver(p, id);
 	load_secrets(p);
 	l->watch = &w;
 	list_addresses(l, p);
@@ -257,5 +262,7 @@ void open_all(struct loop *l, struct plan *p, const struct identity *id)
 	if (l->client)
 		l->client->resolver = resolver;
 	open_lanes(l, p);
+	doors_store(l, p);
+	tunnel_store(&l->lanes.tun, p);
 	self_close(&w);
 }

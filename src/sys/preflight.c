@@ -7,6 +7,7 @@
 
 #include "log.h"
 #include "preflight.h"
+#include "tunnel.h"
 
 const char *ip4_text(uint32_t ip)
 {
@@ -76,7 +77,8 @@ static void check_iface(const struct plan *p)
 {
 	const char *name = p->conf->iface;
 
-	if (p->options->tun_fd < 0 && if_nametoindex(name))
+	if (p->options->tun_fd < 0 && !tunnel_is_kept(p) &&
+	    if_nametoindex(name))
 		die("there is already an interface \"%s\"\n"
 		    "  remove it:  ip link delete %s  (or use another name: "
 		    "-i NAME)",

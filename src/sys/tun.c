@@ -53,28 +53,61 @@ static unsigned set_offloads(int fd, unsigned wanted)
 	return 0;
 }
 
-int tun_open(struct tun *t, const char *name, unsigned queues,
-	     unsigned offloads)
+static int flags_of(unsigned queues, unsigned offloads)
 {
 	int header =
 		(offloads & (OFFLOAD_TSO | OFFLOAD_USO)) ? IFF_VNET_HDR : 0;
-	int many = queues > 1 ? IFF_MULTI_QUEUE : 0, fd;
 
-	/* Exclusively: the kernel would hand us a persistent device that is
-	 * there, with its routes. */
-	fd = attach(name, FLAGS | header | many | IFF_TUN_EXCL);
-	if (fd < 0)
-		return fd;
-	*t = (struct tun){.n = 1, .fd = {fd}, .has_header = header};
-	if (header)
-		t->offloads = set_offloads(fd, offloads);
+	return FLAGS | header | (queues > 1 ? IFF_MULTI_QUEUE : 0);
+}
+
+static void set_up(struct tun *t, const char *name, unsigned queues,
+		   unsigned offloads)
+{
+	int flags = flags_of(queues, offloads), fd;
+
+	t->has_header = flags & IFF_VNET_HDR;
+	if (t->has_header)
+		t->offloads = set_offloads(t->fd[0], offloads);
 	while (t->n < queues && t->n < QUEUES_MAX) {
-		fd = attach(name, FLAGS | header | many);
+		fd = attach(name, flags);
 		if (fd < 0)
 			break; /* fewer will do */
 		t->fd[t->n++] = fd;
 	}
+}
+
+int tun_open(struct tun *t, const char *name, unsigned queues,
+	     unsigned offloads)
+{
+	int fd;
+
+	/* Exclusively: the kernel would hand us a persistent device that is
+	 * there, with its routes. */
+	fd = attach(name, flags_of(queues, offloads) | IFF_TUN_EXCL);
+	if (fd < 0)
+		return fd;
+	*t = (struct tun){.n = 1, .fd = {fd}};
+	set_up(t, name, queues, offloads);
 	return 0;
+}
+
+bool tun_fits(int fd, const char *name, unsigned queues, unsigned offloads)
+{
+	const int all = FLAGS | IFF_VNET_HDR | IFF_MULTI_QUEUE;
+	struct ifreq ifr = {0};
+
+	return ioctl(fd, TUNGETIFF, &ifr) == 0 &&
+	       strncmp(ifr.ifr_name, name, IFNAMSIZ) == 0 &&
+	       (ifr.ifr_flags & all) == flags_of(queues, offloads);
+}
+
+void tun_resume(struct tun *t, const int *fd, unsigned n, const char *name,
+		unsigned queues, unsigned offloads)
+{
+	*t = (struct tun){.n = n};
+	memcpy(t->fd, fd, n * sizeof(*fd));
+	set_up(t, name, queues, offloads);
 }
 
 int tun_adopt(struct tun *t, int fd, char name[static IFNAMSIZ])

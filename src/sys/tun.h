@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
  * The tunnel device. It is not persistent: the kernel removes it, and with it
- * the route, when the process that holds it ends, however it ends.
+ * the route, when the process that holds it ends, however it ends; unless the
+ * service manager keeps it (fdstore.h).
  *
  * With offloads each packet has a virtio-net header before it, and may be a
  * super-packet, both ways (super.h, merge.h). With several queues, a flow comes
@@ -53,6 +54,14 @@ struct tun_sender {
  */
 int tun_open(struct tun *t, const char *name, unsigned queues,
 	     unsigned offloads);
+
+/*
+ * Is this a queue of the device that tun_open() would make? Then n such queues,
+ * without a gap, are taken up again, and more of them made.
+ */
+bool tun_fits(int fd, const char *name, unsigned queues, unsigned offloads);
+void tun_resume(struct tun *t, const int *fd, unsigned n, const char *name,
+		unsigned queues, unsigned offloads);
 
 /* A device that was passed to us: one queue, without header. 0 or -errno. */
 int tun_adopt(struct tun *t, int fd, char name[static IFNAMSIZ]);

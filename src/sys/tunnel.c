@@ -4,14 +4,65 @@
 #include <net/if.h>
 #include <string.h>
 
+#include "fdstore.h"
+#include "hook.h"
+#include "item.h"
 #include "log.h"
 #include "preflight.h"
 #include "tunnel.h"
 
+/* By what name its queues are kept; NULL: they are not. A script of somebody's
+ * finds a new interface each time, as ever. */
+static const char *kind_of(const struct plan *p)
+{
+	if (p->options->tun_fd >= 0)
+		return NULL;
+	if (!p->node.is_client)
+		return p->node.is_relay ? "tun-relay" : NULL;
+	return hooks_have_script(p->conf) ? NULL : "tun-client";
+}
+
+bool tunnel_fits(const struct plan *p, const char *kind, unsigned thread,
+		 int fd)
+{
+	return kind_of(p) && strcmp(kind, kind_of(p)) == 0 &&
+	       thread < p->threads &&
+	       tun_fits(fd, p->conf->iface, p->threads, p->conf->offloads);
+}
+
+bool tunnel_is_kept(const struct plan *p)
+{
+	return kind_of(p) && fdstore_peek(kind_of(p), 0) >= 0;
+}
+
+void tunnel_store(const struct tun *t, const struct plan *p)
+{
+	for (unsigned i = 0; kind_of(p) && i < t->n; i++)
+		fdstore_put(kind_of(p), i, t->fd[i]);
+}
+
+/* Queues that were kept; how many. */
+static unsigned kept(int fd[static QUEUES_MAX], const struct plan *p)
+{
+	unsigned n = 0;
+
+	while (kind_of(p) && n < QUEUES_MAX &&
+	       (fd[n] = fdstore_take(kind_of(p), n)) >= 0)
+		n++;
+	return n;
+}
+
 static void open_tun(struct tun *t, const struct plan *p)
 {
 	const char *name = p->conf->iface;
-	int r = tun_open(t, name, p->threads, p->conf->offloads);
+	int fd[QUEUES_MAX], r;
+	unsigned n = kept(fd, p);
+
+	if (n) {
+		tun_resume(t, fd, n, name, p->threads, p->conf->offloads);
+		return;
+	}
+	r = tun_open(t, name, p->threads, p->conf->offloads);
 
 	if (r == -ENOENT || r == -ENODEV || r == -ENXIO)
 		die("there is no /dev/net/tun\n"
@@ -49,6 +100,29 @@ void tunnel_adopt(struct loop *l, const struct plan *p,
 		    name, link.mtu, TEREDO_MTU, PACKET_SPACE, name, TEREDO_MTU);
 }
 
+struct wanted {
+	const struct ip6 *prefix;
+	bool found;
+};
+
+static void compare(void *arg, const struct item *it)
+{
+	struct wanted *w = arg;
+
+	if (it->kind == ITEM_ROUTE && it->len == 32 &&
+	    ip6_equal(&it->ip6, w->prefix))
+		w->found = true;
+}
+
+static bool has_route(struct loop *l, const struct ip6 *prefix)
+{
+	struct wanted w = {.prefix = prefix};
+
+	return item_list(&l->watch->requests, l->watch->tun, compare, &w) ==
+		       0 &&
+	       w.found;
+}
+
 void tunnel_route(struct loop *l, const struct plan *p)
 {
 	const struct conf *c = p->conf;
@@ -56,6 +130,8 @@ void tunnel_route(struct loop *l, const struct plan *p)
 	struct ip6 prefix = {0};
 
 	put32(prefix.b, c->prefix);
+	if (r == -EEXIST && has_route(l, &prefix))
+		return; /* of an interface that was kept */
 	if (r == -EEXIST)
 		die("there is already a route to the Teredo prefix\n"
 		    "  see it:  ip -6 route show %s/32",

@@ -13,7 +13,18 @@
 void tunnel_adopt(struct loop *l, const struct plan *p,
 		  char name[static IFNAMSIZ]);
 
-/* A new one, which is up. */
+/* Is this queue, which the service manager has kept, one of the interface that
+ * the plan wants? See fdstore.h. */
+bool tunnel_fits(const struct plan *p, const char *kind, unsigned thread,
+		 int fd);
+
+/* Has the service manager kept the interface that this plan wants? */
+bool tunnel_is_kept(const struct plan *p);
+
+/* Have its queues kept, for the next start. */
+void tunnel_store(const struct tun *t, const struct plan *p);
+
+/* A new one, or the one that was kept; it is up. */
 void tunnel_make(struct loop *l, const struct plan *p);
 
 /* What a relay takes packets for: the Teredo prefix. */

@@ -8,6 +8,7 @@
 #include <errno.h>
 #include <linux/sock_diag.h>
 #include <linux/udp.h>
+#include <net/if.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -84,6 +85,8 @@ int udp_adopt(int fd, bool with_ecn, struct tuple *local)
 	r = udp_local(fd, local);
 	if (!r && !local->port)
 		r = -EADDRNOTAVAIL; /* not bound */
+	/* Whoever had it may have wanted that, and we not. */
+	set_int(fd, IPPROTO_UDP, UDP_GRO, 0);
 	return r ? r : prepare(fd, with_ecn);
 }
 
@@ -157,6 +160,16 @@ uint32_t udp_dropped(int fd, uint32_t known)
 int udp_set_dscp(int fd, uint8_t dscp)
 {
 	return set_int(fd, IPPROTO_IP, IP_TOS, dscp << 2);
+}
+
+bool udp_is_confined(int fd, const char *iface, uint32_t mark)
+{
+	char name[IFNAMSIZ] = "";
+	socklen_t n = sizeof(name);
+
+	return getsockopt(fd, SOL_SOCKET, SO_BINDTODEVICE, name, &n) == 0 &&
+	       strncmp(name, iface, sizeof(name)) == 0 &&
+	       (uint32_t)get_int(fd, SOL_SOCKET, SO_MARK) == mark;
 }
 
 int udp_confine(int fd, const char *iface, uint32_t mark)

@@ -120,6 +120,9 @@ int udp_set_dscp(int fd, uint8_t dscp);
  */
 int udp_confine(int fd, const char *iface, uint32_t mark);
 
+/* Is that how it is? */
+bool udp_is_confined(int fd, const char *iface, uint32_t mark);
+
 /* Where a socket is bound to. 0 or -errno. */
 int udp_local(int fd, struct tuple *t);
 

@@ -168,6 +168,9 @@ class Service:
                 pid = array.array("i", data)[0]
         fields = dict(line.split("=", 1)
                       for line in text.decode().split("\n") if line)
+        if "BARRIER" in fields:
+            for fd in fds:
+                os.close(fd)
         if "FDSTORE" in fields:
             for fd in fds:
                 self.keep(fields["FDNAME"], fd)
