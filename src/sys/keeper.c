@@ -33,7 +33,6 @@
 #include "log.h"
 #include "monitor.h"
 #include "notify.h"
-#include "notify.h"
 #include "open.h"
 #include "worker.h"
 
@@ -178,7 +177,8 @@ static _Noreturn void serve(struct keeper *k, pid_t keeper)
 	control_run(t);
 }
 
-/* Without it packets go their way all the same. */
+/* Without it packets go their way all the same; and nobody is there to tell the
+ * service manager so. */
 static void start_control(struct keeper *k)
 {
 	pid_t self = getpid(), pid;
@@ -186,8 +186,10 @@ static void start_control(struct keeper *k)
 
 	k->control_pid = 0;
 	if (k->control.listener < 0 || k->controls == CONTROLS ||
-	    pipe2(fd, O_CLOEXEC) < 0)
+	    pipe2(fd, O_CLOEXEC) < 0) {
+		notify_send("WATCHDOG_USEC=0");
 		return;
+	}
 	k->control.life = fd[0];
 	k->lifeline = fd[1];
 	pid = fork();
@@ -251,6 +253,8 @@ static _Noreturn void live(struct keeper *k, pid_t keeper)
 	if (getppid() != keeper)
 		_exit(STATUS_FAILED);
 	prctl(PR_SET_NAME, k->name);
+	/* What strangers can reach has nothing to tell the service manager. */
+	notify_close();
 	if (k->control_pid)
 		close(k->lifeline);
 	if (k->control.listener >= 0)
@@ -397,8 +401,6 @@ int keeper_main(void *arg, int channel, int listener)
 	open_all(k.life.loop, p, &task->identity);
 	make_memory(&k, p);
 	make_control(&k, listener);
-	/* What strangers can reach has nothing to tell the service manager. */
-	notify_close();
 	confine_root(p->options->chroot);
 	privs_drop_all(&task->identity);
 	confine_files(NULL, 0, true);

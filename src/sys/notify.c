@@ -234,9 +234,9 @@ void notify_by(int channel)
 static bool may_pass(const char *line)
 {
 	static const char *const names[] = {
-		"STATUS=",         "WATCHDOG=1", "READY=1", "RELOADING=1",
-		"MONOTONIC_USEC=", "FDSTORE=1",  "FDNAME=", "FDPOLL=0",
-		"FDSTOREREMOVE=1", "BARRIER=1",
+		"STATUS=",     "WATCHDOG=1",      "WATCHDOG_USEC=0", "READY=1",
+		"RELOADING=1", "MONOTONIC_USEC=", "FDSTORE=1",       "FDNAME=",
+		"FDPOLL=0",    "BARRIER=1",       "FDSTOREREMOVE=1",
 	};
 
 	for (unsigned i = 0; i < sizeof(names) / sizeof(names[0]); i++) {

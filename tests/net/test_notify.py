@@ -1,6 +1,8 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """What a daemon tells the service manager that started it, and when."""
 
+import re
+
 import pytest
 
 from lab.host import wait_for
@@ -64,17 +66,54 @@ def test_check_says_nothing(net):
     manager.close()
 
 
+def test_status_and_watchdog(net):
+    """What systemctl shows, and that the packet process moves."""
+    net.server.daemon(["miredo", "-s", "9.0.0.2"])
+    manager = Manager(net.c1, ["miredo", "-f", "9.0.0.2"],
+                      env={"WATCHDOG_USEC": "30000000"})
+    manager.start()
+    wait_for(lambda: [text for text in manager.fields("STATUS")
+                      if "2001:0:900:2" in text], "the address as STATUS")
+    manager.wait_field("WATCHDOG", "1")
+    # It is passed on by the main process.
+    assert len({pid for pid, _ in manager.messages()}) == 1
+    manager.close()
+
+
+def test_nobody_to_watch(net):
+    """Without the control process the manager does not wait for a word."""
+    net.relay.write("/etc/silent.conf", "ControlSocket none\n")
+    manager = Manager(net.relay, ["miredo", "-f", "-c", "/etc/silent.conf"],
+                      env={"WATCHDOG_USEC": "30000000"})
+    manager.start()
+    manager.wait_field("WATCHDOG_USEC", "0")
+    manager.close()
+
+
 def test_packet_process_cannot_speak(net):
-    """Only the main process has the manager's socket."""
+    """Only the main process has the manager's socket; and what strangers can
+    reach has no channel to it, other than the one that all have."""
     manager = Manager(net.c1, ["miredo", "-f", "9.0.0.2"])
     pid = manager.start()
-    for name in "miredo", "miredo-keeper", "miredo-steward":
-        for other in net.c1.run(["pgrep", "-x", name]).stdout.split():
-            links = net.c1.run(["sh", "-c", "ls -l /proc/$0/fd", other])
-            held = {line.rsplit("[", 1)[1].rstrip("]") for line in
-                    links.stdout.splitlines() if "socket:[" in line}
-            assert bool(held & peers(net.c1)) == (int(other) == pid), name
+    others = net.c1.run(["pgrep", "^miredo"]).stdout.split()
+    assert len(others) >= 5
+    for other in others:
+        assert bool(sockets(net.c1, other) & peers(net.c1)) == \
+            (int(other) == pid), other
+    (keeper,) = net.c1.run(["pgrep", "-x", "miredo-keeper"]).stdout.split()
+    (worker,) = net.c1.run(["pgrep", "-x", "-P", keeper, "miredo"]
+                           ).stdout.split()
+    (control,) = net.c1.run(["pgrep", "-x", "miredo-control"]).stdout.split()
+    # The channel is what keeper and control process have in common.
+    assert sockets(net.c1, keeper) & sockets(net.c1, control)
+    assert not sockets(net.c1, worker) & sockets(net.c1, control)
     manager.close()
+
+
+def sockets(host, pid):
+    """Inodes of the sockets that a process has open."""
+    links = host.run(["sh", "-c", "ls -l /proc/$0/fd", pid]).stdout
+    return set(re.findall(r"socket:\[(\d+)\]", links))
 
 
 def peers(host):

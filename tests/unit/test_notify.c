@@ -200,6 +200,7 @@ static void others_are_heard(void **state)
 		{"STATUS=x\nWATCHDOG=1", true},
 		{"RELOADING=1\nMONOTONIC_USEC=7", true},
 		{"READY=1", true},
+		{"WATCHDOG_USEC=0", true},
 		{"FDSTOREREMOVE=1\nFDNAME=a", true},
 		{"MAINPID=1", false},
 		{"STATUS=x\nMAINPID=1", false},
