@@ -11,6 +11,7 @@
 #include <unistd.h>
 
 #include "sys/conf_files.h"
+#include "sys/configure.h"
 #include "sys/descriptors.h"
 #include "sys/fdstore.h"
 #include "sys/keeper.h"
@@ -35,69 +36,16 @@ static void set_log(const struct conf *c, const struct options *o)
 		log_configure(c, !o->foreground, o->verbose);
 }
 
-static void take_overrides(struct conf *c, const struct options *o,
-			   struct report *r)
-{
-	for (unsigned i = 0; i < o->n_overrides; i++) {
-		char where[32];
-
-		snprintf(where, sizeof(where), "--%s", o->overrides[i].option);
-		conf_set(c, where, o->overrides[i].directive,
-			 o->overrides[i].value, r);
-	}
-}
-
-/* Arguments: these servers, and not those of the file. */
-static void take_servers(struct conf *c, const struct options *o,
-			 struct report *r)
-{
-	if (o->n_servers) {
-		c->n_servers = 0;
-		c->second[0] = '\0';
-	}
-	for (unsigned i = 0; i < o->n_servers; i++)
-		conf_set(c, "argument", "ServerAddress", o->servers[i], r);
-}
-
-/* Descriptors that nobody would read from. */
-static void check_descriptors(const struct conf *c, const struct options *o,
-			      struct report *r)
-{
-	enum role role = plan_role(c, o);
-	bool is_server = role == ROLE_SERVER;
-
-	if (!is_server && o->n_udp > 1)
-		report_add(r, SEVERITY_ERROR,
-			   "--udp-fd: a %s has one socket, not two",
-			   role == ROLE_RELAY ? "relay" : "client");
-	if (is_server && !c->relay_too && o->tun_fd >= 0)
-		report_add(r, SEVERITY_ERROR,
-			   "--tun-fd: a server has no tunnel interface");
-}
-
-/* How many errors there are in the options. */
-static unsigned read_all(struct conf *c, const struct options *o,
-			 struct report *r)
-{
-	unsigned in_file;
-
-	conf_defaults(c);
-	set_log(c, o);
-	conf_files_read(c, o->file, o->as_server, r);
-	in_file = r->errors;
-	take_overrides(c, o, r);
-	take_servers(c, o, r);
-	check_descriptors(c, o, r);
-	set_log(c, o);
-	return r->errors - in_file;
-}
-
 /* The configuration of this run; dies of what is wrong with it. */
 static void configure(struct plan *p, struct conf *c, const struct options *o)
 {
 	static struct report r;
-	unsigned in_options = read_all(c, o, &r);
+	unsigned in_options;
 
+	conf_defaults(c);
+	set_log(c, o);
+	in_options = configure_read(c, o, &r);
+	set_log(c, o);
 	if (!r.errors)
 		plan_check(c, o, &r);
 	if (r.errors) {
@@ -146,8 +94,15 @@ static int run(int argc, char **argv)
 	static struct options o;
 	static struct conf c;
 	static struct plan p;
+	static struct reader reader;
 	struct keeper_task task = {.plan = &p};
-	int ready_fd = -1;
+	struct monitor_task all = {
+		.work = keeper_main,
+		.arg = &task,
+		.reader = &reader,
+		.plan = &p,
+		.ready_fd = -1,
+	};
 
 	options_parse(&o, argc, argv);
 	log_open(o.program, o.verbose);
@@ -163,9 +118,11 @@ static int run(int argc, char **argv)
 	privs_require((p.node.is_relay || p.node.is_client) && o.tun_fd < 0,
 		      p.node.is_server && !p.node.is_relay);
 	privs_lookup(&task.identity, c.user, c.group);
+	p.reader = &reader;
+	all.pidfile = pidfile(&p);
 	if (!o.foreground)
-		ready_fd = daemon_detach();
-	return monitor_run(keeper_main, &task, &p, pidfile(&p), ready_fd);
+		all.ready_fd = daemon_detach();
+	return monitor_run(&all);
 }
 
 static int check_file(const char *name)

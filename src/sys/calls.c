@@ -190,6 +190,43 @@ static const struct call birth[] = {
 	CALL("seccomp"),
 };
 
+static const struct call reader[] = {
+	/* Wait for the monitor and for requests: serve(). */
+	CALL("poll", "ppoll", "ppoll_time64"),
+	CALL("restart_syscall"),
+	CALL("recvfrom"),
+	/* Answers, who is to look again, the log, the service manager. */
+	CALL("sendto"),
+	CALL("write"),
+	/* Files: conf_files.c, textfile.c; O_NONBLOCK, to read them only. */
+	LIMITED(CALL_READ, "openat"),
+#ifndef __GLIBC__
+	CALL("open"),
+#endif
+	CALL("read", "readv"),
+	CALL("close"),
+	CALL("fstat", "fstat64"),
+	CALL("newfstatat", "fstatat64"),
+	CALL("stat", "stat64"),
+	CALL("statx"),
+	CALL("lseek", "_llseek"),
+	CALL("fcntl", "fcntl64"),
+	CALL("getdents64", "getdents"),
+	/* Is there a file of secrets: plan_check(). */
+	CALL("access", "faccessat"),
+	CALL("faccessat2"),
+	/* When, and until when. */
+	CALL("clock_gettime", "clock_gettime64"),
+	CALL("gettimeofday", "time"),
+	/* Memory for lines, names and patterns. */
+	CALL("brk"),
+	LIMITED(CALL_NO_CODE, "mmap", "mmap2"),
+	CALL("mremap"),
+	CALL("munmap"),
+	CALL("getrandom"),
+	CALL("exit_group"),
+};
+
 /*
  * A look-up may load what nsswitch.conf names, and that may do anything a
  * program does: so here is what nobody needs who looks up a name, and what has
@@ -279,6 +316,6 @@ static const struct call control[] = {
 
 /* In the order of enum calls_of. */
 const struct calls calls_lists[CALLS_LISTS] = {
-	LIST(loop),   LIST(tunnel), LIST(steward), LIST(monitor),
-	LIST(keeper), LIST(birth),  LIST(lookup),  LIST(control),
+	LIST(loop),  LIST(tunnel), LIST(steward), LIST(monitor), LIST(keeper),
+	LIST(birth), LIST(lookup), LIST(control), LIST(reader),
 };

@@ -20,10 +20,11 @@ enum calls_of {
 	CALLS_BIRTH = 32,  /* what a worker needs before its loop runs */
 	CALLS_LOOKUP = 64, /* the resolver: all but what is in the list */
 	CALLS_CONTROL = 128,
+	CALLS_READER = 256, /* who reads the configuration again */
 };
 
 enum {
-	CALLS_LISTS = 8,
+	CALLS_LISTS = 9,
 	CALL_NAMES = 3
 };
 
@@ -32,6 +33,7 @@ enum call_limit {
 	CALL_ANY,
 	CALL_NO_CODE, /* memory that cannot be executed */
 	CALL_WRITE,   /* a file is opened for writing, and not made */
+	CALL_READ,    /* a file is opened for reading */
 	CALL_ROUTING, /* a socket to the kernel */
 	CALL_PROCESS, /* no namespaces */
 	CALL_SIGNAL,  /* prctl(PR_SET_PDEATHSIG) */

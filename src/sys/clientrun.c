@@ -91,7 +91,9 @@ static void take_answer(struct loop *l, const struct resolver_answer *a,
 	struct clientrun *r = l->client;
 	enum reason why;
 
-	if (a->name >= 2 * r->names.n_servers || !host_of(r, a->name))
+	/* Of other settings it may be another name. */
+	if (a->serial != l->serial || a->name >= 2 * r->names.n_servers ||
+	    !host_of(r, a->name))
 		return;
 	why = names_answer(&r->names, a);
 	if (why != REASON_NONE) {
@@ -129,7 +131,7 @@ static void ask_names(struct loop *l, uint64_t now)
 
 	/* What cannot be asked now is asked again, as if it had failed. */
 	while ((i = names_due(&r->names, now)) >= 0)
-		resolver_ask(r->resolver, (uint32_t)i);
+		resolver_ask(r->resolver, l->serial, (uint32_t)i);
 }
 
 /* The core asks whether what it knows is right. */
@@ -143,6 +145,39 @@ static void want_names(struct loop *l, uint64_t now)
 	/* Another address of the same name is another server. */
 	names_rotate(&r->names, l->node.client.status.server);
 	names_hurry(&r->names, now);
+}
+
+/* What was noted of a server goes with it to its new place. */
+static void move_notes(struct clientrun *r, const unsigned *from, unsigned n)
+{
+	const struct clientrun old = *r;
+
+	for (unsigned i = 0; i < n; i++) {
+		bool is_new = from[i] == CLIENT_SERVERS;
+		unsigned was = is_new ? 0 : from[i];
+
+		/* Rules may be other ones, so the core judges all anew. */
+		r->told[i] = false;
+		r->wanted[i] = !is_new && old.wanted[was];
+		r->said[2 * i] = !is_new && old.said[2 * was];
+		r->said[2 * i + 1] = !is_new && old.said[2 * was + 1];
+	}
+}
+
+void clientrun_renew(struct loop *l, uint64_t now)
+{
+	struct clientrun *r = l->client;
+	const struct conf *c = r->plan->conf;
+	unsigned from[CLIENT_SERVERS];
+
+	names_change(&r->names, c->servers, c->n_servers, from, now);
+	move_notes(r, from, c->n_servers);
+	loop_make_room(l);
+	client_servers(&l->node.client, c->n_servers, from, now, loop_out(l));
+	for (unsigned i = 0; i < c->n_servers; i++) {
+		tell_server(l, i, now);
+		loop_flush(l);
+	}
 }
 
 /* --- the way --- */
@@ -494,8 +529,7 @@ void clientrun_log(const struct loop *l)
 
 void clientrun_check(struct loop *l, uint64_t now)
 {
-	log_info("SIGHUP: asking the server again\n"
-		 "  start again to apply a changed configuration");
+	log_info("SIGHUP: asking the server again");
 	names_hurry(&l->client->names, now);
 	loop_make_room(l);
 	client_check(&l->node.client, now, loop_out(l));

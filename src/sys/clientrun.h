@@ -73,6 +73,9 @@ void clientrun_doors(struct loop *l);
 bool clientrun_is_behind(const struct loop *l);
 void clientrun_look(struct loop *l, uint64_t now);
 
+/* There is another plan: perhaps with other servers. */
+void clientrun_renew(struct loop *l, uint64_t now);
+
 /* SIGHUP: ask everybody again. SIGUSR1: how are we? */
 void clientrun_check(struct loop *l, uint64_t now);
 void clientrun_log(const struct loop *l);

@@ -17,10 +17,6 @@
 
 #include "conf_table.h"
 
-enum {
-	ROWS_MAX = 128
-};
-
 static const struct directive *find(const char *name)
 {
 	for (unsigned i = 0; i < conf_table_rows; i++) {
@@ -76,8 +72,7 @@ static void note(const char *where, const struct directive *d,
 	}
 }
 
-/* A source that is full still counts: what it says is only not told apart. */
-static uint16_t source_of(struct conf *c, const char *name)
+uint16_t conf_source(struct conf *c, const char *name)
 {
 	struct conf_origins *o = &c->origins;
 
@@ -94,13 +89,13 @@ static uint16_t source_of(struct conf *c, const char *name)
 /* Which of the values of a row was set just now. */
 static unsigned last_of(const struct conf *c, const struct directive *d)
 {
-	const char *base = (const char *)c;
+	unsigned n = 0;
 
-	if (d->kind == &kind_server || d->kind == &kind_second)
-		return c->n_servers ? c->n_servers - 1 : 0;
-	if (!d->is_list)
-		return 0;
-	return *(const unsigned *)(const void *)(base + d->count) - 1;
+	if (d->follows)
+		n = c->n_servers;
+	else if (d->is_list)
+		memcpy(&n, (const char *)c + d->count, sizeof(n));
+	return n ? n - 1 : 0;
 }
 
 static void apply(struct conf *c, struct conf_place at,
@@ -131,7 +126,7 @@ void conf_set(struct conf *c, const char *where, const char *directive,
 	const struct directive *d = find(directive);
 
 	assert(d); /* options.c names only what is in the table */
-	apply(c, (struct conf_place){.source = source_of(c, where)}, d, value,
+	apply(c, (struct conf_place){.source = conf_source(c, where)}, d, value,
 	      r);
 }
 
@@ -163,7 +158,7 @@ static char *cut_value(char *s)
 }
 
 static void read_line(struct conf *c, char *line, struct conf_place at,
-		      bool seen[static ROWS_MAX], struct report *r)
+		      bool seen[static CONF_ROWS], struct report *r)
 {
 	char *name = line + strspn(line, " \t\r\n");
 	size_t n = strcspn(name, " \t\r\n");
@@ -195,13 +190,13 @@ static void read_line(struct conf *c, char *line, struct conf_place at,
 
 void conf_read(struct conf *c, FILE *f, const char *name, struct report *r)
 {
-	struct conf_place at = {.source = source_of(c, name)};
-	bool seen[ROWS_MAX] = {false};
+	struct conf_place at = {.source = conf_source(c, name)};
+	bool seen[CONF_ROWS] = {false};
 	char *line = NULL;
 	size_t space = 0;
 	ssize_t n;
 
-	assert(conf_table_rows <= ROWS_MAX);
+	assert(conf_table_rows <= CONF_ROWS);
 	while ((n = getline(&line, &space, f)) >= 0) {
 		at.line++;
 		if (memchr(line, '\0', (size_t)n))

@@ -30,6 +30,7 @@ enum {
 	CONF_FILES = 64,                /* that one configuration is made of */
 	CONF_SOURCES = CONF_FILES + 40, /* those, and options */
 	CONF_SOURCE = 144,
+	CONF_ROWS = 96,             /* directives that there may be */
 	CONF_ORIGINS = 320,         /* one of each value that there may be */
 	CONF_VALUE = CONF_PATH + 3, /* in quotes */
 	CONF_ORIGIN = CONF_SOURCE + 12,
@@ -181,5 +182,9 @@ unsigned conf_rows(void);
 const char *conf_name(unsigned row);
 bool conf_is_live(unsigned row);
 bool conf_is_same(const struct conf *a, const struct conf *b, unsigned row);
+
+/* What `from` says of a row, in place of what `to` does. (ServerAddress2 goes
+ * with the servers.) */
+void conf_take(struct conf *to, const struct conf *from, unsigned row);
 
 #endif

@@ -103,3 +103,22 @@ bool conf_is_same(const struct conf *a, const struct conf *b, unsigned row)
 	}
 	return true;
 }
+
+void conf_take(struct conf *to, const struct conf *from, unsigned row)
+{
+	const struct directive *d = &conf_table[row];
+	const char *in = (const char *)from;
+	char *out = (char *)to;
+
+	memcpy(out + d->field, in + d->field, d->size);
+	if (d->count_size)
+		memcpy(out + d->count, in + d->count, d->count_size);
+	for (unsigned i = 0; i < slots(d); i++) {
+		struct conf_place at = from->origins.of[conf_slot(row, i)];
+
+		if (at.source)
+			at.source = conf_source(
+				to, from->origins.source[at.source]);
+		to->origins.of[conf_slot(row, i)] = at;
+	}
+}

@@ -68,11 +68,11 @@ static const struct conf_word discoveries[] = {
 	{"no", DISCOVERY_DISABLED},     {0},
 };
 
-#define FIELD(name) .field = offsetof(struct conf, name)
+#define SIZE(name)  sizeof(((struct conf *)NULL)->name)
+#define FIELD(name) .field = offsetof(struct conf, name), .size = SIZE(name)
+#define AND(name)   .count = offsetof(struct conf, name), .count_size = SIZE(name)
 #define LIST(name, n, capacity)                                                \
-	.field = offsetof(struct conf, name),                                  \
-	.count = offsetof(struct conf, n), .is_list = true,                    \
-	.slots = (capacity)
+	FIELD(name), AND(n), .is_list = true, .slots = (capacity)
 #define YES_NO     .allowed = "yes or no"
 #define START(of)  &kind_##of, WHEN_START
 #define LIVE(of)   &kind_##of, WHEN_LIVE
@@ -102,20 +102,20 @@ const struct directive conf_table[] = {
 	 .allowed = "a global IPv6 prefix of 32 bits such as 2001::/32"},
 	{"SyslogFacility", START(word), FIELD(facility), .words = facilities,
 	 .allowed = "a facility of syslog(3) such as daemon or local0"},
-	{"LogLevel", LIVE(word), FIELD(log_level), .words = levels,
+	{"LogLevel", START(word), FIELD(log_level), .words = levels,
 	 .allowed = "error, warning, info or debug"},
 	{"LogTarget", START(word), FIELD(log_target), .words = targets,
 	 .allowed = "auto, syslog, journal or stderr"},
 	{"ControlSocket", START(socket), FIELD(control_socket),
 	 .max = CONF_PATH,
 	 .allowed = "the name of a file, with its whole path, or none"},
-	{"ControlGroup", LIVE(text), FIELD(control_group), .max = CONF_NAME,
+	{"ControlGroup", START(text), FIELD(control_group), .max = CONF_NAME,
 	 .allowed = "a group name of 1 to 32 characters"},
 	{"User", START(text), FIELD(user), .max = CONF_NAME,
 	 .allowed = "a user name of 1 to 32 characters"},
 	{"Group", START(text), FIELD(group), .max = CONF_NAME,
 	 .allowed = "a group name of 1 to 32 characters"},
-	{"Secret", LIVE(text), FIELD(secret_file), .max = CONF_PATH,
+	{"Secret", START(text), FIELD(secret_file), .max = CONF_PATH,
 	 .allowed = "the name of a file"},
 	{"RequireSecret", LIVE(word), FIELD(require_secret), .words = choices,
 	 YES_NO},
@@ -124,7 +124,7 @@ const struct directive conf_table[] = {
 	{"MaxPeers", START(u32), FIELD(max_peers), .min = PEERS_MIN,
 	 .max = PEERS_MAX, .allowed = "64 to 16777216"},
 	{"NewPeersPerSecond", LIVE(new_peers), RATE(new_peers),
-	 .allowed = "0 to 10000000 (0 = no limit)"},
+	 AND(has_new_peers), .allowed = "0 to 10000000 (0 = no limit)"},
 	{"ReplyRate", LIVE(u32), RATE(reply_rate),
 	 .allowed = "0 to 10000000 a second (0 = no limit)"},
 	{"NetworkReplyRate", LIVE(u32), RATE(network_reply_rate),
@@ -141,16 +141,16 @@ const struct directive conf_table[] = {
 	{"OwnClientsOnly", LIVE(bool), FIELD(own_clients_only), YES_NO},
 	{"PublicOnly", LIVE(bool), FIELD(public_only), YES_NO},
 
-	{"ServerAddress", LIVE(server), .is_list = true,
-	 .slots = CLIENT_SERVERS,
+	{"ServerAddress", LIVE(server),
+	 LIST(servers, n_servers, CLIENT_SERVERS),
 	 .allowed = "the name or IPv4 address of a server, up to 8 of them"},
-	{"ServerAddress2", LIVE(second), .follows = true,
+	{"ServerAddress2", LIVE(second), FIELD(second), .follows = true,
 	 .slots = CLIENT_SERVERS,
 	 .allowed = "the name or IPv4 address of the server before it"},
 	{"RefreshInterval", LIVE(u16), FIELD(refresh_s),
 	 .min = CLIENT_MIN_REFRESH, .max = CLIENT_MAX_REFRESH,
 	 .allowed = "5 to 300 (seconds)"},
-	{"LearnRefresh", LIVE(bool), FIELD(learn_refresh), YES_NO},
+	{"LearnRefresh", START(bool), FIELD(learn_refresh), YES_NO},
 	{"LocalDiscovery", START(word), FIELD(discovery), .words = discoveries,
 	 .allowed = "enabled, disabled or forced"},
 	{"DiscoveryInterfaces", START(regex), FIELD(discovery_ifaces),
@@ -167,19 +167,20 @@ const struct directive conf_table[] = {
 	 .allowed = "the name of a file, with its whole path"},
 	{"StateDirectory", START(path), FIELD(state_dir), .max = CONF_PATH,
 	 .allowed = "the name of a directory, with its whole path"},
-	{"ProbeHost", LIVE(probe),
+	{"ProbeHost", LIVE(probe), FIELD(probe),
 	 .allowed = "the IPv6 address of a host with native IPv6"},
 	{"Symmetric", LIVE(bool), FIELD(symmetric), YES_NO},
 	{"ConePhase", LIVE(bool), FIELD(cone_phase), YES_NO},
 	{"NonceRequired", LIVE(bool), FIELD(nonce_required), YES_NO},
 	{"BindInterface", START(iface), FIELD(bind_iface), .max = IFNAMSIZ,
 	 .allowed = "the name of an interface"},
-	{"Threads", START(threads), .min = 1, .max = LANES_MAX,
+	{"Threads", START(threads), FIELD(threads), .min = 1, .max = LANES_MAX,
 	 .allowed = "auto, or 1 to 4"},
-	{"Offload", START(offload),
+	{"Offload", START(offload), FIELD(offloads),
 	 .allowed = "yes, no, or some of tso uso gso gro"},
-	{"DSCP", START(dscp), .allowed = "0 to 63, or copy"},
-	{"Mark", START(mark),
+	{"DSCP", START(dscp), FIELD(dscp), AND(copy_dscp),
+	 .allowed = "0 to 63, or copy"},
+	{"Mark", START(mark), FIELD(mark),
 	 .allowed = "0 to 4294967295, or 0x0 to 0xffffffff"},
 
 	{"DiscoveryNetmask", LATER,

@@ -51,10 +51,13 @@ struct directive {
 	const char *name;
 	const struct conf_kind *kind;
 	enum conf_when when;
-	size_t field, count; /* offsets; count of a list */
-	uint32_t min, max;   /* of a number; max: size of a text */
-	unsigned slots;      /* capacity of a list; 0 = a single value */
-	bool is_list;        /* each line adds a value */
+	size_t field, size; /* offset in struct conf */
+	size_t count; /* the same of a list's count, or what else belongs to
+			 it; count_size 0 = nothing does */
+	size_t count_size;
+	uint32_t min, max; /* of a number; max: size of a text */
+	unsigned slots;    /* capacity of a list; 0 = a single value */
+	bool is_list;      /* each line adds a value */
 	bool follows; /* may be repeated behind each one of the row above */
 	const struct conf_word *words;
 	enum conf_era era;
@@ -67,6 +70,10 @@ extern const unsigned conf_table_rows;
 
 /* Where the i-th value of a row was said is origins.of[] of this. */
 unsigned conf_slot(unsigned row, unsigned i);
+
+/* The number of a source, a new one if need be. One that has no place is taken
+ * for the last: what it says counts, only where is not known. */
+uint16_t conf_source(struct conf *c, const char *name);
 
 /* "FILE:LINE", "--port" or "default". */
 void conf_origin_text(const struct conf *c, struct conf_place at,

@@ -83,6 +83,8 @@ static int add_rule(scmp_filter_ctx f, uint32_t action, int number,
 	case CALL_WRITE:
 		return RULE_IF(2, UINT32_MAX & ~(uint32_t)LARGE,
 			       O_WRONLY | O_CLOEXEC);
+	case CALL_READ:
+		return RULE_IF(2, O_ACCMODE | O_CREAT | O_TRUNC, O_RDONLY);
 	case CALL_ROUTING:
 		return RULE_IF(0, UINT32_MAX, AF_NETLINK);
 	case CALL_PROCESS:

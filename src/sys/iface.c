@@ -231,7 +231,8 @@ static bool is_ours(struct iface *i, const struct item *it)
 	case ITEM_ROUTE:
 		return true;
 	case ITEM_RULE:
-		return it->table == i->table && !is_elsewhere(i, &it->ip6);
+		return (it->table == i->table || it->table == i->old_table) &&
+		       !is_elsewhere(i, &it->ip6);
 	}
 	return false;
 }
@@ -354,6 +355,11 @@ static int look(struct iface *i, uint64_t now)
 	return r;
 }
 
+static uint32_t table_of(const struct conf *c)
+{
+	return c->route_table == RT_TABLE_MAIN ? 0 : c->route_table;
+}
+
 int iface_open(struct iface *i, const struct conf *c, const char *name,
 	       unsigned ifindex, int sysctl, uint64_t now)
 {
@@ -361,8 +367,7 @@ int iface_open(struct iface *i, const struct conf *c, const char *name,
 
 	*i = (struct iface){
 		.conf = c, .name = name, .ifindex = ifindex, .sysctl = sysctl};
-	if (c->route_table != RT_TABLE_MAIN)
-		i->table = c->route_table;
+	i->table = i->old_table = table_of(c);
 	/* Events first: nothing is missed. */
 	r = netlink_open_watch(&i->events);
 	if (!r)
@@ -380,6 +385,15 @@ int iface_wish(struct iface *i, const struct steward_wish *w, uint64_t now)
 	i->host_native = w->host_native;
 	i->n_addresses = w->n;
 	memcpy(i->address, w->address, sizeof(i->address));
+	return look(i, now);
+}
+
+int iface_configure(struct iface *i, const struct conf *c, uint64_t now)
+{
+	if (table_of(c) != i->table)
+		i->old_table = i->table;
+	i->table = table_of(c);
+	i->conf = c;
 	return look(i, now);
 }
 

@@ -20,8 +20,9 @@ struct iface {
 	const struct conf *conf;
 	const char *name;
 	unsigned ifindex;
-	int sysctl;     /* see iface_open_sysctl() */
-	uint32_t table; /* of its own; 0 = main */
+	int sysctl;         /* see iface_open_sysctl() */
+	uint32_t table;     /* of its own; 0 = main */
+	uint32_t old_table; /* whose rules are to go */
 	struct netlink requests, events;
 	bool is_up, native, host_native; /* of the wish */
 	unsigned n_addresses;
@@ -56,6 +57,9 @@ int iface_open(struct iface *i, const struct conf *c, const char *name,
 
 /* 0, or -errno; then it is tried again later. -ENODEV: no use. */
 int iface_wish(struct iface *i, const struct steward_wish *w, uint64_t now);
+
+/* Routes are to be as c says from now on; it stays in place. As above. */
+int iface_configure(struct iface *i, const struct conf *c, uint64_t now);
 
 /* There is something to read from i->events. */
 void iface_events(struct iface *i, uint64_t now);

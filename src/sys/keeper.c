@@ -34,6 +34,7 @@
 #include "monitor.h"
 #include "notify.h"
 #include "open.h"
+#include "reader.h"
 #include "worker.h"
 
 enum {
@@ -259,6 +260,8 @@ static _Noreturn void live(struct keeper *k, pid_t keeper)
 		close(k->lifeline);
 	if (k->control.listener >= 0)
 		close(k->control.listener);
+	/* Who handles packets asks for nothing. */
+	close(k->life.plan->reader->control);
 	exit(worker_run(&k->life));
 }
 

@@ -25,6 +25,8 @@
 #include "monitor.h"
 #include "preflight.h"
 #include "raw6.h"
+#include "reader.h"
+#include "renew.h"
 
 enum {
 	/* Addresses may change in storms; reading them all takes a while. */
@@ -52,14 +54,11 @@ void loop_unwatch(struct loop *l, int fd)
 }
 
 /* By the wall clock, for a date is meant; somebody may set it, too. */
-static int open_sunset(time_t at)
+void loop_sunset(struct loop *l, time_t sunset)
 {
-	const struct itimerspec when = {.it_value.tv_sec = at};
-	int fd = timerfd_create(CLOCK_REALTIME, TFD_CLOEXEC | TFD_NONBLOCK);
+	const struct itimerspec when = {.it_value.tv_sec = sunset};
 
-	if (fd >= 0)
-		timerfd_settime(fd, TFD_TIMER_ABSTIME, &when, NULL);
-	return fd;
+	timerfd_settime(l->sunset, TFD_TIMER_ABSTIME, &when, NULL);
 }
 
 static void on_leave(void *arg, bool other);
@@ -84,12 +83,12 @@ void loop_open(struct loop *l, time_t sunset)
 {
 	l->epoll = epoll_create1(EPOLL_CLOEXEC);
 	l->signals = signals_open(0);
-	l->sunset = sunset ? open_sunset(sunset) : -1;
+	l->sunset = timerfd_create(CLOCK_REALTIME, TFD_CLOEXEC | TFD_NONBLOCK);
 	l->timer = timerfd_create(CLOCK_BOOTTIME, TFD_CLOEXEC | TFD_NONBLOCK);
 	l->armed = UINT64_MAX;
-	if (l->epoll < 0 || l->signals < 0 || l->timer < 0 ||
-	    (sunset && l->sunset < 0))
+	if (l->epoll < 0 || l->signals < 0 || l->timer < 0 || l->sunset < 0)
 		die("cannot start: %s", strerror(errno));
+	loop_sunset(l, sunset);
 	l->refresh_at = 0; /* things may have changed since they were opened */
 	open_lanes(l);
 	watch(l, l->channel, SOURCE_CHANNEL);
@@ -97,6 +96,8 @@ void loop_open(struct loop *l, time_t sunset)
 	watch(l, netlink_fd(&l->watch->events), SOURCE_ADDRESSES);
 	watch(l, l->sunset, SOURCE_SUNSET);
 	watch(l, l->timer, SOURCE_TIMER);
+	if (l->plan && l->plan->reader)
+		watch(l, l->plan->reader->worker, SOURCE_SETTINGS);
 	if (l->client)
 		clientrun_watch(l);
 }
@@ -239,15 +240,6 @@ static void log_state(const struct loop *l)
 			 l->node.relay.conf.max_peers);
 }
 
-static void reload(struct loop *l, uint64_t now)
-{
-	if (l->client)
-		clientrun_check(l, now);
-	else
-		log_info("SIGHUP: start again to apply a changed "
-			 "configuration");
-}
-
 static void take_signal(struct loop *l, int signal, uint64_t now)
 {
 	switch (signal) {
@@ -258,8 +250,9 @@ static void take_signal(struct loop *l, int signal, uint64_t now)
 				 signal == SIGINT ? "SIGINT" : "SIGTERM");
 		loop_finish(l, STATUS_OK);
 		break;
-	case SIGHUP:
-		reload(l, now);
+	case SIGHUP: /* the configuration is the reader's */
+		if (l->client)
+			clientrun_check(l, now);
 		break;
 	case SIGUSR1:
 		log_state(l);
@@ -426,6 +419,9 @@ static void on_event(struct loop *l, uint32_t source, uint64_t now)
 		break;
 	case SOURCE_CALL:
 		on_call(l);
+		break;
+	case SOURCE_SETTINGS:
+		renew(l, now);
 		break;
 	}
 }

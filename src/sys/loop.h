@@ -20,6 +20,7 @@
 #include "self.h"
 
 struct clientrun;
+struct plan;
 
 /* What the loop waits for. */
 enum source {
@@ -33,7 +34,8 @@ enum source {
 	SOURCE_STEWARD,
 	SOURCE_RESOLVER,
 	SOURCE_WAY,
-	SOURCE_CALL, /* another lane has something for the loop */
+	SOURCE_CALL,     /* another lane has something for the loop */
+	SOURCE_SETTINGS, /* there are new ones */
 	SOURCES,
 };
 
@@ -44,6 +46,8 @@ struct loop {
 	int call;       /* eventfd of other lanes; -1 = there are none */
 	uint64_t armed; /* the timer; UINT64_MAX = not */
 	struct self_watch *watch;
+	struct plan *plan;        /* what is in force */
+	uint32_t serial;          /* of these settings */
 	struct clientrun *client; /* NULL = no client here */
 	const char *bound_name;   /* the interface our sockets are bound to */
 	unsigned bound;           /* 0 = none */
@@ -72,7 +76,10 @@ void loop_start(struct loop *l);
 /* Until told to end; the exit status. */
 int loop_run(struct loop *l);
 
-/* --- for clientrun.c --- */
+/* Another time for that. */
+void loop_sunset(struct loop *l, time_t sunset);
+
+/* --- for clientrun.c and renew.c --- */
 
 /* Wait for a descriptor, too; -1 is none. */
 void loop_watch(struct loop *l, int fd, enum source source);

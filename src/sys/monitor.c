@@ -39,7 +39,8 @@ enum {
 };
 
 struct monitor {
-	pid_t keeper;
+	pid_t keeper, reader;
+	const struct reader *to_reader;
 	int signals, channel, ready_fd;
 	int log;    /* lines of the others, or -1 */
 	int notify; /* what others tell the service manager, or -1 */
@@ -160,15 +161,28 @@ void log_ended(const char *who, enum event event, int signal, bool is_early)
 		  strsignal(signal), more);
 }
 
+static void say_reader_ended(int status)
+{
+	if (WIFSIGNALED(status))
+		log_ended("the reader of the configuration", EVENT_DIED,
+			  WTERMSIG(status), false);
+	log_warning("the configuration cannot be read again until the next "
+		    "start");
+}
+
 /* Has the keeper ended? In a container we may be process 1, to which the
  * orphans of all others fall: of those nobody else would be rid. */
-static bool reap(const struct monitor *m, int *status)
+static bool reap(struct monitor *m, int *status)
 {
 	bool ended = false;
 	pid_t pid;
 	int s;
 
 	while ((pid = waitpid(-1, &s, WNOHANG)) > 0) {
+		if (pid == m->reader) {
+			say_reader_ended(s);
+			m->reader = -1;
+		}
 		if (pid != m->keeper)
 			continue;
 		*status = s;
@@ -214,6 +228,9 @@ static bool on_signal(struct monitor *m, int *status)
 			notify_stopping();
 		m->last_word = (char)info.ssi_signo;
 	}
+	if (info.ssi_signo == SIGHUP && !reader_tell(m->to_reader))
+		log_error("SIGHUP: nobody is left to read the configuration\n"
+			  "  start again");
 	tell_worker(m, (char)info.ssi_signo);
 	return true;
 }
@@ -254,6 +271,7 @@ static int judge(struct monitor *m, int status)
 {
 	if (!m->last_word)
 		notify_stopping();
+	close(m->to_reader->monitor); /* its end, too */
 	hear_out(m);
 	if (WIFEXITED(status))
 		return WEXITSTATUS(status);
@@ -308,14 +326,15 @@ static void confine(const struct monitor *m)
 	calls_confine(CALLS_MONITOR);
 }
 
-static int run_keeper(keeper_fn *work, void *arg, int channel, int listener,
+static int run_keeper(const struct monitor_task *t, int channel, int listener,
 		      pid_t monitor)
 {
 	/* Should the monitor be killed before we look at the channel. */
 	prctl(PR_SET_PDEATHSIG, SIGKILL);
 	if (getppid() != monitor)
 		return STATUS_FAILED;
-	return work(arg, channel, listener);
+	close(t->reader->monitor);
+	return t->work(t->arg, channel, listener);
 }
 
 int signals_open(int more)
@@ -343,10 +362,19 @@ static int open_signals(void)
 	return signals_open(SIGCHLD);
 }
 
-int monitor_run(keeper_fn *work, void *arg, const struct plan *plan,
-		const char *pidfile, int ready_fd)
+/* What is the keeper's, and of those it starts. */
+static void let_go(const struct reader *r)
 {
-	struct monitor m = {.ready_fd = ready_fd, .signals = open_signals()};
+	close(r->control);
+	close(r->worker);
+	close(r->steward);
+}
+
+int monitor_run(const struct monitor_task *t)
+{
+	struct monitor m = {.ready_fd = t->ready_fd,
+			    .to_reader = t->reader,
+			    .signals = open_signals()};
 	int fd[2], log[2] = {-1, -1}, notify[2], status;
 	pid_t self = getpid();
 
@@ -355,26 +383,27 @@ int monitor_run(keeper_fn *work, void *arg, const struct plan *plan,
 	    (log_is_central() && logline_open(log) < 0) ||
 	    notify_channel(notify) < 0)
 		die("cannot start: %s", strerror(errno));
-	pidfile_take(&m.file, pidfile);
-	if (!control_listen(&m.control, plan)) {
+	pidfile_take(&m.file, t->pidfile);
+	if (!control_listen(&m.control, t->plan)) {
 		pidfile_remove(&m.file);
 		return STATUS_FAILED;
 	}
 	prctl(PR_SET_CHILD_SUBREAPER, 1);
+	m.reader = reader_start(t->reader, t->plan, log[1], notify[1]);
 	m.keeper = fork();
 	if (m.keeper == 0) {
 		close(fd[0]);
 		close(m.signals);
 		close(log[0]);
 		close(notify[0]);
-		if (ready_fd >= 0)
-			close(ready_fd);
+		if (m.ready_fd >= 0)
+			close(m.ready_fd);
 		if (m.control.dir >= 0)
 			close(m.control.dir);
 		pidfile_inherit(&m.file);
 		log_by(log[1]);
 		notify_by(notify[1]);
-		exit(run_keeper(work, arg, fd[1], m.control.listener, self));
+		exit(run_keeper(t, fd[1], m.control.listener, self));
 	}
 	close(fd[1]);
 	close(log[1]);
@@ -382,6 +411,7 @@ int monitor_run(keeper_fn *work, void *arg, const struct plan *plan,
 	if (m.control.listener >= 0)
 		close(m.control.listener);
 	fdstore_close();
+	let_go(t->reader);
 	m.channel = fd[0];
 	m.log = log[0];
 	m.notify = notify[0];

@@ -4,6 +4,7 @@
  *
  *	the command	returns when the daemon is ready or has failed
  *	  monitor	root without capabilities; has the PID file, waits
+ *	    reader	the same; reads the configuration again (reader.h)
  *	    keeper	user miredo; has opened the sockets, keeps them, waits
  *	      worker	user miredo; handles the packets
  *	      control	user miredo; answers who asks how it is
@@ -24,6 +25,7 @@
 #include <stdbool.h>
 
 #include "event.h"
+#include "reader.h"
 
 enum {
 	DAEMON_READY = 'r'
@@ -40,12 +42,18 @@ typedef int keeper_fn(void *arg, int channel, int listener);
  */
 int daemon_detach(void);
 
-/*
- * Write the PID file (pidfile may be NULL), start the keeper, wait for its
- * end. ready_fd: from daemon_detach(), or -1 with -f. Returns the exit status.
- */
-int monitor_run(keeper_fn *work, void *arg, const struct plan *plan,
-		const char *pidfile, int ready_fd);
+struct monitor_task {
+	keeper_fn *work;
+	void *arg;
+	struct reader *reader; /* its ends, which the keeper finds here */
+	const struct plan *plan;
+	const char *pidfile; /* NULL = none */
+	int ready_fd;        /* from daemon_detach(), or -1 with -f */
+};
+
+/* Write the PID file, start reader and keeper, wait for the keeper's end.
+ * Returns the exit status. */
+int monitor_run(const struct monitor_task *t);
 
 /*
  * Block the signals that a daemon obeys, and one more (0 = none); a descriptor

@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* Look-ups: when, and what of them (see names.h). */
+#include <string.h>
+#include <strings.h>
+
 #include "names.h"
 
 /*
@@ -69,6 +72,56 @@ static void hurry(struct name *e, uint64_t now)
 	e->since = now;
 	e->tries = 0;
 	e->due = soonest > now ? soonest : now;
+}
+
+static bool is_host(const struct name *e, const char *host)
+{
+	return e->host ? strcasecmp(e->host, host) == 0 : *host == '\0';
+}
+
+/* Which of these it is: both of its names are the same. */
+static unsigned find_server(const struct names *n, const struct server_name *s)
+{
+	for (unsigned i = 0; i < n->n_servers; i++) {
+		if (is_host(&n->v[2 * i], s->host) &&
+		    is_host(&n->v[2 * i + 1], s->second))
+			return i;
+	}
+	return CLIENT_SERVERS;
+}
+
+static void set_name(struct name *e, const struct name *old, const char *host,
+		     uint64_t now)
+{
+	if (old) {
+		*e = *old;
+		e->host = host;
+		return;
+	}
+	init_name(e, host);
+	if (is_looked_up(e))
+		hurry(e, now);
+}
+
+void names_change(struct names *n, const struct server_name *servers,
+		  unsigned n_servers, unsigned from[static CLIENT_SERVERS],
+		  uint64_t now)
+{
+	const struct names old = *n;
+
+	memset(n->v, 0, sizeof(n->v));
+	n->n_servers = n_servers;
+	for (unsigned i = 0; i < n_servers; i++) {
+		const struct server_name *s = &servers[i];
+		const struct name *was = NULL;
+
+		from[i] = find_server(&old, s);
+		if (from[i] < CLIENT_SERVERS)
+			was = &old.v[2 * from[i]];
+		set_name(&n->v[2 * i], was, s->host, now);
+		set_name(&n->v[2 * i + 1], was ? was + 1 : NULL,
+			 *s->second ? s->second : NULL, now);
+	}
 }
 
 void names_hurry(struct names *n, uint64_t now)

@@ -43,6 +43,15 @@ void names_init(struct names *n, const struct server_name *servers,
 		unsigned n_servers, const struct gate *gate,
 		const struct hash_key *key, uint32_t prefer);
 
+/*
+ * Other servers, which stay in place as well. Server i is the one that was
+ * from[i] before, and what is known of it stays; or CLIENT_SERVERS: new, and
+ * to be looked up now.
+ */
+void names_change(struct names *n, const struct server_name *servers,
+		  unsigned n_servers, unsigned from[static CLIENT_SERVERS],
+		  uint64_t now);
+
 /* Is there a name that must be looked up at all? */
 bool names_need_resolver(const struct server_name *servers, unsigned n_servers);
 

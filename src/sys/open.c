@@ -18,6 +18,7 @@
 #include "open.h"
 #include "preflight.h"
 #include "raw6.h"
+#include "reader.h"
 #include "secrets.h"
 #include "tunnel.h"
 
@@ -99,7 +100,8 @@ static int start_resolver(const struct plan *p, const struct identity *id)
 		names[2 * i] = c->servers[i].host;
 		names[2 * i + 1] = c->servers[i].second;
 	}
-	return resolver_start(names, 2 * c->n_servers, id);
+	return resolver_start(names, 2 * c->n_servers,
+			      p->reader ? p->reader->settings : NULL, id);
 }
 
 /* What the last run on this interface knew: begin with it. */
@@ -177,7 +179,7 @@ static void open_client(struct loop *l, struct plan *p,
 	if (p->options->tun_fd < 0)
 		tunnel_make(l, p);
 	open_ways(l, &r, c);
-	r.steward = steward_start(c, name, l->watch->tun, id);
+	r.steward = steward_start(c, name, l->watch->tun, id, p->reader);
 }
 
 /* Ends the process if it is to stop before it has started. */

@@ -370,7 +370,10 @@ void plan_make(struct plan *p, const struct conf *c, const struct options *o,
 	struct node_conf *n = &p->node;
 	enum role role = plan_role(c, o);
 
-	*p = (struct plan){.conf = c, .options = o};
+	*p = (struct plan){.conf = c,
+			   .options = o,
+			   .memory = memory,
+			   .processors = processors};
 	p->threads = plan_threads(c, o, memory, processors);
 	n->prefix = c->prefix;
 	n->is_server = role == ROLE_SERVER;
@@ -392,4 +395,30 @@ void plan_make(struct plan *p, const struct conf *c, const struct options *o,
 		n->relay.door = DOOR_PRIMARY;
 		n->relay.server = n->server.primary;
 	}
+}
+
+static void keep_client(struct client_conf *k, const struct client_conf *old,
+			const struct conf *c, const char *first)
+{
+	k->secret = old->secret;
+	k->has_flags = old->has_flags;
+	k->flags = old->flags;
+	k->mapped = old->mapped;
+	for (unsigned i = 0; i < c->n_servers; i++) {
+		if (strcmp(c->servers[i].host, first) == 0)
+			k->first_server = i;
+	}
+}
+
+void plan_change(struct plan *p, const struct conf *c)
+{
+	const struct plan old = *p;
+	const struct node_conf *n = &old.node;
+
+	plan_make(p, c, old.options, old.memory, old.processors);
+	p->reader = old.reader;
+	p->node.server.secrets = n->server.secrets;
+	p->node.server.n_secrets = n->server.n_secrets;
+	keep_client(&p->node.client, &n->client, c,
+		    old.conf->servers[n->client.first_server].host);
 }

@@ -17,12 +17,17 @@ enum role {
 	ROLE_AUTO, /* client, or host-specific relay (4380 §5.5) */
 };
 
+struct reader;
+
 struct plan {
 	const struct conf *conf;
 	const struct options *options;
 	struct node_conf node; /* secrets are added by the keeper */
 	struct gate gate;      /* rules only */
 	unsigned threads;      /* 1..LANES_MAX */
+	uint64_t memory;       /* of plan_make() */
+	unsigned processors;
+	const struct reader *reader; /* of changes; NULL = there will be none */
 };
 
 /* The first rule that matches. */
@@ -40,5 +45,11 @@ void plan_check(struct conf *c, const struct options *o, struct report *r);
  */
 void plan_make(struct plan *p, const struct conf *c, const struct options *o,
 	       uint64_t memory, unsigned processors);
+
+/*
+ * Go on with c, in which the live directives are other ones. What was found out
+ * at the start, such as secrets and what a client remembers, stays.
+ */
+void plan_change(struct plan *p, const struct conf *c);
 
 #endif

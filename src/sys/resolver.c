@@ -25,6 +25,7 @@
 #include "descriptors.h"
 #include "log.h"
 #include "resolver.h"
+#include "settings.h"
 
 enum {
 	LOOKUPS = RESOLVER_NAMES * RESOLVER_AT_ONCE,
@@ -39,8 +40,11 @@ struct lookup {
 };
 
 struct resolver {
-	const char *const *names;
+	const char *names[RESOLVER_NAMES];
 	unsigned n;
+	uint32_t settings_serial; /* that these names are of */
+	const struct settings *settings;
+	struct settings_view view;
 	uint64_t serial;
 	struct lookup v[LOOKUPS];
 };
@@ -88,9 +92,10 @@ static void answer(const struct resolver_answer *a)
 	send(CHANNEL, a, sizeof(*a), MSG_NOSIGNAL | MSG_DONTWAIT);
 }
 
-static void answer_failed(uint32_t name, int error)
+static void answer_failed(uint32_t serial, uint32_t name, int error)
 {
-	const struct resolver_answer a = {.name = name, .error = error};
+	const struct resolver_answer a = {
+		.serial = serial, .name = name, .error = error};
 
 	answer(&a);
 }
@@ -104,15 +109,17 @@ static void end_lookup(struct lookup *l)
 }
 
 /* What its child has to say; nothing, if it was ended. */
-static void on_pipe(struct lookup *l)
+static void on_pipe(const struct resolver *r, struct lookup *l)
 {
 	struct resolver_answer a;
 
 	if (read(l->pipe, &a, sizeof(a)) == sizeof(a) &&
-	    a.n <= RESOLVER_ADDRESSES && a.name == l->name)
+	    a.n <= RESOLVER_ADDRESSES && a.name == l->name) {
+		a.serial = r->settings_serial;
 		answer(&a);
-	else
-		answer_failed(l->name, EAI_AGAIN);
+	} else {
+		answer_failed(r->settings_serial, l->name, EAI_AGAIN);
+	}
 	end_lookup(l);
 }
 
@@ -138,7 +145,7 @@ static struct lookup *place(struct resolver *r, uint32_t name)
 		return unused;
 	}
 	end_lookup(oldest);
-	answer_failed(name, EAI_AGAIN);
+	answer_failed(r->settings_serial, name, EAI_AGAIN);
 	return oldest;
 }
 
@@ -148,7 +155,7 @@ static void start_lookup(struct resolver *r, uint32_t name)
 	int fd[2];
 
 	if (pipe2(fd, O_CLOEXEC) < 0) {
-		answer_failed(name, EAI_SYSTEM);
+		answer_failed(r->settings_serial, name, EAI_SYSTEM);
 		return;
 	}
 	l->child = fork();
@@ -158,7 +165,7 @@ static void start_lookup(struct resolver *r, uint32_t name)
 	if (l->child < 0) {
 		close(fd[0]);
 		*l = (struct lookup){.pipe = -1};
-		answer_failed(name, EAI_SYSTEM);
+		answer_failed(r->settings_serial, name, EAI_SYSTEM);
 		return;
 	}
 	l->pipe = fd[0];
@@ -166,17 +173,51 @@ static void start_lookup(struct resolver *r, uint32_t name)
 	l->serial = r->serial++;
 }
 
+static void take_names(struct resolver *r, const char *const *names, unsigned n)
+{
+	for (r->n = 0; r->n < n; r->n++)
+		r->names[r->n] = names[r->n];
+}
+
+/* Have the names of these settings; false if they are not those of now. */
+static bool learn(struct resolver *r, uint32_t serial)
+{
+	const struct conf *c = &r->view.conf;
+	const char *names[RESOLVER_NAMES];
+
+	if (serial == r->settings_serial)
+		return true;
+	if (!r->settings || !settings_read(r->settings, &r->view) ||
+	    r->view.serial != serial)
+		return false;
+	for (unsigned i = 0; i < LOOKUPS; i++) {
+		if (r->v[i].child)
+			end_lookup(&r->v[i]);
+	}
+	for (unsigned i = 0; i < c->n_servers; i++) {
+		names[2 * i] = c->servers[i].host;
+		names[2 * i + 1] = c->servers[i].second;
+	}
+	take_names(r, names, 2 * c->n_servers);
+	r->settings_serial = serial;
+	return true;
+}
+
 /* false: the packet process is gone. */
 static bool on_channel(struct resolver *r)
 {
-	uint32_t name;
-	ssize_t n = recv(CHANNEL, &name, sizeof(name), MSG_DONTWAIT);
+	struct resolver_question q;
+	ssize_t n = recv(CHANNEL, &q, sizeof(q), MSG_DONTWAIT);
 
 	if (n < 0)
 		return errno == EAGAIN || errno == EINTR;
-	if (n == sizeof(name) && name < r->n)
-		start_lookup(r, name);
-	return n > 0;
+	if (n != sizeof(q))
+		return n > 0;
+	if (!learn(r, q.serial))
+		answer_failed(q.serial, q.name, EAI_AGAIN);
+	else if (q.name < r->n)
+		start_lookup(r, q.name);
+	return true;
 }
 
 static _Noreturn void serve(struct resolver *r)
@@ -194,7 +235,7 @@ static _Noreturn void serve(struct resolver *r)
 			continue;
 		for (unsigned i = 0; i < LOOKUPS; i++) {
 			if (p[1 + i].revents)
-				on_pipe(&r->v[i]);
+				on_pipe(r, &r->v[i]);
 		}
 		if (p[0].revents)
 			on = on_channel(r);
@@ -229,7 +270,8 @@ static void confine(void)
 	calls_confine(CALLS_LOOKUP);
 }
 
-static _Noreturn void run(const char *const *names, unsigned n, int fd,
+static _Noreturn void run(const char *const *names, unsigned n,
+			  const struct settings *settings, int fd,
 			  const struct identity *id)
 {
 	static struct resolver r;
@@ -238,8 +280,9 @@ static _Noreturn void run(const char *const *names, unsigned n, int fd,
 	privs_drop_all(id);
 	keep_only(fd);
 	confine();
-	r.names = names;
-	r.n = n;
+	take_names(&r, names, n);
+	r.settings = settings;
+	r.settings_serial = 1;
 	for (unsigned i = 0; i < LOOKUPS; i++)
 		r.v[i].pipe = -1;
 	if (send(CHANNEL, "", 1, MSG_NOSIGNAL) != 1)
@@ -248,7 +291,7 @@ static _Noreturn void run(const char *const *names, unsigned n, int fd,
 }
 
 int resolver_start(const char *const *names, unsigned n,
-		   const struct identity *id)
+		   const struct settings *settings, const struct identity *id)
 {
 	int fd[2];
 	char ready;
@@ -261,7 +304,7 @@ int resolver_start(const char *const *names, unsigned n,
 		die("cannot start the resolver: %s", strerror(errno));
 	if (child == 0) {
 		close(fd[0]);
-		run(names, n, fd[1], id);
+		run(names, n, settings, fd[1], id);
 	}
 	close(fd[1]);
 	if (recv(fd[0], &ready, 1, 0) != 1)
@@ -269,9 +312,10 @@ int resolver_start(const char *const *names, unsigned n,
 	return fd[0];
 }
 
-int resolver_ask(int fd, uint32_t name)
+int resolver_ask(int fd, uint32_t serial, uint32_t name)
 {
-	ssize_t n = send(fd, &name, sizeof(name), MSG_NOSIGNAL | MSG_DONTWAIT);
+	const struct resolver_question q = {serial, name};
+	ssize_t n = send(fd, &q, sizeof(q), MSG_NOSIGNAL | MSG_DONTWAIT);
 
-	return n == sizeof(name) ? 0 : -errno;
+	return n == sizeof(q) ? 0 : -errno;
 }

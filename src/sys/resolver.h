@@ -3,7 +3,8 @@
  * Names to addresses, in a process of its own: getaddrinfo() honours
  * nsswitch.conf, may load anything, and may take its time. The resolver has the
  * user of the packet process and no privilege. It is told nothing at run time
- * but which of the configured names to look up.
+ * but which of the configured names to look up; these it reads where all read
+ * them (settings.h).
  *
  * A look-up takes as long as the system's resolver wants to; another may be
  * started meanwhile, so that a name server that has just come back is asked at
@@ -24,8 +25,17 @@ enum {
 	RESOLVER_ADDRESSES = 8,
 };
 
+struct settings;
+
+/* Which names is told by the serial of the settings, so that nobody need say
+ * what they are: the n-th is of server n / 2. */
+struct resolver_question {
+	uint32_t serial;
+	uint32_t name; /* index */
+};
+
 struct resolver_answer {
-	uint32_t name;                   /* index */
+	uint32_t serial, name;           /* as asked */
 	int32_t error;                   /* EAI_*; 0 if n is not 0 */
 	uint32_t n;                      /* 0 = failed */
 	uint32_t ip[RESOLVER_ADDRESSES]; /* host order, as the resolver put them
@@ -36,12 +46,13 @@ struct resolver_answer {
  * Start the resolver, while privileged; it gives up all privilege before the
  * first look-up. Returns a SOCK_SEQPACKET descriptor with a struct
  * resolver_answer to read for each look-up that has ended, at its end when the
- * resolver is gone. Dies if it cannot be started.
+ * resolver is gone. Dies if it cannot be started. names are those of serial 1;
+ * settings: the others, NULL = there will be none.
  */
 int resolver_start(const char *const *names, unsigned n,
-		   const struct identity *id);
+		   const struct settings *settings, const struct identity *id);
 
 /* Look up a name now; does not wait. 0 or -errno. */
-int resolver_ask(int fd, uint32_t name);
+int resolver_ask(int fd, uint32_t serial, uint32_t name);
 
 #endif

@@ -30,6 +30,7 @@
 #include "iface.h"
 #include "log.h"
 #include "privs.h"
+#include "reader.h"
 #include "steward.h"
 
 enum {
@@ -42,8 +43,9 @@ struct steward {
 	const struct conf *conf;
 	const char *name;
 	int channel;
-	struct steward_wish wish; /* the newest */
-	bool owes;                /* an answer to it */
+	const struct reader *reader; /* NULL = none */
+	struct steward_wish wish;    /* the newest */
+	bool owes;                   /* an answer to it */
 	int script_error;
 	struct iface iface;
 	struct hooks hooks;
@@ -210,6 +212,22 @@ static bool go_on(struct steward *s)
 	return !r || !s->wish.final;
 }
 
+/* The reader has read something else. */
+static void on_settings(struct steward *s)
+{
+	static struct settings_view view;
+	static struct conf newest;
+
+	reader_heard(s->reader->steward);
+	if (!settings_read(s->reader->settings, &view))
+		return;
+	newest = view.conf;
+	s->conf = &newest;
+	if (!s->hooks.script &&
+	    iface_configure(&s->iface, s->conf, now_ns()) == -ENODEV)
+		lost_interface(s);
+}
+
 static int ms_until(const struct steward *s, uint64_t now)
 {
 	uint64_t next = s->hooks.script ? UINT64_MAX : iface_next(&s->iface);
@@ -229,14 +247,18 @@ static void wait_and_work(struct steward *s)
 		{.fd = watches ? netlink_fd(&s->iface.events) : -1,
 		 .events = POLLIN},
 		{.fd = s->hooks.fd, .events = POLLIN},
+		{.fd = s->reader && !s->wish.final ? s->reader->steward : -1,
+		 .events = POLLIN},
 	};
 
-	if (poll(p, 3, watches ? ms_until(s, now_ns()) : -1) < 0)
+	if (poll(p, 4, watches ? ms_until(s, now_ns()) : -1) < 0)
 		return;
 	if (p[0].revents)
 		on_channel(s);
 	if (p[2].revents)
 		on_hooks(s);
+	if (p[3].revents && !s->wish.final)
+		on_settings(s);
 	if (!watches || s->wish.final)
 		return;
 	if (p[1].revents)
@@ -267,14 +289,15 @@ static void open_file(struct steward *s, uid_t user)
 /* Our own, in the steward: nothing of the packet process stays open. */
 static void settle(struct steward *s, uid_t user)
 {
-	const int keep[] = {s->channel, log_channel()};
+	const int keep[] = {s->channel, log_channel(),
+			    s->reader ? s->reader->steward : -1};
 	sigset_t all;
 
 	/* The end of the channel ends us, no signal that a terminal or service
 	 * manager sends to all. */
 	sigfillset(&all);
 	sigprocmask(SIG_BLOCK, &all, NULL);
-	descriptors_keep(keep, 2);
+	descriptors_keep(keep, 3);
 	prctl(PR_SET_NAME, "miredo-steward");
 	umask(022);
 	open_file(s, user);
@@ -315,11 +338,12 @@ static void confine(const struct steward *s)
 
 static _Noreturn void serve(const struct conf *c, const char *iface,
 			    unsigned ifindex, const struct identity *id,
-			    int channel)
+			    const struct reader *reader, int channel)
 {
 	static struct steward s;
 
-	s = (struct steward){.conf = c, .name = iface, .channel = channel};
+	s = (struct steward){
+		.conf = c, .name = iface, .channel = channel, .reader = reader};
 	settle(&s, id->change ? id->uid : geteuid());
 	set_up(&s, ifindex, id);
 	confine(&s);
@@ -331,7 +355,7 @@ static _Noreturn void serve(const struct conf *c, const char *iface,
 }
 
 int steward_start(const struct conf *c, const char *iface, unsigned ifindex,
-		  const struct identity *id)
+		  const struct identity *id, const struct reader *reader)
 {
 	struct steward_done ready;
 	int fd[2];
@@ -343,7 +367,7 @@ int steward_start(const struct conf *c, const char *iface, unsigned ifindex,
 	if (pid < 0)
 		die("cannot start the steward: %s", strerror(errno));
 	if (pid == 0)
-		serve(c, iface, ifindex, id, fd[1]);
+		serve(c, iface, ifindex, id, reader, fd[1]);
 	close(fd[1]);
 	if (recv(fd[0], &ready, sizeof(ready), 0) != sizeof(ready))
 		exit(STATUS_FAILED); /* it has said why */

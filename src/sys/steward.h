@@ -8,6 +8,9 @@
  * writes the file that remembers port and flags, and passes wishes on to the
  * process that runs scripts, if there are any (hook.h).
  *
+ * How routes are to be is read where all read it, when that changes
+ * (settings.h).
+ *
  *	packet process --- struct steward_wish ---> steward ---> kernel
  *	               <-- struct steward_done ----       \---> hooks
  */
@@ -20,14 +23,17 @@
 #include "privs.h"
 #include "wish.h"
 
+struct reader;
+
 /*
  * Start the steward, and whom it needs. Called while privileged, with the
  * interface made and up (it has no addresses yet). Returns a SOCK_SEQPACKET
  * descriptor that is readable when there is a struct steward_done, and at its
- * end when the steward is gone. Dies if it cannot be started.
+ * end when the steward is gone. Dies if it cannot be started. reader: tells of
+ * new settings; NULL = there will be none.
  */
 int steward_start(const struct conf *c, const char *iface, unsigned ifindex,
-		  const struct identity *id);
+		  const struct identity *id, const struct reader *reader);
 
 /* Tell it; does not wait. 0 or -errno. */
 int steward_tell(int fd, const struct steward_wish *w);

@@ -14,6 +14,7 @@
 #include "log.h"
 #include "monitor.h"
 #include "preflight.h"
+#include "renew.h"
 #include "worker.h"
 
 /*
@@ -47,8 +48,8 @@ static void make_node(struct loop *l, const struct life *life)
 	random_bytes(&seed.rng, sizeof(seed.rng));
 	seed.log = life->log_key;
 	random_bytes(&l->lanes.key, sizeof(l->lanes.key));
-	l->node.gate = life->plan->gate;
-	node_init(&l->node, &life->plan->node, &seed, life->memory);
+	l->node.gate = l->plan->gate;
+	node_init(&l->node, &l->plan->node, &seed, life->memory);
 	explicit_bzero(&seed, sizeof(seed));
 	if (life->recovers)
 		node_recover(&l->node, clock_now());
@@ -115,7 +116,10 @@ static void make_client(struct loop *l, const struct plan *p)
 {
 	struct clientrun *r = l->client;
 	struct hash_key key;
-	int e = way_open(&r->watch, l->watch->tun);
+	int e;
+
+	r->plan = p;
+	e = way_open(&r->watch, l->watch->tun);
 
 	if (e)
 		die("cannot watch the network: %s", strerror(-e));
@@ -221,8 +225,8 @@ unsigned worker_calls(const struct plan *p)
 
 int worker_run(const struct life *life)
 {
-	const struct plan *p = life->plan;
 	struct loop *l = life->loop;
+	const struct plan *p = renew_first(l, life->plan);
 
 	populate(life);
 	open_self(l, p);

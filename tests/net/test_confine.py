@@ -25,8 +25,8 @@ NET_ADMIN = 1 << 12
 SERVER = "9.0.0.2"
 HOOK = "#!/bin/sh\nid -u >/run/hook\n"
 
-#: What runs beside monitor, keeper, worker and control; how, and as which
-#: daemon.
+#: What runs beside monitor, reader, keeper, worker and control; how, and as
+#: which daemon.
 ROLES = {
     "server": ("server", ["-s", SERVER], []),
     "server and relay": ("server", ["-s", SERVER], []),
@@ -50,6 +50,7 @@ DESCRIPTORS = {
     "control": STANDARD | {"pipe", "anon_inode:[eventfd]"},
     "worker": KEPT | LOOP | {"pipe"},   # by which it says that it is ready
     "resolver": STANDARD,
+    "reader": STANDARD,
     "steward": STANDARD | {"/proc/sys/net/ipv6/conf",
                            "/var/lib/miredo/teredo.state"},
     "hooks": STANDARD,
@@ -100,7 +101,7 @@ def processes(daemon, more):
     host = daemon.host
     found = {"monitor": daemon.pid, "keeper": keeper_of(host, daemon.pid),
              "worker": worker_of(host, daemon.pid)}
-    for kind in ["control", *more]:
+    for kind in ["reader", "control", *more]:
         (pid,) = host.run(["pgrep", "-x", f"miredo-{kind}"]).stdout.split()
         found[kind] = int(pid)
     session = host.run(["pgrep", "-s", str(daemon.session)]).stdout.split()
@@ -125,7 +126,7 @@ def test_rights(net, role):
     daemon, found = start(net, role)
     for kind, pid in found.items():
         now = status(daemon.host, pid)
-        is_root = kind in ("monitor", "hooks")
+        is_root = kind in ("monitor", "reader", "hooks")
         may = NET_ADMIN if kind in ("steward", "hooks") else 0
         assert set(now["Uid"]) == {"0" if is_root else str(MIREDO_UID)}, kind
         if not is_root:
@@ -159,6 +160,24 @@ def test_what_they_see(net, role):
             assert not host.run(["ls", "-A", f"/proc/{pid}/root/"]).stdout
         else:
             assert root == "/\n"
+
+
+def test_reader_sees_its_files(net):
+    """And no others: what is elsewhere cannot be read, by whatever name."""
+    net.relay.write("/run/conf/a.conf", "")
+    net.relay.run(["ln", "-sf", "/etc/shadow", "/run/conf/link.conf"])
+    daemon = net.relay.daemon(["miredo", "-c", "/run/conf/a.conf"])
+    net.relay.write("/run/conf/a.conf", "ReplyRate 1\n")
+    net.relay.kill(daemon.pid, signal.SIGHUP)
+    daemon.wait_log("configuration applied: ReplyRate")
+    for name, why in (("/run/conf/link.conf", "Permission denied"),
+                      ("/etc/hostname", "Permission denied"),
+                      ("/run/conf/none", "No such file")):
+        since = len(daemon.log)
+        net.relay.run(["ln", "-sf", name, "/run/conf/a.conf"])
+        net.relay.kill(daemon.pid, signal.SIGHUP)
+        wait_for(lambda: f"/run/conf/a.conf: {why}" in daemon.log[since:], why)
+    assert daemon.stop() == 0
 
 
 def test_not_by_root(net):

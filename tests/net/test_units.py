@@ -114,7 +114,8 @@ def test_system_calls(net, unit, where, config, ready):
     wait_for(lambda: ready in process.err, "the daemon to start", 20)
     monitor = daemon_of(host, process)
     host.kill(monitor, signal.SIGHUP)
-    wait_for(lambda: "SIGHUP" in process.err, "the answer to SIGHUP")
+    wait_for(lambda: "configuration: nothing else" in process.err,
+             "the answer to SIGHUP")
     host.kill(monitor, signal.SIGUSR1)
     wait_for(lambda: "threads:" in process.err, "the counters")
     host.kill(monitor, signal.SIGTERM)

@@ -43,6 +43,7 @@ static const struct kind {
 	{"client, relay", WORKER, 20},
 	{"steward", CALLS_STEWARD, 15},
 	{"monitor", CALLS_MONITOR, 24},
+	{"reader", CALLS_READER, 28},
 	{"keeper of a server", CALLS_KEEPER | CALLS_BIRTH | CALLS_LOOP, 60},
 	{"keeper", CALLS_KEEPER | CALLS_BIRTH | WORKER, 60},
 };
@@ -134,6 +135,8 @@ static void lists_have_nothing_dangerous(void **state)
 		assert_null(find(CALLS_STEWARD, never[i]));
 	}
 	assert_null(find(WORKER, "openat"));
+	assert_null(find(CALLS_READER, "socket"));
+	assert_null(find(CALLS_READER, "execve"));
 }
 
 #if HAS_SECCOMP
@@ -249,6 +252,16 @@ static void arguments_are_looked_at(void **state)
 		{"openat",
 		 {CALLS_STEWARD, 0, (unsigned long)-1, 0,
 		  O_WRONLY | O_CLOEXEC | O_CREAT},
+		 true},
+		{"openat",
+		 {CALLS_READER, 0, (unsigned long)-1, 0,
+		  O_CLOEXEC | O_NONBLOCK},
+		 false},
+		{"openat",
+		 {CALLS_READER, 0, (unsigned long)-1, 0, O_RDWR | O_CLOEXEC},
+		 true},
+		{"openat",
+		 {CALLS_READER, 0, (unsigned long)-1, 0, O_CLOEXEC | O_CREAT},
 		 true},
 		{"socket", {CALLS_BIRTH, 0, AF_NETLINK, SOCK_RAW, 0}, false},
 		{"socket", {CALLS_BIRTH, 0, AF_INET, SOCK_DGRAM, 0}, true},

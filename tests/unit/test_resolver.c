@@ -30,7 +30,7 @@ static int start(void **state)
 	const struct identity self = {0};
 
 	(void)state;
-	fd = resolver_start(names, 4, &self);
+	fd = resolver_start(names, 4, NULL, &self);
 	return fd < 0;
 }
 
@@ -61,7 +61,7 @@ static void failure_is_seen_at_the_start(void **state)
 
 	(void)state;
 	if (child == 0) {
-		resolver_start(names, 4, &nobody);
+		resolver_start(names, 4, NULL, &nobody);
 		_exit(0);
 	}
 	assert_int_equal(waitpid(child, &status, 0), child);
@@ -74,13 +74,13 @@ static void names_and_numbers(void **state)
 	struct resolver_answer a;
 
 	(void)state;
-	assert_int_equal(resolver_ask(fd, 0), 0);
+	assert_int_equal(resolver_ask(fd, 1, 0), 0);
 	a = get();
 	assert_int_equal(a.name, 0);
 	assert_int_equal(a.error, 0);
 	assert_int_equal(a.n, 1);
 	assert_int_equal(a.ip[0], 0x09000002);
-	assert_int_equal(resolver_ask(fd, 1), 0);
+	assert_int_equal(resolver_ask(fd, 1, 1), 0);
 	a = get();
 	assert_int_equal(a.name, 1);
 	assert_int_equal(a.n, 1);
@@ -92,7 +92,7 @@ static void failures_are_answers(void **state)
 	struct resolver_answer a;
 
 	(void)state;
-	assert_int_equal(resolver_ask(fd, 2), 0);
+	assert_int_equal(resolver_ask(fd, 1, 2), 0);
 	a = get();
 	assert_int_equal(a.name, 2);
 	assert_int_equal(a.n, 0);
@@ -104,12 +104,12 @@ static void failures_are_answers(void **state)
 static void more_than_at_once(void **state)
 {
 	(void)state;
-	assert_int_equal(resolver_ask(fd, 99), 0);
+	assert_int_equal(resolver_ask(fd, 1, 99), 0);
 	for (int i = 0; i < RESOLVER_AT_ONCE + 4; i++)
-		assert_int_equal(resolver_ask(fd, 0), 0);
+		assert_int_equal(resolver_ask(fd, 1, 0), 0);
 	for (int i = 0; i < RESOLVER_AT_ONCE + 4; i++)
 		assert_int_equal(get().name, 0);
-	assert_int_equal(resolver_ask(fd, 1), 0);
+	assert_int_equal(resolver_ask(fd, 1, 1), 0);
 	assert_int_equal(get().name, 1);
 }
 
@@ -129,7 +129,7 @@ static void its_end_is_seen(void **state)
 	fclose(f);
 	assert_int_equal(kill(atoi(line), SIGKILL), 0);
 	assert_int_equal(recv(fd, &a, sizeof(a), 0), 0);
-	assert_true(resolver_ask(fd, 0) < 0);
+	assert_true(resolver_ask(fd, 1, 0) < 0);
 }
 
 int main(void)

@@ -201,8 +201,8 @@ static void start(void)
 	/* The log of the steward is a file. */
 	dup2(log_fd, STDERR_FILENO);
 	fcntl(log_fd, F_SETFL, O_APPEND);
-	channel =
-		steward_start(&c, "teredo", if_nametoindex("teredo"), &nobody);
+	channel = steward_start(&c, "teredo", if_nametoindex("teredo"), &nobody,
+				NULL);
 	dup2(terminal, STDERR_FILENO);
 	assert_true(channel >= 0);
 }

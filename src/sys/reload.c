@@ -1,0 +1,97 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* See reload.h. */
+#include <stdio.h>
+#include <string.h>
+
+#include "names.h"
+#include "preflight.h"
+#include "reload.h"
+
+static bool is_server_row(unsigned row)
+{
+	return strncmp(conf_name(row), "ServerAddress", 13) == 0;
+}
+
+/* ServerAddress and ServerAddress2 go together. */
+static void keep_servers(struct conf *out, const struct conf *old)
+{
+	for (unsigned row = 0; row < conf_rows(); row++) {
+		if (is_server_row(row))
+			conf_take(out, old, row);
+	}
+}
+
+/*
+ * Servers make a client of what is none, and are no use without somebody to
+ * look their names up: then they wait, too.
+ */
+static bool must_wait(const struct conf *out, const struct conf *old,
+		      const struct options *o, bool can_look_up)
+{
+	enum role role = plan_role(old, o);
+
+	if (plan_role(out, o) != role)
+		return true;
+	return (role == ROLE_CLIENT || role == ROLE_AUTO) && !can_look_up &&
+	       names_need_resolver(out->servers, out->n_servers);
+}
+
+static void check_sunset(const struct conf *c, time_t now, struct report *r)
+{
+	if (c->sunset && c->sunset <= now)
+		report_add(r, SEVERITY_ERROR,
+			   "Sunset %s has passed\n"
+			   "  to end the service now, stop it",
+			   date_text(c->sunset));
+}
+
+/* What runs must make sense by itself: half of it is of before. */
+static void check_mixed(struct conf *out, const struct options *o,
+			struct report *r)
+{
+	unsigned before = r->errors;
+
+	plan_check(out, o, r);
+	if (r->errors > before)
+		report_add(r, SEVERITY_ERROR,
+			   "this cannot be applied without what waits for the "
+			   "next start\n"
+			   "  start again");
+}
+
+bool reload_merge(struct conf *out, struct reload *what, const struct conf *old,
+		  struct conf *wanted, const struct options *o,
+		  bool can_look_up, time_t now, struct report *r)
+{
+	*what = (struct reload){0};
+	if (!r->errors)
+		plan_check(wanted, o, r);
+	check_sunset(wanted, now, r);
+	if (r->errors)
+		return false;
+	*out = *wanted;
+	for (unsigned row = 0; row < conf_rows(); row++) {
+		if (!conf_is_live(row) && !conf_is_same(out, old, row))
+			conf_take(out, old, row);
+	}
+	if (must_wait(out, old, o, can_look_up))
+		keep_servers(out, old);
+	check_mixed(out, o, r);
+	for (unsigned row = 0; row < conf_rows(); row++) {
+		what->applied[row] = !conf_is_same(out, old, row);
+		what->waiting[row] = !conf_is_same(out, wanted, row);
+	}
+	return r->errors == 0;
+}
+
+void reload_names(char *out, size_t space, const bool row[static CONF_ROWS])
+{
+	size_t n = 0;
+
+	*out = '\0';
+	for (unsigned i = 0; i < conf_rows() && n < space; i++) {
+		if (row[i])
+			n += (size_t)snprintf(out + n, space - n, "%s%s",
+					      n ? ", " : "", conf_name(i));
+	}
+}
