@@ -20,6 +20,7 @@ enum {
 static struct conf conf;
 static struct options options;
 static struct plan plan;
+static struct settings_view settings;
 static char text[ANSWER_SPACE];
 
 /* --- a reader that knows nothing of how it was written --- */
@@ -174,6 +175,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	conf.n_servers = 1;
 	strcpy(conf.servers[0].host, "a\"\\\n\xff");
 	conf.probe.b[0] = data[0] & 0x20;
+	settings.conf = conf;
+	s.settings = &settings;
 	plan.conf = &conf;
 	plan.options = &options;
 	plan.threads = LANES;

@@ -8,11 +8,34 @@
 
 #include "answer.h"
 #include "preflight.h"
+#include "reader.h"
 #include "verdict.h"
 
 enum {
 	STUCK_BEATS = 3
 };
+
+static bool is_waiting(const struct settings_view *v)
+{
+	for (unsigned i = 0; i < CONF_ROWS; i++) {
+		if (v->waiting[i])
+			return true;
+	}
+	return false;
+}
+
+static unsigned notes_of(const struct settings_view *v)
+{
+	unsigned n = 0;
+
+	if (is_waiting(v))
+		n |= 1u << NOTE_WAITING;
+	if (v->error[0])
+		n |= 1u << NOTE_REFUSED;
+	if (v->confirm_until)
+		n |= 1u << NOTE_CONFIRM;
+	return n;
+}
 
 void view_take(struct view *v, const struct show *s)
 {
@@ -21,6 +44,7 @@ void view_take(struct view *v, const struct show *s)
 	v->now = clock_now();
 	v->clock = time(NULL);
 	v->notes = is_there ? verdict_notes(&v->facts) : 0;
+	v->notes |= notes_of(s->settings);
 	v->verdict = (enum verdict)v->facts.verdict;
 	if (v->facts.verdict >= VERDICT_COUNT)
 		v->verdict = VERDICT_STUCK;
@@ -164,7 +188,7 @@ static const char *server_state(const struct facts *f, unsigned i)
 static void put_servers(struct json *j, const struct show *s,
 			const struct facts *f)
 {
-	const struct conf *c = s->plan->conf;
+	const struct conf *c = &s->settings->conf;
 
 	json_open(j, "servers", '[');
 	for (unsigned i = 0; i < c->n_servers && i < CLIENT_SERVERS; i++) {
@@ -181,11 +205,11 @@ static void put_server_in_use(struct json *j, const struct show *s,
 			      const struct view *v)
 {
 	const struct client_status *c = &v->facts.client;
-	bool known = c->server < s->plan->conf->n_servers;
+	bool known = c->server < s->settings->conf.n_servers;
 
 	json_open(j, "server", '{');
 	json_text(j, "name",
-		  known ? s->plan->conf->servers[c->server].host : NULL);
+		  known ? s->settings->conf.servers[c->server].host : NULL);
 	put_ip4(j, "address", c->server_ip);
 	put_ip4(j, "address2",
 		known && c->server_ip ? v->facts.server[c->server].secondary
@@ -221,7 +245,7 @@ static void put_addresses(struct json *j, const struct client_status *c)
 static void put_probe(struct json *j, const struct show *s,
 		      const struct view *v)
 {
-	const struct ip6 *host = &s->plan->conf->probe;
+	const struct ip6 *host = &s->settings->conf.probe;
 	const struct probe *p = &v->facts.probe;
 	bool known = p->state <= PROBE_FAILED;
 
@@ -304,7 +328,7 @@ static void put_relay_peers(struct json *j, const struct show *s,
 static void put_relay(struct json *j, const struct show *s,
 		      const struct facts *f)
 {
-	const uint32_t prefix = s->plan->conf->prefix;
+	const uint32_t prefix = s->settings->conf.prefix;
 	struct ip6 a = {{0}};
 	char text[INET6_ADDRSTRLEN + 4];
 
@@ -376,8 +400,33 @@ static void put_interface(struct json *j, const struct show *s)
 	const struct node_conf *n = &s->plan->node;
 	bool has_one = n->is_client || n->is_relay;
 
-	json_text(j, "interface", has_one ? s->plan->conf->iface : NULL);
-	json_number(j, "mtu", s->plan->conf->mtu);
+	json_text(j, "interface", has_one ? s->settings->conf.iface : NULL);
+	json_number(j, "mtu", s->settings->conf.mtu);
+}
+
+static void put_rows(struct json *j, const char *key,
+		     const bool row[static CONF_ROWS])
+{
+	json_open(j, key, '[');
+	for (unsigned i = 0; i < conf_rows(); i++) {
+		if (row[i])
+			json_text(j, NULL, conf_name(i));
+	}
+	json_close(j, ']');
+}
+
+static void put_settings(struct json *j, const struct settings_view *s,
+			 uint64_t now)
+{
+	json_open(j, "configuration", '{');
+	json_number(j, "serial", s->serial);
+	json_time(j, "loaded", s->loaded);
+	put_rows(j, "waiting", s->waiting);
+	put_duration(j, "confirm",
+		     s->confirm_until ? until(s->confirm_until, now) : 0);
+	json_text(j, "error", s->error[0] ? s->error : NULL);
+	json_number(j, "failed", s->failed);
+	json_close(j, '}');
 }
 
 static void put_status(struct json *j, const struct show *s,
@@ -397,6 +446,7 @@ static void put_status(struct json *j, const struct show *s,
 	put_packets(j, s, &n);
 	json_number(j, "threads", v->facts.threads);
 	json_text(j, "offloads", offloads);
+	put_settings(j, s->settings, v->now);
 }
 
 void answer_status(struct json *j, const struct show *s, const struct view *v)
@@ -544,27 +594,68 @@ void answer_metrics(struct json *j, const struct show *s)
 	else
 		json_null(j, "peers");
 	put_client_numbers(j, &v);
+	put_settings(j, s->settings, v.now);
 	json_close(j, '}');
 }
 
 /* --- configuration --- */
 
+struct conf_lines {
+	struct json *j;
+	const struct settings_view *settings;
+};
+
 static void put_conf_line(void *arg, const struct conf_line *line)
 {
-	struct json *j = arg;
+	const struct conf_lines *lines = arg;
+	struct json *j = lines->j;
 
 	json_open(j, NULL, '{');
 	json_text(j, "directive", line->directive);
 	json_text(j, "value", line->value);
 	json_text(j, "origin", line->origin);
+	json_bool(j, "waiting", lines->settings->waiting[line->row]);
 	json_close(j, '}');
 }
 
 void answer_config(struct json *j, const struct show *s)
 {
+	struct conf_lines lines = {j, s->settings};
+
 	answer_begin(j);
+	json_number(j, "serial", s->settings->serial);
 	json_open(j, "lines", '[');
-	conf_list(s->plan->conf, put_conf_line, j);
+	conf_list(&s->settings->conf, put_conf_line, &lines);
 	json_close(j, ']');
+	json_close(j, '}');
+}
+
+static void put_errors(struct json *j, const struct reader_answer *a)
+{
+	json_open(j, "errors", '[');
+	for (unsigned i = 0; i < a->n_errors && i < READER_ERRORS; i++)
+		json_text(j, NULL, a->error[i]);
+	json_close(j, ']');
+	json_number(j, "left_out", a->left_out);
+}
+
+void answer_reload(struct json *j, const struct reader_answer *a)
+{
+	answer_begin(j);
+	if (a->failed) {
+		json_text(j, "code", "failed");
+		json_text(j, "error", "the configuration was not changed");
+		json_text(j, "advice", "correct it, and try again");
+		put_errors(j, a);
+		json_close(j, '}');
+		return;
+	}
+	json_number(j, "serial", a->serial);
+	put_rows(j, "applied", a->applied);
+	put_rows(j, "waiting", a->waiting);
+	if (a->confirm_s)
+		json_number(j, "confirm", a->confirm_s);
+	else
+		json_null(j, "confirm");
 	json_close(j, '}');
 }

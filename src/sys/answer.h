@@ -10,11 +10,13 @@
 #include "board.h"
 #include "json.h"
 #include "plan.h"
+#include "settings.h"
 #include "verdict.h"
 
 struct show {
 	const struct board *board;
-	const struct plan *plan;
+	const struct plan *plan;              /* of the start */
+	const struct settings_view *settings; /* what is in force now */
 	const void *memory; /* of the node, for peers; read only */
 	int64_t started;    /* seconds since 1970 */
 	int pid;            /* of the daemon: its monitor */
@@ -48,6 +50,13 @@ void answer_status(struct json *j, const struct show *s, const struct view *v);
 void answer_log(struct json *j, const struct show *s, unsigned lines);
 void answer_metrics(struct json *j, const struct show *s);
 void answer_config(struct json *j, const struct show *s);
+
+/*
+ * What has become of a request to change something. An answer of the reader is
+ * not believed more than it can be shown.
+ */
+struct reader_answer;
+void answer_reload(struct json *j, const struct reader_answer *a);
 
 /* A line of `monitor`, with its end. */
 void event_status(struct json *j, const struct show *s, const struct view *v);

@@ -15,13 +15,14 @@
 #include "control.h"
 #include "log.h"
 #include "notify.h"
+#include "reader.h"
 #include "verdict.h"
 
 enum {
 	CONNECTIONS = 32,
 	OF_ROOT = 8, /* of these for root alone */
 	OF_ONE = 8,  /* for any other user */
-	OTHERS = 3,  /* descriptors that are waited for */
+	OTHERS = 4,  /* descriptors that are waited for */
 	REQUEST = 256,
 	GROUPS = 128, /* of a peer; who has more is known by the first */
 	PATIENCE_MS = 5000,
@@ -33,6 +34,7 @@ enum {
 enum job {
 	JOB_ASK,     /* the request is not whole yet */
 	JOB_PEERS,   /* the answer is not whole yet */
+	JOB_RELOAD,  /* the reader is at it */
 	JOB_MONITOR, /* there is always more to say */
 	JOB_END,     /* all that is left is to send it */
 };
@@ -53,6 +55,11 @@ struct connection {
 
 static struct control {
 	const struct control_task *task;
+	struct show show;
+	struct settings_view settings;
+	int reader;                  /* -1 = it is gone */
+	bool is_asked;               /* the reader has not answered yet */
+	struct connection *asked_by; /* NULL = who asked has gone */
 	struct connection v[CONNECTIONS];
 	bool is_news;  /* the bell has rung */
 	uint64_t beat; /* of the facts that the service manager heard of */
@@ -67,6 +74,8 @@ static void end(struct connection *c)
 {
 	close(c->fd);
 	c->fd = -1;
+	if (ctl.asked_by == c)
+		ctl.asked_by = NULL;
 }
 
 /* --- writing --- */
@@ -109,7 +118,7 @@ static void refuse(struct connection *c, const char *code, const char *error,
 /* Lines that came since; who has missed some sees the next. */
 static void add_lines(struct connection *c)
 {
-	const struct journal *from = &ctl.task->show.board->journal;
+	const struct journal *from = &ctl.show.board->journal;
 	uint32_t newest = __atomic_load_n(&from->newest, __ATOMIC_ACQUIRE);
 	struct journal_line l;
 
@@ -131,9 +140,9 @@ static void add_status(struct connection *c)
 	struct view v;
 	struct json j;
 
-	view_take(&v, &ctl.task->show);
+	view_take(&v, &ctl.show);
 	rest_of(c, &j);
-	event_status(&j, &ctl.task->show, &v);
+	event_status(&j, &ctl.show, &v);
 	if (json_is_whole(&j))
 		take(c, &j);
 }
@@ -153,7 +162,7 @@ static void go_on(struct connection *c)
 	if (c->job != JOB_PEERS)
 		return;
 	rest_of(c, &j);
-	if (answer_peers(&j, &ctl.task->show, &c->peers))
+	if (answer_peers(&j, &ctl.show, &c->peers))
 		conclude(c, &j);
 	else
 		take(c, &j);
@@ -173,9 +182,9 @@ static void do_status(struct connection *c, const char *arg)
 	struct json j;
 
 	(void)arg;
-	view_take(&v, &ctl.task->show);
+	view_take(&v, &ctl.show);
 	rest_of(c, &j);
-	answer_status(&j, &ctl.task->show, &v);
+	answer_status(&j, &ctl.show, &v);
 	conclude(c, &j);
 }
 
@@ -185,7 +194,7 @@ static void do_metrics(struct connection *c, const char *arg)
 
 	(void)arg;
 	rest_of(c, &j);
-	answer_metrics(&j, &ctl.task->show);
+	answer_metrics(&j, &ctl.show);
 	conclude(c, &j);
 }
 
@@ -195,7 +204,7 @@ static void do_config(struct connection *c, const char *arg)
 
 	(void)arg;
 	rest_of(c, &j);
-	answer_config(&j, &ctl.task->show);
+	answer_config(&j, &ctl.show);
 	conclude(c, &j);
 }
 
@@ -209,7 +218,7 @@ static void do_log(struct connection *c, const char *arg)
 		return;
 	}
 	rest_of(c, &j);
-	answer_log(&j, &ctl.task->show, n);
+	answer_log(&j, &ctl.show, n);
 	conclude(c, &j);
 }
 
@@ -229,9 +238,87 @@ static void do_monitor(struct connection *c, const char *arg)
 {
 	(void)arg;
 	c->job = JOB_MONITOR;
-	c->line = __atomic_load_n(&ctl.task->show.board->journal.newest,
+	c->line = __atomic_load_n(&ctl.show.board->journal.newest,
 				  __ATOMIC_ACQUIRE);
 	add_status(c);
+}
+
+/* One at a time. */
+static void ask_reader(struct connection *c, uint32_t verb, uint32_t seconds)
+{
+	const struct reader_request q = {.verb = verb, .seconds = seconds};
+
+	if (ctl.is_asked) {
+		refuse(c, "busy", "the configuration is being read just now",
+		       "try again");
+		return;
+	}
+	if (ctl.reader < 0 || send(ctl.reader, &q, sizeof(q),
+				   MSG_DONTWAIT | MSG_NOSIGNAL) != sizeof(q)) {
+		refuse(c, "failed",
+		       "the process that reads the configuration is gone",
+		       "start the daemon again");
+		return;
+	}
+	ctl.is_asked = true;
+	ctl.asked_by = c;
+	c->job = JOB_RELOAD;
+}
+
+static void do_reload(struct connection *c, const char *arg)
+{
+	uint32_t seconds;
+
+	if (!number_of(arg, 0, &seconds) || seconds > READER_SECONDS_MAX)
+		refuse(c, "bad-request", "reload: not a number of seconds",
+		       "1 to 86400");
+	else
+		ask_reader(c, READER_RELOAD, seconds);
+}
+
+static void do_keep(struct connection *c, const char *arg)
+{
+	(void)arg;
+	ask_reader(c, READER_KEEP, 0);
+}
+
+static void do_undo(struct connection *c, const char *arg)
+{
+	(void)arg;
+	ask_reader(c, READER_UNDO, 0);
+}
+
+static void send_rest(struct connection *c);
+
+/* What it has read, for who asked; he may have gone meanwhile. */
+static void on_reader(void)
+{
+	static struct reader_answer a;
+	struct connection *c = ctl.asked_by;
+	ssize_t n = recv(ctl.reader, &a, sizeof(a), MSG_DONTWAIT);
+	struct json j;
+
+	if (n < 0 && (errno == EAGAIN || errno == EINTR))
+		return;
+	ctl.is_asked = false;
+	ctl.asked_by = NULL;
+	if (n != sizeof(a)) {
+		close(ctl.reader);
+		ctl.reader = -1;
+	}
+	if (!c)
+		return;
+	if (n != sizeof(a)) {
+		refuse(c, "failed",
+		       "the process that reads the configuration is gone",
+		       "start the daemon again");
+	} else {
+		rest_of(c, &j);
+		answer_reload(&j, &a);
+		conclude(c, &j);
+	}
+	c->until = deadline();
+	send_rest(c);
 }
 
 static const struct verb {
@@ -245,6 +332,9 @@ static const struct verb {
 	{"log", do_log, false, true},
 	{"metrics", do_metrics, false, false},
 	{"config", do_config, false, false},
+	{"reload", do_reload, true, true},
+	{"keep", do_keep, true, false},
+	{"undo", do_undo, true, false},
 };
 
 static void run(struct connection *c, char *line)
@@ -410,7 +500,7 @@ static void tell_manager(void)
 	struct view v;
 	char text[160];
 
-	view_take(&v, &ctl.task->show);
+	view_take(&v, &ctl.show);
 	if (ctl.is_news) {
 		answer_headline(text, sizeof(text), &v);
 		notify_send("STATUS=%s", text);
@@ -447,7 +537,9 @@ static int timeout_ms(void)
 /* Is it time to lose patience with it? A monitor that reads may be quiet. */
 static bool is_late(const struct connection *c, uint64_t now)
 {
-	return now >= c->until && !(c->job == JOB_MONITOR && c->n == 0);
+	if (c->job == JOB_MONITOR || c->job == JOB_RELOAD)
+		return now >= c->until && c->n > 0;
+	return now >= c->until;
 }
 
 static void serve(struct connection *c, short events)
@@ -474,12 +566,25 @@ static void take_bell(void)
 		read(ctl.task->bell, &times, sizeof(times)) == sizeof(times);
 }
 
+static void look_at_settings(void)
+{
+	static struct settings_view now;
+
+	if (!settings_read(ctl.task->settings, &now))
+		return; /* the next time */
+	ctl.is_news |= now.serial != ctl.settings.serial ||
+		       now.failed != ctl.settings.failed ||
+		       now.confirm_until != ctl.settings.confirm_until;
+	ctl.settings = now;
+}
+
 static void wait_and_serve(void)
 {
 	struct pollfd p[OTHERS + CONNECTIONS] = {
 		{.fd = ctl.task->listener, .events = POLLIN},
 		{.fd = ctl.task->bell, .events = POLLIN},
 		{.fd = ctl.task->life, .events = POLLIN},
+		{.fd = ctl.reader, .events = POLLIN},
 	};
 
 	for (unsigned i = 0; i < CONNECTIONS; i++) {
@@ -493,6 +598,7 @@ static void wait_and_serve(void)
 	if (poll(p, OTHERS + CONNECTIONS, timeout_ms()) < 0)
 		return;
 	take_bell();
+	look_at_settings();
 	for (unsigned i = 0; i < CONNECTIONS; i++) {
 		if (p[OTHERS + i].fd >= 0)
 			serve(&ctl.v[i], p[OTHERS + i].revents);
@@ -501,12 +607,19 @@ static void wait_and_serve(void)
 		accept_one();
 	if (p[2].revents)
 		exit(STATUS_OK);
+	if (p[3].revents)
+		on_reader();
 	tell_manager();
 }
 
 _Noreturn void control_run(const struct control_task *t)
 {
 	ctl.task = t;
+	ctl.show = t->show;
+	ctl.show.settings = &ctl.settings;
+	ctl.settings.conf = *t->show.plan->conf;
+	ctl.reader = t->reader;
+	look_at_settings();
 	for (unsigned i = 0; i < CONNECTIONS; i++)
 		ctl.v[i].fd = -1;
 	ctl.is_news = true;

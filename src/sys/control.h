@@ -25,6 +25,8 @@
 
 struct control_task {
 	struct show show;
+	const struct settings *settings;
+	int reader; /* requests to it, and answers */
 	size_t memory_size;
 	int listener; /* from control_listen() */
 	int bell;     /* see publish.h */

@@ -162,8 +162,8 @@ static void make_memory(struct keeper *k, const struct plan *p)
 static _Noreturn void serve(struct keeper *k, pid_t keeper)
 {
 	const struct control_task *t = &k->control;
-	const int keep[] = {t->listener, t->bell, t->life, log_channel(),
-			    notify_descriptor()};
+	const int keep[] = {t->listener, t->bell,       t->life,
+			    t->reader,   log_channel(), notify_descriptor()};
 
 	prctl(PR_SET_PDEATHSIG, SIGKILL);
 	if (getppid() != keeper)
@@ -241,6 +241,8 @@ static void make_control(struct keeper *k, int listener)
 	k->control.memory_size = k->life.memory_size;
 	k->control.listener = listener;
 	k->control.bell = k->life.bell;
+	k->control.settings = k->life.plan->reader->settings;
+	k->control.reader = k->life.plan->reader->control;
 	control_group(&k->control, k->life.plan);
 	tzset(); /* gmtime_r() looks for the file once, for nothing */
 }

@@ -97,3 +97,16 @@ def test_options_of_miredo():
     # Another name, which the help leaves out.
     assert options_of_page(miredo) == options_of_help(pathlib.Path(CTL).parent / "miredo") | {
         "--chrootdir"}
+
+
+def test_no_name_of_ours_is_one_of_jansson():
+    """The linker would take one for the other, silently."""
+    def names(*argv):
+        text = subprocess.run(["nm", *argv], capture_output=True, text=True,
+                              check=True).stdout
+        return set(re.findall(r"^[0-9a-f]+ [TDBR] ([^@\n]+)", text, re.M))
+    build = pathlib.Path(CTL).parent
+    libs = subprocess.run(["ldd", CTL], capture_output=True, text=True, check=True).stdout
+    theirs = names("-D", re.search(r"(/\S*libjansson\S*)", libs)[1])
+    ours = names(*(build / f"src/{part}/lib{part}.a" for part in ["sys", "core", "ctl"]))
+    assert "json_null" in theirs and "verdict_words" in ours and not theirs & ours
