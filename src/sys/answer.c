@@ -97,7 +97,7 @@ static void put_age(struct json *j, const char *key, uint64_t t,
 	if (t)
 		json_seconds(j, key, t < v->now ? v->now - t : 0);
 	else
-		json_null(j, key);
+		json_none(j, key);
 }
 
 static void put_duration(struct json *j, const char *key, uint64_t ns)
@@ -105,7 +105,7 @@ static void put_duration(struct json *j, const char *key, uint64_t ns)
 	if (ns)
 		json_seconds(j, key, ns);
 	else
-		json_null(j, key);
+		json_none(j, key);
 }
 
 /* --- status --- */
@@ -250,7 +250,7 @@ static void put_probe(struct json *j, const struct show *s,
 	bool known = p->state <= PROBE_FAILED;
 
 	if (!host->b[0]) {
-		json_null(j, "probe");
+		json_none(j, "probe");
 		return;
 	}
 	json_open(j, "probe", '{');
@@ -294,7 +294,7 @@ static void put_client(struct json *j, const struct show *s,
 	const struct facts *f = &v->facts;
 
 	if (!f->is_client) {
-		json_null(j, "client");
+		json_none(j, "client");
 		return;
 	}
 	json_open(j, "client", '{');
@@ -333,7 +333,7 @@ static void put_relay(struct json *j, const struct show *s,
 	char text[INET6_ADDRSTRLEN + 4];
 
 	if (!f->is_relay) {
-		json_null(j, "relay");
+		json_none(j, "relay");
 		return;
 	}
 	put32(a.b, prefix);
@@ -354,7 +354,7 @@ static void put_server(struct json *j, const struct show *s,
 	const struct server_conf *c = &s->plan->node.server;
 
 	if (!s->plan->node.is_server) {
-		json_null(j, "server");
+		json_none(j, "server");
 		return;
 	}
 	json_open(j, "server", '{');
@@ -559,7 +559,7 @@ static void put_client_numbers(struct json *j, const struct view *v)
 	uint64_t age = f->heard < v->now ? v->now - f->heard : 0;
 
 	if (!f->is_client) {
-		json_null(j, "client");
+		json_none(j, "client");
 		return;
 	}
 	json_open(j, "client", '{');
@@ -568,7 +568,7 @@ static void put_client_numbers(struct json *j, const struct view *v)
 		json_number(j, "last_answer_timestamp",
 			    (uint64_t)v->clock - age / NS_PER_S);
 	else
-		json_null(j, "last_answer_timestamp");
+		json_none(j, "last_answer_timestamp");
 	json_number(j, "address_changes", f->changes ? f->changes - 1 : 0);
 	json_number(j, "solicitations", f->asked);
 	json_close(j, '}');
@@ -592,7 +592,7 @@ void answer_metrics(struct json *j, const struct show *s)
 	else if (v.facts.is_relay)
 		put_relay_peers(j, s, &v.facts);
 	else
-		json_null(j, "peers");
+		json_none(j, "peers");
 	put_client_numbers(j, &v);
 	put_settings(j, s->settings, v.now);
 	json_close(j, '}');

@@ -122,7 +122,7 @@ static void put_age(struct json *j, const char *key, uint64_t t, uint64_t now)
 	if (t)
 		json_seconds(j, key, t < now ? now - t : 0);
 	else
-		json_null(j, key);
+		json_none(j, key);
 }
 
 static void put_row(struct json *j, const struct row *r, uint64_t now)

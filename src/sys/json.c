@@ -123,7 +123,7 @@ void json_bool(struct json *j, const char *key, bool yes)
 	put_string(j, yes ? "true" : "false");
 }
 
-void json_null(struct json *j, const char *key)
+void json_none(struct json *j, const char *key)
 {
 	json_text(j, key, NULL);
 }
@@ -146,7 +146,7 @@ void json_time(struct json *j, const char *key, int64_t t)
 
 	if (!gmtime_r(&clock, &tm) ||
 	    !strftime(text, sizeof(text), "%Y-%m-%dT%H:%M:%SZ", &tm)) {
-		json_null(j, key);
+		json_none(j, key);
 		return;
 	}
 	json_text(j, key, text);

@@ -29,7 +29,7 @@ void json_close(struct json *j, char c);
 void json_text(struct json *j, const char *key, const char *s);
 void json_number(struct json *j, const char *key, uint64_t n);
 void json_bool(struct json *j, const char *key, bool yes);
-void json_null(struct json *j, const char *key);
+void json_none(struct json *j, const char *key);
 
 /* A duration in seconds, to the microsecond. */
 void json_seconds(struct json *j, const char *key, uint64_t ns);
