@@ -656,6 +656,6 @@ void answer_reload(struct json *j, const struct reader_answer *a)
 	if (a->confirm_s)
 		json_number(j, "confirm", a->confirm_s);
 	else
-		json_null(j, "confirm");
+		json_none(j, "confirm");
 	json_close(j, '}');
 }
