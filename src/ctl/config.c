@@ -48,13 +48,17 @@ static void show_line(struct page *p, const json_t *line)
 void show_config(struct page *p, const json_t *answer, bool all)
 {
 	const json_t *line;
-	size_t i;
+	size_t i, n = 0;
 
 	json_array_foreach(json_object_get(answer, "lines"), i, line)
 	{
-		if (all || !is_default(line) || get_bool(line, "waiting"))
-			show_line(p, line);
+		if (!all && is_default(line) && !get_bool(line, "waiting"))
+			continue;
+		show_line(p, line);
+		n++;
 	}
+	if (!n)
+		fputs("# all directives have their defaults\n", p->out);
 }
 
 int ctl_config(const struct ctl *c, int n, char **argv)

@@ -247,6 +247,17 @@ static void show_client(struct page *p, const json_t *status)
 			  get_bool(client, "native_ipv6") ? "there is" : "no");
 }
 
+/* 0.0.0.0 is how programs say it. */
+static void show_local(struct page *p, const char *local)
+{
+	static const char any[] = "0.0.0.0:";
+
+	if (strncmp(local, any, strlen(any)) == 0)
+		page_fact(p, "at port %s of any address", local + strlen(any));
+	else
+		page_fact(p, "at %s", local);
+}
+
 static void show_relay(struct page *p, const json_t *status)
 {
 	const json_t *relay = json_object_get(status, "relay");
@@ -254,7 +265,7 @@ static void show_relay(struct page *p, const json_t *status)
 	if (!json_is_object(relay))
 		return;
 	page_row(p, "relay");
-	page_fact(p, "at %s", get_text(relay, "local"));
+	show_local(p, get_text(relay, "local"));
 	page_fact(p, "for %s", get_text(relay, "prefix"));
 	if (get_known(relay, "source"))
 		page_fact(p, "bubbles from %s", get_text(relay, "source"));

@@ -38,7 +38,8 @@ def test_it_would_complain():
 @pytest.mark.parametrize("answer, argv", [
     ("explain", ["explain", "2001:0:c33c:c38c:2c5b:751d:34ff:8ef8"]),
     ("explain", ["explain", "2001:0:c33c:c38c:8000:751d:f7ff:f5fe"]),
-    ("check", ["check", "/dev/null"])])
+    ("check", ["check", "/dev/null"]),
+    ("netcheck", ["netcheck", "127.0.0.1"])])
 def test_answers_of_its_own(answer, argv):
     got = subprocess.run([CTL, "--json", *argv], capture_output=True, text=True, check=False)
     assert schema.complaints(got.stdout, answer) == []
