@@ -21,7 +21,7 @@ def documented(answer, page=PAGE):
             keys[name] = set(types.split(" or "))
     # "as in that of status": the same types.
     for names in re.findall(r"^\.It Va ([^\n]*)\nas in that of status", section[1], re.M):
-        for name in names.split(" , "):
+        for name in names.split(" Pq ")[0].split(" , "):
             for path, types in documented("status", page).items():
                 if answer != "status" and re.match(rf"{name}(\.|\[|$)", path):
                     keys.setdefault(path, types)

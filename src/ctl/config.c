@@ -34,7 +34,9 @@ static void show_line(struct page *p, const json_t *line)
 	snprintf(text, sizeof(text), "%s%s %s%s%s", is_default(line) ? "#" : "",
 		 get_text(line, "directive"), quote, value, quote);
 	snprintf(origin, sizeof(origin), "# %s%s", get_text(line, "origin"),
-		 get_bool(line, "waiting") ? ", waits for the next start" : "");
+		 get_bool(line, "waiting")
+			 ? ", another waits for the next start"
+			 : "");
 	page_clean(text);
 	page_clean(origin);
 	n = page_columns(text);

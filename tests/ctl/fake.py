@@ -31,7 +31,7 @@ CLIENT = {
                 "dropped": 3},
     "threads": 1, "offloads": "tso uso gso gro",
     "configuration": {"serial": 1, "loaded": "2026-11-25T10:00:00Z", "waiting": [],
-                      "confirm": None, "error": None}}
+                      "confirm": None, "error": None, "failed": 0}}
 
 SILENT = CLIENT | {
     "state": "qualifying", "good": False, "reason": "secondary-silent", "for": 14,
@@ -66,7 +66,7 @@ def peer(number, **more):
 
 
 def peers(number, total=None):
-    return {"version": 1, "role": "client", "total": total or number, "shown": number,
+    return {"version": 1, "total": total or number, "shown": number,
             "peers": [peer(i + 1) for i in range(number)]}
 
 
@@ -79,7 +79,7 @@ METRICS = {key: CLIENT[key] for key in [
     "peers": {"active": 20, "trusted": 18, "untrusted": 2, "capacity": 1048576},
     "client": {"server_rtt": 0.024, "last_answer_timestamp": 1795701600,
                "address_changes": 0, "solicitations": 40},
-    "configuration": {"serial": 1, "failed": 0}}
+    "configuration": CLIENT["configuration"]}
 
 CONFIG = {"version": 1, "serial": 2, "lines": [
     {"directive": "ServerAddress", "value": "teredo.example.net",

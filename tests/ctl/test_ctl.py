@@ -442,8 +442,8 @@ def test_log(start):
 def test_config_is_a_file(start, tmp_path):
     text = ask(start, "config", fake.CONFIG).stdout
     assert text == ("ServerAddress teredo.example.net        # /etc/miredo/miredo.conf:3\n"
-                    "BindPort 3545                           # --port, waits for the next "
-                    "start\n")
+                    "BindPort 3545                           # --port, another waits for the "
+                    "next start\n")
     text = ask(start, "config", fake.CONFIG, "--all").stdout
     assert text.endswith("#RefreshInterval 30                     # default\n")
     (tmp_path / "again.conf").write_text(text)
