@@ -285,7 +285,8 @@ class Host:
         self.write("/etc/hosts", "127.0.0.1 localhost\n::1 localhost\n")
         self.resolver(None)
         self.path(PROGRAMS).mkdir()
-        for program in build_directory().glob("miredo*"):
+        for program in (*build_directory().glob("miredo*"),
+                        build_directory() / "teredo-mire"):
             if program.is_file() and os.access(program, os.X_OK):
                 shutil.copyfile(program, self.path(PROGRAMS) / program.name)
                 (self.path(PROGRAMS) / program.name).chmod(0o755)
