@@ -23,6 +23,7 @@ import itertools
 import json
 import shutil
 
+from bench import asking
 from bench.flows import (MEET, added, costs, crowd, flow, latency, ramp,
                          spray, tcp)
 from bench.plant import (FAKE_SERVER, FAR, Debian, Ours, Plain, Vxlan, Window,
@@ -337,6 +338,25 @@ LOOKUPS = (
                          ("colliding", "made to collide under another key"),
                          ("key_known", "... were that the key"))))
 
+STATUS = (
+    Figure("median", "status, answered after, median", "ms", 2,
+           ("most", "<=", 10)),
+    Figure("p99", "status, answered after, p99", "ms", 2, ("most", "<=", 10)),
+    Figure("peers", "list of all peers, after", "ms", 0),
+    Figure("size", "list of all peers", "MB", 1),
+    Figure("asked", "asked by four without a pause", "/s", 0),
+    Figure("added", "ping meanwhile, median added", "ms", 3,
+           ("value", "<=", 1)),
+    Figure("added_99", "ping meanwhile, p99 added", "ms", 3,
+           ("value", "<=", 1)),
+    Figure("lost", "pings lost", "", 0, ("most", "<=", 0)),
+    Figure("met", "peers that answered", "", 0))
+RELOAD = (
+    Figure("reloads", "reloads", "", 0),
+    Figure("lost", "packets lost", "", 0, ("most", "<=", 0)),
+    Figure("share", "share lost", "%", 1),
+    Figure("offered", "offered", "packets/s", 0))
+
 #: What it withstands, and what that takes; and how soon it is there.
 LIMITS = (
     Row("sources", "server, one solicitation from each of many addresses",
@@ -368,6 +388,12 @@ LIMITS = (
         {"count": 300000, "after": 2}, FLOOD, (1, 1)),
     Row("lookups", "relay's table, look-ups of 131,072 chosen addresses",
         lookups, (Ours,), {"peers": MEGA // 8}, {}, LOOKUPS, (3, 1)),
+    Row("status", "relay with 100,000 peers, asked how it is", asking.status,
+        (Ours,), {"peers": 100000, "seconds": 4}, {"peers": 20000}, STATUS,
+        (3, 1)),
+    Row("reload", "relay, native to client, reloads under load",
+        asking.reload, BOTH, {"seconds": 4, "rate": 30000}, {}, RELOAD,
+        (3, 1)),
     Row("start-relay", "relay, from exec to the first bubble", start, BOTH,
         {"role": "relay"}, {}, (Figure("ready", "ready after", "ms", 1),)),
     Row("start-server", "server, from exec to the first answer", start, BOTH,

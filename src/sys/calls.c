@@ -177,8 +177,10 @@ static const struct call birth[] = {
 	CALL("setsockopt"),
 	CALL("bind"),
 	CALL("getsockname"),
-	/* The control process keeps what it needs: descriptors_keep(). */
+	/* The control process keeps what it needs: descriptors_keep(); and
+	 * comes after who carries packets. */
 	CALL("close_range"),
+	CALL("setpriority"),
 	/* What the loop waits with: loop_open(), lanes_start(). */
 	CALL("epoll_create1"),
 	CALL("epoll_ctl"),

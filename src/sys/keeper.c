@@ -20,6 +20,7 @@
 #include <sys/mman.h>
 #include <sys/prctl.h>
 #include <sys/random.h>
+#include <sys/resource.h>
 #include <sys/wait.h>
 #include <syslog.h>
 #include <time.h>
@@ -42,6 +43,7 @@ enum {
 	DEATHS = 5,
 	DEATHS_S = 10,
 
+	NICENESS = 10, /* who is asked waits for who carries packets */
 	CONTROLS = 10, /* processes, and no more */
 
 	HELPER_WAITS = 10,
@@ -174,6 +176,7 @@ static _Noreturn void serve(struct keeper *k, pid_t keeper)
 	if (t->memory_size)
 		mprotect(k->life.memory, t->memory_size, PROT_READ);
 	mprotect(k->life.board, board_size(k->life.plan->threads), PROT_READ);
+	setpriority(PRIO_PROCESS, 0, NICENESS);
 	calls_confine(CALLS_CONTROL);
 	control_run(t);
 }
