@@ -53,7 +53,7 @@ def test_metrics(tmp_path):
     assert set(re.findall(r"^# TYPE (\w+)", text, re.M)) == \
         set(re.findall(r"^\.It Ic (teredo_\w+)", section, re.M))
     reasons = set(re.findall(r'ended_total\{reason="(.*?)"', text))
-    counters = (schema.PAGE.parent / "miredo.8").read_text().split(".Sh COUNTERS")[1]
+    counters = (schema.PAGE.parent / "teredo.7").read_text().split(".Sh COUNTERS")[1]
     assert reasons == set(re.findall(r"^\.It ([a-z0-9-]+)$", counters, re.M))
 
 

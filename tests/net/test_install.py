@@ -24,7 +24,13 @@ INSTALLED = """
 @/lib/sysusers.d/miredo.conf
 @/lib/tmpfiles.d/miredo.conf
 @/lib/udev/rules.d/85-miredo.rules
+@/share/doc/miredo/examples/client.nft
+@/share/doc/miredo/examples/relay.nft
+@/share/doc/miredo/examples/server.nft
+@/share/man/man5/miredo-server.conf.5
 @/share/man/man5/miredo.conf.5
+@/share/man/man7/teredo.7
+@/share/man/man8/miredo-checkconf.8
 @/share/man/man8/miredo.8
 @/share/man/man8/miredo-server.8
 """.split()
@@ -121,6 +127,17 @@ def test_rule_of_udev(tree, prefix):
     (line,) = [line for line in rule.splitlines() if line[0] != "#"]
     assert re.fullmatch(r'(\w+(\{\w+\})?(==|!=|=)"[^"]*"(, )?)+', line)
     assert 'ENV{NM_UNMANAGED}="1"' in line and 'KERNEL=="teredo*"' in line
+
+
+@pytest.mark.parametrize("role", ["client", "server", "relay"])
+def test_rules_of_nftables(net, tree, prefix, role):
+    """They load, twice as well, and say what they are for."""
+    rules = tree / prefix[1:] / f"share/doc/miredo/examples/{role}.nft"
+    host = net.hosts.get("rules") or net.add_host("rules")
+    for _ in range(2):
+        host.run(["nft", "-f", rules])
+    table = host.run(["nft", "list", "ruleset"]).stdout
+    assert table.count(f"teredo_{role} {{") == 1
 
 
 def test_it_runs(net, tree, prefix, samples):

@@ -1,6 +1,6 @@
 #!/bin/sh
 # SPDX-License-Identifier: GPL-2.0-or-later
-# Checks of the tree itself: style.sh format|manuals|complete|licence
+# Checks of the tree itself: style.sh format|manuals|complete|reasons|licence
 set -u
 
 # The files of the tree with one of these endings, '' for all.
@@ -17,30 +17,32 @@ format)
 	files .c .h | xargs clang-format --dry-run -Werror
 	;;
 manuals)
-	files .5 .8 | xargs mandoc -T lint -W warning
+	files .1 .5 .7 .8 | xargs mandoc -T lint -W warning
 	;;
 complete)
-	# Manual pages name each directive and counter that there is; options
-	# are compared by tests/ctl/test_schema.py.
+	# Manual pages name each directive that there is; options are
+	# compared by tests/ctl/test_schema.py.
 	missing=0
-	named() { # PAGE WORD...
-		page=$1
-		shift
-		for word; do
-			grep -qw -e "$word" "$page" && continue
-			echo "$page does not tell of $word"
-			missing=1
-		done
-	}
-	# shellcheck disable=SC2046 # words
-	named doc/miredo.conf.5 $(grep -vE 'LATER}|GONE}' src/sys/conf_table.c |
-		sed -nE 's/^\t\{"([A-Z][A-Za-z0-9]+)".*/\1/p')
-	# shellcheck disable=SC2046 # words
-	named doc/miredo.8 $(
-		sed -nE 's/^\tX\([A-Z0-9_]+, "([a-z0-9-]+)".*/\1/p' src/core/reason.h |
-			grep -vE '^(none|held)$'
-	)
+	for word in $(grep -vE 'LATER}|GONE}' src/sys/conf_table.c |
+		sed -nE 's/^\t\{"([A-Z][A-Za-z0-9]+)".*/\1/p'); do
+		grep -qw -e "$word" doc/miredo.conf.5 doc/miredo-server.conf.5 &&
+			continue
+		echo "no page tells of $word"
+		missing=1
+	done
 	exit $missing
+	;;
+reasons)
+	# teredo(7) explains each reason and counter there is, and no other.
+	known=$(sed -nE 's/^\tX\([A-Z0-9_]+, "([a-z0-9-]+)".*/\1/p' \
+		src/core/reason.h src/core/client.h src/sys/verdict.h \
+		src/sys/event.h | grep -vE '^(none|held)$' | sort -u)
+	told=$(sed -n '/^.Sh REASONS/,/^.Sh FILES/p' doc/teredo.7 |
+		sed -nE 's/^\.It ([a-z0-9-]+)$/\1/p' | sort -u)
+	[ -n "$known" ] && [ "$known" = "$told" ] && exit 0
+	echo "in the lists or in doc/teredo.7, but not in both:"
+	printf '%s\n' "$known" "$told" | sort | uniq -u
+	exit 1
 	;;
 licence)
 	found=$(files '' | grep -vE '^./(COPYING$|fuzz/corpus/)' |
@@ -51,7 +53,7 @@ licence)
 	exit 1
 	;;
 *)
-	echo "style.sh: format, manuals, complete or licence" >&2
+	echo "style.sh: format, manuals, complete, reasons or licence" >&2
 	exit 2
 	;;
 esac
