@@ -11,10 +11,6 @@
 #include "reader.h"
 #include "verdict.h"
 
-enum {
-	STUCK_BEATS = 3
-};
-
 static bool is_waiting(const struct settings_view *v)
 {
 	for (unsigned i = 0; i < CONF_ROWS; i++) {
@@ -48,7 +44,8 @@ void view_take(struct view *v, const struct show *s)
 	v->verdict = (enum verdict)v->facts.verdict;
 	if (v->facts.verdict >= VERDICT_COUNT)
 		v->verdict = VERDICT_STUCK;
-	if (v->now > v->facts.at + STUCK_BEATS * BEAT_S * NS_PER_S)
+	if (v->facts.beat <= BEAT_S * NS_PER_S &&
+	    v->now > v->facts.at + BEATS * v->facts.beat)
 		v->verdict = VERDICT_STUCK;
 	if (!is_there)
 		v->verdict = VERDICT_NOT_READY;

@@ -24,12 +24,14 @@
 enum {
 	JOURNAL_LINES = 64,
 	JOURNAL_TEXT = 500,
-	BEAT_S = 10, /* facts are at most so old, if all is well */
+	BEAT_S = 60, /* facts are at most so old, if all is well */
+	BEATS = 3,   /* so many that are missed are too many */
 };
 
 /* Times are of clock_now(), ns, 0 = never, unless they say otherwise. */
 struct facts {
 	uint64_t at;    /* when this was written */
+	uint64_t beat;  /* and how soon again, at the latest; ns */
 	uint64_t since; /* the verdict is what it is */
 	uint32_t verdict;
 	uint32_t lives; /* packet processes so far */

@@ -518,7 +518,10 @@ static bool has_more(const struct connection *c)
 
 static int timeout_ms(void)
 {
-	int ms = notify_watchdog() ? BEAT_S * 1000 / 2 : -1;
+	int ms = -1;
+
+	if (notify_watchdog())
+		ms = (int)(notify_watchdog() / BEATS / 2 / NS_PER_MS) + 1;
 
 	for (unsigned i = 0; i < CONNECTIONS; i++) {
 		const struct connection *c = &ctl.v[i];

@@ -132,6 +132,9 @@ static void make_board(struct keeper *k, const struct plan *p)
 {
 	k->life.board = map(p, board_size(p->threads), MAP_SHARED);
 	k->life.bell = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+	k->life.beat = BEAT_S * NS_PER_S;
+	if (notify_watchdog() && notify_watchdog() / BEATS < k->life.beat)
+		k->life.beat = notify_watchdog() / BEATS;
 	if (k->life.bell < 0)
 		die("cannot start: %s", strerror(errno));
 	log_to(&k->life.board->journal);

@@ -33,8 +33,12 @@ void publish_core(struct loop *l)
 
 void publish_soon(struct publisher *p, uint64_t now)
 {
-	if (p->board && p->due > now + SOON_NS)
-		p->due = now + SOON_NS;
+	uint64_t soonest = p->last + SOON_NS;
+
+	if (soonest < now)
+		soonest = now;
+	if (p->board && p->due > soonest)
+		p->due = soonest;
 }
 
 static void fill_servers(struct facts *f, const struct client *c,
@@ -131,12 +135,14 @@ void publish_facts(struct loop *l, uint64_t now)
 	struct publisher *p = &l->publisher;
 	const struct node *n = &l->node;
 
-	p->due = now + BEAT_S * NS_PER_S;
+	p->last = now;
+	p->due = now + p->beat;
 	if (!p->board) {
 		p->due = UINT64_MAX;
 		return;
 	}
 	f.at = now;
+	f.beat = p->beat;
 	f.is_server = n->is_server;
 	f.is_relay = n->is_relay;
 	f.is_client = n->is_client;

@@ -2,7 +2,7 @@
 /*
  * What the packet process writes on the board (board.h). Counters are written
  * where they change, by whoever changes them; facts soon after anything may
- * have changed, and at least every BEAT_S, so that it can be seen whether the
+ * have changed, and at least every beat, so that it can be seen whether the
  * process moves. Without a board (tests of the loop) nothing happens.
  */
 #ifndef SYS_PUBLISH_H
@@ -16,7 +16,9 @@ struct publisher {
 	struct board *board; /* NULL = none */
 	int bell;            /* eventfd: the verdict has changed; -1 = none */
 	uint32_t lives;
-	uint64_t due; /* facts are written then; ns */
+	uint64_t beat; /* at most so long after the last ones; ns */
+	uint64_t due;  /* facts are written then */
+	uint64_t last; /* were written */
 	uint64_t since, changed;
 	uint32_t verdict, changes, version;
 	unsigned notes;
@@ -28,7 +30,7 @@ void publish_lane(struct board *b, const struct lane *lane);
 /* The core was called; still under the lock. */
 void publish_core(struct loop *l);
 
-/* Something may have changed: facts are due soon. */
+/* Something may have changed: facts are due, but not again and again. */
 void publish_soon(struct publisher *p, uint64_t now);
 
 /* They are due. */

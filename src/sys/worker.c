@@ -139,6 +139,7 @@ static void show(struct loop *l, const struct life *life)
 	l->publisher = (struct publisher){
 		.board = life->board,
 		.bell = life->bell,
+		.beat = life->beat,
 		.lives = life->lives,
 	};
 	if (n->is_relay)

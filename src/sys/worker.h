@@ -18,6 +18,7 @@ struct life {
 	size_t memory_size;
 	struct board *board;
 	int bell;                /* of struct publisher */
+	uint64_t beat;           /* the same, ns */
 	uint32_t lives;          /* this one is so many-th */
 	struct hash_key log_key; /* as in struct node_seed */
 	bool is_first;

@@ -6,6 +6,7 @@ import signal
 import pytest
 
 from lab import control, teredo, wait_for
+from manager import Manager
 from test_daemon import is_clean, worker_of
 
 
@@ -39,16 +40,21 @@ def test_next_packet_process_is_shown(net):
 
 
 def test_stopped_packet_process_is_stuck(net):
-    """After three beats; a process that asks is answered all the time."""
-    relay = net.relay.daemon(["miredo"])
-    worker = worker_of(net.relay, relay.pid)
+    """After three beats, which are short if a service manager waits for them;
+    who asks is answered all the time."""
+    manager = Manager(net.relay, ["miredo", "-f"],
+                      env={"WATCHDOG_USEC": "3000000"})
+    worker = worker_of(net.relay, manager.start())
+    control.wait_reason(net.relay, "ok")
     net.relay.kill(worker, signal.SIGSTOP)
     try:
-        assert control.status(net.relay)["good"]
-        control.wait_reason(net.relay, "stuck", timeout=60)
+        control.wait_reason(net.relay, "stuck")
+        manager.wait_field("WATCHDOG", "1")     # until then it was said
     finally:
         net.relay.kill(worker, signal.SIGCONT)
     control.wait_reason(net.relay, "ok")
+    assert manager.stop() == 0
+    manager.close()
 
 
 def test_socket_goes_with_the_daemon(net):

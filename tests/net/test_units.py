@@ -150,7 +150,7 @@ def test_readiness_and_restart(unit):
         given["ExecStart"].replace(" -f", " --check")
     assert given["ExecReload"] == "kill -HUP $MAINPID"
     assert int(given["FileDescriptorStoreMax"]) == 16
-    assert given["WatchdogSec"] == "30s"
+    assert given["WatchdogSec"] == "90s"
     assert given["RuntimeDirectory"] == unit.replace("@", "-more")
     text = (build_directory() / f"dist/{unit}.service").read_text()
     for line in text.splitlines():
