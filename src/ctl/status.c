@@ -157,7 +157,7 @@ static void show_servers(struct page *p, const json_t *client)
 	page_row(p, "others");
 	json_array_foreach(json_object_get(client, "servers"), i, other)
 	{
-		if (strcmp(get_text(other, "state"), "in use") != 0)
+		if (strcmp(get_text(other, "name"), get_text(server, "name")))
 			page_fact(p, "%s (%s)", get_text(other, "name"),
 				  get_text(other, "state"));
 	}
