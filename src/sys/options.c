@@ -163,6 +163,8 @@ static const struct row rows[] = {
 	{0, "chrootdir", "DIR", .take = take_chroot},
 	{0, "state", "DIR", "StateDirectory",
 	 .help = "where a client keeps its port (/var/lib/miredo)"},
+	{0, "control", "PATH", "ControlSocket",
+	 .help = "where miredoctl asks (/run/miredo/control)"},
 	{'v', "verbose", .take = take_verbose, .help = "log more"},
 	{.help = "Other"},
 	{'p', NULL, "VALUE", .take = take_p,
