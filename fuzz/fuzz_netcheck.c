@@ -241,8 +241,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	}
 	netcheck_judge(&n, &f);
 	for (int i = 0; i < SERVERS; i++) {
-		WANT(f.server[i].verdict < VERDICTS);
-		if (f.server[i].verdict == VERDICT_GOOD)
+		WANT(f.server[i].verdict < CHECKED_COUNT);
+		if (f.server[i].verdict == CHECKED_GOOD)
 			WANT(answered[i][0] && answered[i][1]);
 	}
 	WANT(f.good == (f.best >= 0));

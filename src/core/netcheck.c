@@ -49,7 +49,7 @@ void netcheck_server(struct netcheck *n, uint32_t first, uint32_t second)
 	const uint32_t ip[2] = {first, second};
 	struct netcheck_server *s = &n->v[n->n];
 
-	netcheck_no_server(n, VERDICTS);
+	netcheck_no_server(n, CHECKED_COUNT);
 	for (int i = 0; i < 2; i++) {
 		const struct tuple at = {ip[i], TEREDO_PORT};
 
@@ -57,7 +57,7 @@ void netcheck_server(struct netcheck *n, uint32_t first, uint32_t second)
 		netcheck_ask_start(&s->ask[i], NETCHECK_MAIN, ip[i], first,
 				   NETCHECK_RTTS, UINT64_MAX);
 		if (gate_target(n->gate, at) != REASON_NONE)
-			s->fixed = VERDICT_PRIVATE;
+			s->fixed = CHECKED_PRIVATE;
 	}
 }
 
@@ -119,7 +119,7 @@ void netcheck_start(struct netcheck *n, const struct tuple local[DOORS],
 	for (unsigned i = 0; i < n->n; i++) {
 		struct netcheck_server *s = &n->v[i];
 
-		for (int k = 0; k < 2 && s->fixed == VERDICTS; k++)
+		for (int k = 0; k < 2 && s->fixed == CHECKED_COUNT; k++)
 			s->ask[k].due = now + i * SPREAD_MS * NS_PER_MS;
 	}
 	n->is_done = n->no_route; /* there is nothing to wait for */

@@ -79,10 +79,10 @@ enum {
 	X(PRIVATE, "private-server", "the address is not global, or our own")
 
 enum netcheck_verdict {
-#define X(id, name, text) VERDICT_##id,
+#define X(id, name, text) CHECKED_##id,
 	NETCHECK_VERDICTS(X)
 #undef X
-	VERDICTS
+	CHECKED_COUNT
 };
 
 /* The one thing to say about the network. */
@@ -172,7 +172,8 @@ struct netcheck_probe {
 
 struct netcheck_server {
 	uint32_t ip[2];
-	enum netcheck_verdict fixed; /* known without asking, or VERDICTS */
+	enum netcheck_verdict
+		fixed; /* known without asking, or CHECKED_COUNT */
 	struct netcheck_ask ask[2];
 	struct netcheck_probe control; /* a bubble to ourselves */
 	struct netcheck_probe other;   /* to the other port */

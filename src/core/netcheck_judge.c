@@ -264,26 +264,26 @@ static enum netcheck_verdict why_not(const struct netcheck_ask *a,
 				     bool is_alive)
 {
 	if (a->wrong_prefix)
-		return VERDICT_WRONG_PREFIX;
+		return CHECKED_WRONG_PREFIX;
 	if (a->private_mapping)
-		return VERDICT_PRIVATE_MAPPING;
+		return CHECKED_PRIVATE_MAPPING;
 	if (a->wrong_nonce)
-		return VERDICT_WRONG_NONCE;
+		return CHECKED_WRONG_NONCE;
 	if (a->nonsense)
-		return VERDICT_NONSENSE;
+		return CHECKED_NONSENSE;
 	if (a->icmp.refused)
-		return VERDICT_REFUSED;
+		return CHECKED_REFUSED;
 	if (a->icmp.blocked)
-		return VERDICT_BLOCKED;
+		return CHECKED_BLOCKED;
 	if (a->icmp.unreachable)
-		return VERDICT_UNREACHABLE;
-	return is_alive ? VERDICT_FILTERED : VERDICT_SILENT;
+		return CHECKED_UNREACHABLE;
+	return is_alive ? CHECKED_FILTERED : CHECKED_SILENT;
 }
 
 static bool says_something(enum netcheck_verdict v)
 {
-	return v == VERDICT_WRONG_PREFIX || v == VERDICT_PRIVATE_MAPPING ||
-	       v == VERDICT_WRONG_NONCE || v == VERDICT_NONSENSE;
+	return v == CHECKED_WRONG_PREFIX || v == CHECKED_PRIVATE_MAPPING ||
+	       v == CHECKED_WRONG_NONCE || v == CHECKED_NONSENSE;
 }
 
 static enum netcheck_verdict judge_server(const struct netcheck *n, unsigned i)
@@ -293,25 +293,25 @@ static enum netcheck_verdict judge_server(const struct netcheck *n, unsigned i)
 	struct tuple at = netcheck_agreed(n);
 	enum netcheck_verdict other;
 
-	if (s->fixed != VERDICTS)
+	if (s->fixed != CHECKED_COUNT)
 		return s->fixed;
 	if (n->no_route || n->refused_here)
-		return VERDICT_NOT_ASKED;
+		return CHECKED_NOT_ASKED;
 	if (a[0].n_heard == 0) {
 		other = why_not(&a[0], s->is_alive);
 		return a[1].n_heard && !says_something(other)
-			       ? VERDICT_FIRST_SILENT
+			       ? CHECKED_FIRST_SILENT
 			       : other;
 	}
 	if (a[1].n_heard == 0) {
 		other = why_not(&a[1], false);
-		return says_something(other) ? other : VERDICT_SECONDARY_SILENT;
+		return says_something(other) ? other : CHECKED_SECONDARY_SILENT;
 	}
 	if (at.port &&
 	    (!tuple_equal(a[0].seen, at) || !tuple_equal(a[1].seen, at)))
-		return VERDICT_ODD_MAPPING;
-	return s->control.done && !s->control.heard ? VERDICT_NO_BUBBLES
-						    : VERDICT_GOOD;
+		return CHECKED_ODD_MAPPING;
+	return s->control.done && !s->control.heard ? CHECKED_NO_BUBBLES
+						    : CHECKED_GOOD;
 }
 
 /* Both ways count. */
@@ -325,7 +325,7 @@ int netcheck_best(const struct netcheck *n)
 	int best = -1;
 
 	for (unsigned i = 0; i < n->n; i++) {
-		if (judge_server(n, i) == VERDICT_GOOD &&
+		if (judge_server(n, i) == CHECKED_GOOD &&
 		    (best < 0 || distance(n, i) < distance(n, (unsigned)best)))
 			best = (int)i;
 	}
@@ -335,13 +335,13 @@ int netcheck_best(const struct netcheck *n)
 static void rank(const struct netcheck *n, struct netcheck_findings *f)
 {
 	for (unsigned i = 0; i < n->n; i++) {
-		if (f->server[i].verdict != VERDICT_GOOD)
+		if (f->server[i].verdict != CHECKED_GOOD)
 			continue;
 		f->server[i].rank = 1;
 		for (unsigned j = 0; j < n->n; j++) {
 			uint64_t a = distance(n, i), b = distance(n, j);
 
-			if (f->server[j].verdict == VERDICT_GOOD &&
+			if (f->server[j].verdict == CHECKED_GOOD &&
 			    (b < a || (b == a && j < i)))
 				f->server[i].rank++;
 		}

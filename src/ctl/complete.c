@@ -8,7 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "../core/reason.h"
+#include "../core/netcheck.h"
 #include "../sys/options.h"
 #include "../sys/verdict.h"
 #include "complete.h"
@@ -84,6 +84,10 @@ void put_reasons(void)
 		printf(" %s", note_words((enum note)i)->name);
 	for (int i = REASON_HELD + 1; i < REASON_COUNT; i++)
 		printf(" %s", reason_name((enum reason)i));
+	for (int i = 0; i < NETCHECK_REASON_COUNT; i++)
+		printf(" %s", netcheck_reason_name((enum netcheck_reason)i));
+	for (int i = 0; i < CHECKED_COUNT; i++)
+		printf(" %s", netcheck_verdict_name((enum netcheck_verdict)i));
 }
 
 int main(int argc, char **argv)

@@ -10,6 +10,7 @@
 
 #include "../core/addr.h"
 #include "../core/gate.h"
+#include "../core/netcheck.h"
 #include "../sys/verdict.h"
 #include "ctl.h"
 
@@ -122,7 +123,31 @@ struct meaning {
 	const char *name, *kind, *text, *advice;
 };
 
-/* Of a daemon's state, or of how a packet ended. Some words are both. */
+static bool find_in_netcheck(struct meaning *m, const char *name)
+{
+	for (int i = 0; i < NETCHECK_REASON_COUNT; i++) {
+		const enum netcheck_reason r = (enum netcheck_reason)i;
+
+		if (strcmp(netcheck_reason_name(r), name) != 0)
+			continue;
+		*m = (struct meaning){name, "netcheck", netcheck_reason_text(r),
+				      netcheck_reason_advice(r)};
+		return true;
+	}
+	for (int i = 0; i < CHECKED_COUNT; i++) {
+		const enum netcheck_verdict v = (enum netcheck_verdict)i;
+
+		if (strcmp(netcheck_verdict_name(v), name) != 0)
+			continue;
+		*m = (struct meaning){name, "server", netcheck_verdict_text(v),
+				      NULL};
+		return true;
+	}
+	return false;
+}
+
+/* Of a daemon's state, of how a packet ended, of netcheck. Some words are
+ * several of these; the first counts. */
 static bool find_meaning(struct meaning *m, const char *name)
 {
 	const struct verdict_words *w = verdict_find(name);
@@ -138,7 +163,7 @@ static bool find_meaning(struct meaning *m, const char *name)
 				      reason_text((enum reason)i), NULL};
 		return true;
 	}
-	return false;
+	return find_in_netcheck(m, name);
 }
 
 static int explain_reason(const struct ctl *c, const char *name)

@@ -231,8 +231,8 @@ static void look_up(struct check *c)
 
 static enum netcheck_verdict why_missing(const struct lookup *l)
 {
-	return l->state == LOOKUP_NOT_FOUND ? VERDICT_NO_NAME
-					    : VERDICT_NO_RESOLVER;
+	return l->state == LOOKUP_NOT_FOUND ? CHECKED_NO_NAME
+					    : CHECKED_NO_RESOLVER;
 }
 
 static void add_servers(struct check *c)
@@ -256,7 +256,7 @@ static void find_path(struct check *c)
 	uint32_t to = outside;
 
 	for (unsigned i = 0; i < c->n && to == outside; i++) {
-		if (c->core.v[i].fixed == VERDICTS)
+		if (c->core.v[i].fixed == CHECKED_COUNT)
 			to = c->first[i].ip;
 	}
 	(void)path_find(&c->path, to, c->iface, c->bind);

@@ -527,7 +527,7 @@ def test_explain_a_reason():
     got = run("explain", "server-silent", "rate-peer")
     assert got.stdout.startswith("server-silent: the server does not answer\n  try       a ")
     assert "\nrate-peer: too many new destinations\n" in got.stdout
-    assert run("explain", "nonsense").returncode == 2
+    assert run("explain", "no-such-word").returncode == 2
     assert run("explain", "2001:db8::1").returncode == 1
 
 

@@ -39,10 +39,22 @@ def test_it_would_complain():
     ("explain", ["explain", "2001:0:c33c:c38c:2c5b:751d:34ff:8ef8"]),
     ("explain", ["explain", "2001:0:c33c:c38c:8000:751d:f7ff:f5fe"]),
     ("check", ["check", "/dev/null"]),
-    ("netcheck", ["netcheck", "127.0.0.1"])])
+    ("netcheck", ["netcheck", "--relay", "2001:db8::1", "127.0.0.1"])])
 def test_answers_of_its_own(answer, argv):
     got = subprocess.run([CTL, "--json", *argv], capture_output=True, text=True, check=False)
     assert schema.complaints(got.stdout, answer) == []
+
+
+def test_words_of_netcheck():
+    """Each that there is, and no other; explain knows them."""
+    core = (schema.PAGE.parent.parent / "src/core/netcheck.h").read_text()
+    there = re.findall(r'X\([A-Z0-9_]+, "([a-z0-9-]+)"', core)
+    shown = (schema.PAGE.parent.parent / "src/ctl/netcheck_show.c").read_text()
+    notes = re.findall(r'add_note\(notes, "([a-z-]+)"', shown)
+    section = schema.PAGE.read_text().split(".Sh NETCHECK")[1].split(".Sh ")[0]
+    assert len(there) > 20 and len(notes) == 3
+    assert sorted(there + notes) == sorted(re.findall(r"^\.It Cm ([a-z0-9-]+)$", section, re.M))
+    subprocess.run([CTL, "explain", *there], check=True, capture_output=True)
 
 
 def test_metrics(tmp_path):
@@ -91,6 +103,11 @@ def test_options_of_miredoctl():
         "qualified"}
     assert options_of_page(schema.PAGE) == set().union(
         options_of_help(CTL), *(options_of_help(CTL, verb) for verb in verbs))
+
+
+def test_options_of_mire():
+    mire = pathlib.Path(CTL).parent / "teredo-mire"
+    assert options_of_page(schema.PAGE.parent / "teredo-mire.1") == options_of_help(mire)
 
 
 def test_options_of_miredo():

@@ -415,7 +415,7 @@ static void nat(enum rule maps, enum rule filters, bool hairpin)
 	w.hairpin = hairpin;
 	add(0, SERVER, HONEST);
 	run();
-	is_verdict(0, VERDICT_GOOD);
+	is_verdict(0, CHECKED_GOOD);
 	is_reason(NETCHECK_OK);
 }
 
@@ -513,7 +513,7 @@ static void nat_of_one_address(void **state)
 	(void)state;
 	add(0, SERVER, SECOND_SILENT);
 	run();
-	is_verdict(0, VERDICT_SECONDARY_SILENT);
+	is_verdict(0, CHECKED_SECONDARY_SILENT);
 	is_reason(NETCHECK_NO_GOOD_SERVER);
 	is_nat(BEHAVIOUR_UNKNOWN, BEHAVIOUR_UNKNOWN, TRI_UNKNOWN, "unknown");
 }
@@ -525,7 +525,7 @@ static void nat_needs_bubbles(void **state)
 	w.filters = PORT;
 	add(0, SERVER, NO_BUBBLES);
 	run();
-	is_verdict(0, VERDICT_NO_BUBBLES);
+	is_verdict(0, CHECKED_NO_BUBBLES);
 	is_nat(BEHAVIOUR_INDEPENDENT, BEHAVIOUR_UNKNOWN, TRI_UNKNOWN,
 	       "unknown");
 }
@@ -538,13 +538,13 @@ static void order(void **state)
 	w.filters = PORT;
 	add(0, OTHER, HONEST);
 	add(1, SERVER, HONEST);
-	netcheck_no_server(&n, VERDICT_NO_NAME);
+	netcheck_no_server(&n, CHECKED_NO_NAME);
 	w.delay[0] = SECONDS(0.2);
 	w.delay[1] = SECONDS(0.03);
 	run();
-	is_verdict(0, VERDICT_GOOD);
-	is_verdict(1, VERDICT_GOOD);
-	is_verdict(2, VERDICT_NO_NAME);
+	is_verdict(0, CHECKED_GOOD);
+	is_verdict(1, CHECKED_GOOD);
+	is_verdict(2, CHECKED_NO_NAME);
 	assert_int_equal(f.best, 1);
 	assert_int_equal(f.server[0].rank, 2);
 	assert_int_equal(f.server[1].rank, 1);
@@ -563,7 +563,7 @@ static void slow_server(void **state)
 	add(0, SERVER, HONEST);
 	w.delay[0] = SECONDS(1.5);
 	run();
-	is_verdict(0, VERDICT_GOOD);
+	is_verdict(0, CHECKED_GOOD);
 	assert_int_equal(f.server[0].rtt[0], SECONDS(1.5));
 }
 
@@ -573,17 +573,17 @@ static void bad_servers(void **state)
 		enum mood mood;
 		enum netcheck_verdict verdict;
 	} v[] = {
-		{SILENT, VERDICT_SILENT},
-		{SECOND_SILENT, VERDICT_SECONDARY_SILENT},
-		{FIRST_SILENT, VERDICT_FIRST_SILENT},
-		{WRONG_PREFIX, VERDICT_WRONG_PREFIX},
-		{NO_NONCE, VERDICT_WRONG_NONCE},
-		{OLD_NONCE, VERDICT_WRONG_NONCE},
-		{RUBBISH, VERDICT_NONSENSE},
-		{HALF, VERDICT_NONSENSE},
-		{PRIVATE, VERDICT_PRIVATE_MAPPING},
-		{NO_BUBBLES, VERDICT_NO_BUBBLES},
-		{FLOODS, VERDICT_GOOD},
+		{SILENT, CHECKED_SILENT},
+		{SECOND_SILENT, CHECKED_SECONDARY_SILENT},
+		{FIRST_SILENT, CHECKED_FIRST_SILENT},
+		{WRONG_PREFIX, CHECKED_WRONG_PREFIX},
+		{NO_NONCE, CHECKED_WRONG_NONCE},
+		{OLD_NONCE, CHECKED_WRONG_NONCE},
+		{RUBBISH, CHECKED_NONSENSE},
+		{HALF, CHECKED_NONSENSE},
+		{PRIVATE, CHECKED_PRIVATE_MAPPING},
+		{NO_BUBBLES, CHECKED_NO_BUBBLES},
+		{FLOODS, CHECKED_GOOD},
 	};
 
 	(void)state;
@@ -594,7 +594,7 @@ static void bad_servers(void **state)
 		add(1, SERVER, HONEST);
 		run();
 		is_verdict(0, v[i].verdict);
-		is_verdict(1, VERDICT_GOOD);
+		is_verdict(1, CHECKED_GOOD);
 		is_reason(NETCHECK_OK);
 		assert_int_equal(f.mapping, BEHAVIOUR_INDEPENDENT);
 		assert_int_equal(f.filtering, BEHAVIOUR_DEPENDENT);
@@ -611,8 +611,8 @@ static void odd_mapping(void **state)
 	add(2, "12.0.0.1", HONEST);
 	w.hairpin = true;
 	run();
-	is_verdict(0, VERDICT_ODD_MAPPING);
-	is_verdict(1, VERDICT_GOOD);
+	is_verdict(0, CHECKED_ODD_MAPPING);
+	is_verdict(1, CHECKED_GOOD);
 	assert_int_equal(f.mapping, BEHAVIOUR_INDEPENDENT);
 	assert_true(tuple_equal(f.mapped, at(outside, 4096)));
 
@@ -632,8 +632,8 @@ static void same_server_twice(void **state)
 	add(0, SERVER, HONEST);
 	netcheck_server(&n, ip4(SERVER), ip4(SECOND));
 	run();
-	is_verdict(0, VERDICT_GOOD);
-	is_verdict(1, VERDICT_GOOD);
+	is_verdict(0, CHECKED_GOOD);
+	is_verdict(1, CHECKED_GOOD);
 }
 
 static void private_server(void **state)
@@ -641,7 +641,7 @@ static void private_server(void **state)
 	(void)state;
 	add(0, "192.168.1.9", HONEST);
 	run();
-	is_verdict(0, VERDICT_PRIVATE);
+	is_verdict(0, CHECKED_PRIVATE);
 	is_reason(NETCHECK_NO_SERVER);
 	assert_int_equal(w.sent, 0);
 
@@ -653,7 +653,7 @@ static void private_server(void **state)
 	w.server_gate[0].n_allow = 1;
 	w.server_gate[0].allow[0] = gate.allow[0];
 	run();
-	is_verdict(0, VERDICT_GOOD);
+	is_verdict(0, CHECKED_GOOD);
 }
 
 /* ---- silence ---- */
@@ -682,7 +682,7 @@ static void silence(void **state)
 	add(0, SERVER, SILENT);
 	w.host_answers[0] = true;
 	run();
-	is_verdict(0, VERDICT_FILTERED);
+	is_verdict(0, CHECKED_FILTERED);
 	is_reason(NETCHECK_PORT_BLOCKED);
 }
 
@@ -694,7 +694,7 @@ static void icmp(void **state)
 	add(0, SERVER, SILENT);
 	netcheck_icmp(&n, NETCHECK_MAIN, first, 3, first.ip);
 	run();
-	is_verdict(0, VERDICT_REFUSED);
+	is_verdict(0, CHECKED_REFUSED);
 	is_reason(NETCHECK_NO_GOOD_SERVER);
 
 	for (unsigned code = 0; code < 3; code++) {
@@ -705,7 +705,7 @@ static void icmp(void **state)
 		netcheck_icmp(&n, NETCHECK_MAIN, first, codes[code],
 			      ip4("10.0.0.1"));
 		run();
-		is_verdict(0, VERDICT_BLOCKED);
+		is_verdict(0, CHECKED_BLOCKED);
 		is_reason(NETCHECK_PORT_BLOCKED);
 		assert_int_equal(f.blocked_by, ip4("10.0.0.1"));
 	}
@@ -735,14 +735,14 @@ static void icmp(void **state)
 	add(0, SERVER, SILENT);
 	netcheck_icmp(&n, NETCHECK_MAIN, first, 1, ip4("10.0.0.1"));
 	run();
-	is_verdict(0, VERDICT_UNREACHABLE);
+	is_verdict(0, CHECKED_UNREACHABLE);
 
 	/* What comes besides, makes no answer worse. */
 	fresh(NULL);
 	add(0, SERVER, HONEST);
 	netcheck_icmp(&n, NETCHECK_MAIN, first, 3, first.ip);
 	run();
-	is_verdict(0, VERDICT_GOOD);
+	is_verdict(0, CHECKED_GOOD);
 }
 
 static void kernel_says(void **state)
@@ -751,7 +751,7 @@ static void kernel_says(void **state)
 	add(0, SERVER, SILENT);
 	netcheck_no_route(&n);
 	run();
-	is_verdict(0, VERDICT_NOT_ASKED);
+	is_verdict(0, CHECKED_NOT_ASKED);
 	is_reason(NETCHECK_NO_IPV4);
 
 	fresh(NULL);
@@ -841,7 +841,7 @@ static void relay_of_nowhere(void **state)
 static void words(void **state)
 {
 	(void)state;
-	for (int i = 0; i < VERDICTS; i++) {
+	for (int i = 0; i < CHECKED_COUNT; i++) {
 		assert_non_null(
 			netcheck_verdict_text((enum netcheck_verdict)i));
 		for (int k = 0; k < i; k++)
