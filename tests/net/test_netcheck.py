@@ -126,9 +126,18 @@ def plain(named):
         yield named
 
 
+@contextlib.contextmanager
+def own_firewall(host):
+    host.nft("table ip own { chain out { type filter hook output"
+             " priority 0; udp dport 3544 drop; }\n}\n")
+    yield
+    host.nft("delete table ip own\n")
+
+
 def test_silence(plain):
-    """Five firewalls, five reasons; and one that cannot be known."""
+    """Six firewalls and no way at all; and one thing that cannot be known."""
     net = plain
+    bare = net.add_host("bare")
     with contextlib.ExitStack() as stack:
         for host, port, verdict in (
                 (net.c1, None, "drop"), (net.c2, 3544, "drop"),
@@ -136,9 +145,11 @@ def test_silence(plain):
                 (net.c5, 3544, "drop"), (net.c5, 33434, "drop"),
                 (net.c3b, None, "drop")):
             stack.enter_context(net.block(host, port, verdict))
-        checks = [Check(host, SERVER) for host in net.clients + [net.c3b]]
-        all_blocked, port, port_told, told, dns, unknown = [
-            check() for check in checks]
+        stack.enter_context(own_firewall(net.c1b))
+        checks = [Check(host, SERVER) for host in net.clients
+                  + [net.c3b, net.c1b, bare]]
+        all_blocked, port, port_told, told, dns, unknown, own, nowhere = found \
+            = [check() for check in checks]
     assert all_blocked["reason"] == "udp-blocked"
     assert all_blocked["udp"]["works"] is False
     assert verdicts(all_blocked) == ["server-silent"]
@@ -152,22 +163,12 @@ def test_silence(plain):
     assert told["udp"]["blocked_by"] == "192.168.4.1"
     assert dns["reason"] == "only-dns"
     assert unknown["reason"] == "nothing-answers"
-    for found in all_blocked, port, port_told, told, dns, unknown:
-        assert found["advice"]
-        assert found["reaches"] == "no peers"
-
-
-def test_own_firewall_and_no_way(plain):
-    plain.c1.nft("table ip own { chain out { type filter hook output"
-                 " priority 0; udp dport 3544 drop; }\n}\n")
-    bare = plain.add_host("bare")
-    checks = [Check(plain.c1, SERVER), Check(bare, SERVER)]
-    firewall, nowhere = [check() for check in checks]
-    plain.c1.nft("delete table ip own\n")
-    assert firewall["reason"] == "local-firewall"
+    assert own["reason"] == "local-firewall"
     assert nowhere["reason"] == "no-ipv4"
     assert nowhere["udp"]["local"] is None
-    assert verdicts(firewall) == verdicts(nowhere) == ["not-asked"]
+    assert verdicts(own) == verdicts(nowhere) == ["not-asked"]
+    assert all(one["advice"] for one in found)
+    assert all(one["reaches"] == "no peers" for one in found)
 
 
 # -- servers ----------------------------------------------------------------
