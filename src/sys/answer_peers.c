@@ -7,7 +7,7 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "answer.h"
+#include "answer_parts.h"
 #include "preflight.h"
 
 enum {
@@ -115,14 +115,6 @@ static bool take(struct row *r, const struct show *s, uint32_t i)
 	r->in = r->out = (struct meter_count){0, 0};
 	board_meter(s->board, s->plan->threads, &r->address, &r->in, &r->out);
 	return true;
-}
-
-static void put_age(struct json *j, const char *key, uint64_t t, uint64_t now)
-{
-	if (t)
-		json_seconds(j, key, t < now ? now - t : 0);
-	else
-		json_none(j, key);
 }
 
 static void put_row(struct json *j, const struct row *r, uint64_t now)
