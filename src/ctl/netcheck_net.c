@@ -123,8 +123,7 @@ static void read_errors(enum door door, int fd, struct netcheck *n)
 			return;
 		for (struct cmsghdr *c = CMSG_FIRSTHDR(&m); c;
 		     c = CMSG_NXTHDR(&m, c)) {
-			const struct sock_extended_err *e =
-				(const void *)CMSG_DATA(c);
+			struct sock_extended_err *e = (void *)CMSG_DATA(c);
 			const struct sockaddr_in *by =
 				(const void *)SO_EE_OFFENDER(e);
 

@@ -159,8 +159,10 @@ static void add(struct page *p, enum page_tone tone, const char *between,
 	put(p, tone, clean);
 }
 
-static void add_fact(struct page *p, enum page_tone tone, const char *format,
-		     va_list args)
+__attribute__((format(printf, 3, 0))) static void add_fact(struct page *p,
+							   enum page_tone tone,
+							   const char *format,
+							   va_list args)
 {
 	char text[FACT];
 

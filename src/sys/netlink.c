@@ -328,16 +328,18 @@ int netlink_link(struct netlink *nl, unsigned ifindex, struct host_link *link)
 	return netlink_request(nl, h, on_link, link);
 }
 
-static int on_netconf(const struct nlmsghdr *h, void *arg)
+static int on_netconf_value(const struct nlattr *a, void *arg)
 {
-	const struct nlattr *a;
 	bool *yes = arg;
 
-	mnl_attr_for_each(a, h, sizeof(struct netconfmsg))
-	{
-		if (mnl_attr_get_type(a) == NETCONFA_FORWARDING)
-			*yes = mnl_attr_get_u32(a) != 0;
-	}
+	if (mnl_attr_get_type(a) == NETCONFA_FORWARDING)
+		*yes = mnl_attr_get_u32(a) != 0;
+	return MNL_CB_OK;
+}
+
+static int on_netconf(const struct nlmsghdr *h, void *arg)
+{
+	mnl_attr_parse(h, sizeof(struct netconfmsg), on_netconf_value, arg);
 	return MNL_CB_OK;
 }
 
