@@ -153,14 +153,10 @@ void notify_stopping(void)
 }
 
 /* With n descriptors, at most one. 0 or -errno */
-static int send_with(const char *text, size_t n, const int *fd, unsigned n_fds,
+static int send_with(char *text, size_t n, const int *fd, unsigned n_fds,
 		     int flags)
 {
-	const union {
-		const char *in;
-		void *out;
-	} memory = {text};
-	struct iovec iov = {memory.out, n};
+	struct iovec iov = {text, n};
 	_Alignas(struct cmsghdr) char control[CMSG_SPACE(sizeof(*fd))] = {0};
 	struct msghdr m = {.msg_iov = &iov, .msg_iovlen = 1};
 	struct cmsghdr *c;
@@ -198,13 +194,14 @@ void notify_unstore(const char *name)
 
 void notify_barrier(void)
 {
+	char text[] = "BARRIER=1";
 	struct pollfd p;
 	int fd[2];
 
 	if (to.fd < 0 || pipe2(fd, O_CLOEXEC) < 0)
 		return;
 	p = (struct pollfd){.fd = fd[0]};
-	if (send_with("BARRIER=1", 9, &fd[1], 1, 0) == 0) {
+	if (send_with(text, sizeof(text) - 1, &fd[1], 1, 0) == 0) {
 		close(fd[1]);
 		poll(&p, 1, PATIENCE_S * 1000);
 	} else {

@@ -23,6 +23,7 @@ complete)
 	# Manual pages name each directive that there is; options are
 	# compared by tests/ctl/test_schema.py.
 	missing=0
+	# shellcheck disable=SC2013 # words
 	for word in $(grep -vE 'LATER}|GONE}' src/sys/conf_table.c |
 		sed -nE 's/^\t\{"([A-Z][A-Za-z0-9]+)".*/\1/p'); do
 		grep -qw -e "$word" doc/miredo.conf.5 doc/miredo-server.conf.5 &&
