@@ -370,6 +370,27 @@ static void let_go(const struct reader *r)
 	close(r->steward);
 }
 
+/*
+ * It has let go of what is not its own when this returns, also of what the
+ * service manager has kept: of that the keeper must be the only one to have, or
+ * it could not give it back.
+ */
+static pid_t start_reader(const struct monitor_task *t, int log, int notify)
+{
+	int held[2];
+	pid_t pid;
+	char c;
+
+	if (pipe2(held, O_CLOEXEC) < 0)
+		die("cannot start: %s", strerror(errno));
+	pid = reader_start(t->reader, t->plan, log, notify);
+	close(held[1]);
+	while (read(held[0], &c, 1) < 0 && errno == EINTR)
+		;
+	close(held[0]);
+	return pid;
+}
+
 int monitor_run(const struct monitor_task *t)
 {
 	struct monitor m = {.ready_fd = t->ready_fd,
@@ -389,7 +410,7 @@ int monitor_run(const struct monitor_task *t)
 		return STATUS_FAILED;
 	}
 	prctl(PR_SET_CHILD_SUBREAPER, 1);
-	m.reader = reader_start(t->reader, t->plan, log[1], notify[1]);
+	m.reader = start_reader(t, log[1], notify[1]);
 	m.keeper = fork();
 	if (m.keeper == 0) {
 		close(fd[0]);
