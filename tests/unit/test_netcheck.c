@@ -63,6 +63,11 @@ static struct world {
 	struct gate server_gate[SERVERS];
 	enum mood mood[SERVERS];
 	uint64_t delay[SERVERS]; /* there and back */
+	uint64_t later[SERVERS]; /* more, of the second address */
+	uint64_t more[SERVERS];  /* the first answers of all take longer */
+	bool only_main;          /* the other sockets get nothing through */
+	unsigned lose_asks, lose_bubbles; /* the first so many to servers */
+	unsigned asks, bubbles, others, elsewhere; /* what was sent */
 	bool host_answers[SERVERS];
 
 	bool has_relay;
@@ -255,7 +260,13 @@ static void to_server(int i, enum door door, struct tuple from,
 			lie(i, &r, &o.to);
 		else if (w.mood[i] == NO_BUBBLES)
 			continue;
-		arrive(own, o.to, &r, w.delay[i], true);
+		arrive(own, o.to, &r,
+		       w.delay[i] +
+			       (o.door == DOOR_SECONDARY ? w.later[i] : 0) +
+			       (r.n > 100 ? w.more[i] : 0),
+		       true);
+		if (r.n > 100)
+			w.more[i] = 0;
 		for (int more = 0; w.mood[i] == FLOODS && more < 8; more++) {
 			flip(&r, 5, (uint8_t)(1 << more));
 			arrive(own, o.to, &r, w.delay[i], true);
@@ -267,7 +278,13 @@ static void by_server(int i, struct tuple from, struct tuple to,
 		      const struct packet *p)
 {
 	bool second = to.ip == w.server[i].conf.secondary;
+	bool is_ask = p->n == 61;
 
+	w.asks += is_ask;
+	w.bubbles += !is_ask;
+	if ((is_ask && w.asks <= w.lose_asks) ||
+	    (!is_ask && w.bubbles <= w.lose_bubbles))
+		return;
 	if (w.mood[i] == SILENT || (second && w.mood[i] == SECOND_SILENT) ||
 	    (!second && w.mood[i] == FIRST_SILENT))
 		return;
@@ -287,6 +304,8 @@ static void carry(const struct out *o)
 		m->sent[m->n_sent++] = o->to;
 	take(&p, o);
 	w.sent++;
+	if (w.only_main && o->door != NETCHECK_MAIN)
+		return;
 	for (int i = 0; i < SERVERS; i++) {
 		uint32_t a = w.server[i].conf.primary;
 
@@ -294,10 +313,11 @@ static void carry(const struct out *o)
 			continue;
 		if (o->to.port == TEREDO_PORT)
 			by_server(i, from, o->to, &p);
-		else if (w.host_answers[i])
+		else if (w.others++, w.host_answers[i])
 			netcheck_icmp(&n, o->door, o->to, 3, o->to.ip);
 		return;
 	}
+	w.elsewhere++;
 	if (tuple_equal(o->to, other_relay_at))
 		to_relay(from, &p);
 	else if (o->to.ip != ip4(outside))
@@ -556,6 +576,133 @@ static void order(void **state)
 	}
 }
 
+/* The second address counts as much as the first. */
+static void order_by_both(void **state)
+{
+	(void)state;
+	w.filters = PORT;
+	add(0, OTHER, HONEST);
+	add(1, SERVER, HONEST);
+	add(2, "12.0.0.1", HONEST);
+	w.delay[0] = w.delay[1] = w.delay[2] = SECONDS(0.05);
+	w.later[0] = SECONDS(0.03);
+	w.later[1] = SECONDS(0.02);
+	w.later[2] = SECONDS(0.02);
+	run();
+	assert_int_equal(f.server[0].rank, 3);
+	assert_int_equal(f.server[1].rank, 1); /* of two alike, the first */
+	assert_int_equal(f.server[2].rank, 2);
+	assert_int_equal(f.server[0].rtt[1], SECONDS(0.08));
+}
+
+/* One answer that was late does not count. */
+static void median(void **state)
+{
+	(void)state;
+	w.filters = PORT;
+	add(0, SERVER, HONEST);
+	w.more[0] = SECONDS(0.3);
+	run();
+	assert_int_equal(f.server[0].rtt[0], SECONDS(0.02));
+	assert_int_equal(f.server[0].rtt[1], SECONDS(0.02));
+	assert_int_equal(n.v[0].ask[0].rtt[0], SECONDS(0.32));
+}
+
+static uint64_t took(void)
+{
+	return w.now - w.start;
+}
+
+/* How much is sent, and how long it takes: of a good server; a silent one. */
+static void costs(void **state)
+{
+	(void)state;
+	w.filters = PORT;
+	add(0, SERVER, HONEST);
+	run();
+	/* Three for each address, FRESH, THIRD. */
+	assert_int_equal(w.asks, 8);
+	/* One to ourselves, three to FRESH. */
+	assert_int_equal(w.bubbles, 4);
+	/* Two for each step of the hairpin, two by FRESH. */
+	assert_int_equal(w.elsewhere, 8);
+	assert_int_equal(w.others, 0);
+	assert_true(took() > SECONDS(2) && took() < SECONDS(3));
+
+	fresh(NULL);
+	add(0, SERVER, SILENT);
+	run();
+	assert_int_equal(w.asks, 6);
+	assert_int_equal(w.others, 2);
+	assert_int_equal(w.bubbles + w.elsewhere, 0);
+	assert_int_equal(took(), SECONDS(3.5));
+
+	/* A second one does not make it longer. */
+	fresh(NULL);
+	add(0, OTHER, SILENT);
+	add(1, SERVER, SECOND_SILENT);
+	run();
+	is_verdict(1, CHECKED_SECONDARY_SILENT);
+	assert_int_equal(took(), SECONDS(3.5));
+
+	fresh(NULL);
+	add(0, SERVER, FIRST_SILENT);
+	run();
+	is_verdict(0, CHECKED_FIRST_SILENT);
+	assert_int_equal(took(), SECONDS(3.5));
+}
+
+/* What is lost is sent again: twice, of each. */
+static void loss(void **state)
+{
+	(void)state;
+	w.filters = NOTHING;
+	w.lose_asks = 4;
+	w.lose_bubbles = 2;
+	add(0, SERVER, HONEST);
+	run();
+	is_verdict(0, CHECKED_GOOD);
+	assert_int_equal(f.filtering, BEHAVIOUR_INDEPENDENT);
+
+	fresh(NULL);
+	w.lose_bubbles = 3;
+	add(0, SERVER, HONEST);
+	run();
+	is_verdict(0, CHECKED_NO_BUBBLES);
+
+	fresh(NULL);
+	w.lose_asks = 6;
+	add(0, SERVER, HONEST);
+	run();
+	is_verdict(0, CHECKED_SILENT);
+}
+
+/* Those of FRESH and THIRD are lost: what needs them is unknown. */
+static void loss_of_helpers(void **state)
+{
+	(void)state;
+	w.hairpin = true;
+	w.only_main = true;
+	add(0, SERVER, HONEST);
+	run();
+	is_verdict(0, CHECKED_GOOD);
+	is_nat(BEHAVIOUR_INDEPENDENT, BEHAVIOUR_UNKNOWN, TRI_UNKNOWN,
+	       "unknown");
+	assert_true(took() > SECONDS(3.5) && took() < SECONDS(3.6));
+}
+
+/* Whoever has answered is asked for no other port. */
+static void late_server(void **state)
+{
+	(void)state;
+	w.filters = PORT;
+	add(0, SERVER, HONEST);
+	w.more[0] = SECONDS(0.85);
+	run();
+	is_verdict(0, CHECKED_GOOD);
+	assert_true(w.others <= 1);
+}
+
 static void slow_server(void **state)
 {
 	(void)state;
@@ -657,6 +804,26 @@ static void private_server(void **state)
 }
 
 /* ---- silence ---- */
+
+/* Of the second address, too. */
+static void icmp_of_second(void **state)
+{
+	(void)state;
+	add(0, SERVER, SILENT);
+	netcheck_icmp(&n, NETCHECK_MAIN, at(SECOND, 3544), 13, ip4("10.0.0.1"));
+	run();
+	is_reason(NETCHECK_PORT_BLOCKED);
+	assert_int_equal(f.blocked_by, ip4("10.0.0.1"));
+	/* Others' ports and addresses are not meant. */
+	fresh(NULL);
+	add(0, SERVER, SILENT);
+	netcheck_icmp(&n, NETCHECK_MAIN, at(SECOND, 3545), 13, 1);
+	netcheck_icmp(&n, NETCHECK_MAIN, at(OTHER, 3544), 13, 1);
+	netcheck_icmp(&n, NETCHECK_FRESH, at(SERVER, 3544), 13, 1);
+	run();
+	is_verdict(0, CHECKED_SILENT);
+	is_reason(NETCHECK_NOTHING_ANSWERS);
+}
 
 static void silence(void **state)
 {
@@ -783,9 +950,54 @@ static void relay(void **state)
 	assert_int_equal(f.relay_found, SECONDS(0.04));
 	assert_int_equal(f.relay_rtt, SECONDS(0.02));
 
+	/* Echo requests go by the server, one to the relay; one bubble. */
+	assert_int_equal(w.elsewhere, 8 + 2);
+
 	seek_relay(false);
 	assert_int_equal(f.relay, TRI_NO);
 	assert_int_equal(f.relay_at.port, 0);
+}
+
+/* Who is no relay, or answers another question, is none. */
+static void no_relay(void **state)
+{
+	static const char *const bent[] = {"source", "destination", "nonce",
+					   "code",   "checksum",    "length"};
+	struct packet p;
+
+	(void)state;
+	for (unsigned i = 0; i < ARRAY_SIZE(bent); i++) {
+		const struct datagram d = {.door = NETCHECK_MAIN,
+					   .from = other_relay_at,
+					   .data = p.b,
+					   .len = 56};
+		static const unsigned byte[] = {9, 25, 50, 41, 42, 5};
+
+		seek_relay(false);
+		n.is_done = false;
+		n.until = UINT64_MAX;
+		icmp6(&p, host6, n.relay.own, 129, 0, "00000000");
+		p.b[5] += 8;
+		memcpy(p.b + 48, n.relay.nonce, 8);
+		p.n = 56;
+		fix_icmp6(&p);
+		p.b[byte[i]] ^= 1;
+		if (i < 4)
+			fix_icmp6(&p);
+		netcheck_input(&n, &d, w.now, &w.out);
+		if (n.relay.at.port)
+			fail_msg("%s", bent[i]);
+	}
+	p.b[5] ^= 1;
+	n.is_done = false;
+	netcheck_input(&n,
+		       &(struct datagram){.door = NETCHECK_MAIN,
+					  .from = other_relay_at,
+					  .data = p.b,
+					  .len = 56},
+		       w.now, &w.out);
+	assert_true(tuple_equal(n.relay.at, other_relay_at));
+	outbox_clear(&w.out);
 }
 
 /* However many relays want an answer, four get one. */
@@ -881,6 +1093,12 @@ int main(void)
 		TEST(nat_of_one_address),
 		TEST(nat_needs_bubbles),
 		TEST(order),
+		TEST(order_by_both),
+		TEST(median),
+		TEST(costs),
+		TEST(loss),
+		TEST(loss_of_helpers),
+		TEST(late_server),
 		TEST(slow_server),
 		TEST(bad_servers),
 		TEST(odd_mapping),
@@ -888,8 +1106,10 @@ int main(void)
 		TEST(private_server),
 		TEST(silence),
 		TEST(icmp),
+		TEST(icmp_of_second),
 		TEST(kernel_says),
 		TEST(relay),
+		TEST(no_relay),
 		TEST(relay_flood),
 		TEST(relay_of_nowhere),
 		TEST(words),
