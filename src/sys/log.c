@@ -24,6 +24,7 @@ static struct {
 	const char *ident;
 	enum log_target target; /* never LOG_TARGET_AUTO, once chosen */
 	int level, facility;
+	bool verbose;    /* whatever the level is to be */
 	bool terminal;   /* it hears of warnings and errors, too */
 	bool background; /* the terminal is to be let go of */
 	int channel;     /* to the monitor; -1 = we write ourselves */
@@ -42,12 +43,14 @@ static struct {
 void log_open(const char *ident, bool verbose)
 {
 	to.ident = ident;
+	to.verbose = verbose;
 	to.level = verbose ? LOG_DEBUG : LOG_INFO;
 }
 
 void log_set_level(int level)
 {
-	to.level = level;
+	if (!to.verbose)
+		to.level = level;
 }
 
 static void disconnect(void)
@@ -83,6 +86,7 @@ void log_configure(const struct conf *c, bool background, bool verbose)
 	int r;
 
 	disconnect();
+	to.verbose = verbose;
 	to.level = verbose ? LOG_DEBUG : c->log_level;
 	to.facility = c->facility;
 	to.background = background;

@@ -35,7 +35,8 @@ void log_open(const char *ident, bool verbose);
 void log_configure(const struct conf *c, bool background, bool verbose);
 void log_leave_terminal(void);
 
-/* LOG_ERR to LOG_DEBUG of syslog.h: what is less severe is not logged. */
+/* LOG_ERR to LOG_DEBUG of syslog.h: what is less severe is not logged. With
+ * `verbose` all is. */
 void log_set_level(int level);
 
 /* Is there one process that writes for all? */

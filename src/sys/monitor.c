@@ -170,6 +170,16 @@ static void say_reader_ended(int status)
 		    "start");
 }
 
+/* It has read something else, or is gone. */
+static void on_reader(const struct monitor *m, struct pollfd *p)
+{
+	reader_heard(p->fd);
+	if (p->revents & POLLHUP)
+		p->fd = -1;
+	else
+		reader_set_level(m->to_reader);
+}
+
 /* Has the keeper ended? In a container we may be process 1, to which the
  * orphans of all others fall: of those nobody else would be rid. */
 static bool reap(struct monitor *m, int *status)
@@ -287,13 +297,16 @@ static int wait_for_keeper(struct monitor *m)
 		{.fd = m->channel, .events = POLLIN},
 		{.fd = m->log, .events = POLLIN},
 		{.fd = m->notify, .events = POLLIN},
+		{.fd = m->to_reader->monitor, .events = POLLIN},
 	};
 	bool on = true;
 	int status = 0;
 
 	while (on) {
-		if (poll(p, 4, -1) < 0)
+		if (poll(p, 5, -1) < 0)
 			continue;
+		if (p[4].revents)
+			on_reader(m, &p[4]);
 		if (p[3].revents && !notify_pass_on(m->notify))
 			p[3].fd = -1;
 		if (p[2].revents)
@@ -395,6 +408,7 @@ int monitor_run(const struct monitor_task *t)
 {
 	struct monitor m = {.ready_fd = t->ready_fd,
 			    .to_reader = t->reader,
+
 			    .signals = open_signals()};
 	int fd[2], log[2] = {-1, -1}, notify[2], status;
 	pid_t self = getpid();

@@ -158,6 +158,8 @@ static const struct row rows[] = {
 	{'g', "group", "GROUP", "Group", .help = "group to run as (nogroup)"},
 	{0, "pidfile", "FILE", .take = take_pidfile,
 	 .help = "PID file (/run/miredo.pid, /run/miredo-server.pid)"},
+	{0, "control", "PATH", "ControlSocket",
+	 .help = "where miredoctl asks, or none (/run/miredo/control)"},
 	{'t', "chroot", "DIR", .take = take_chroot,
 	 .help = "change root to DIR once everything is open"},
 	{0, "chrootdir", "DIR", .take = take_chroot},

@@ -55,6 +55,7 @@ bool reader_request_is_valid(const struct reader_request *q)
 static void wake(const struct reading *r)
 {
 	/* Where there is one already, one more tells nothing new. */
+	send(r->monitor, "", 1, MSG_DONTWAIT | MSG_NOSIGNAL);
 	send(r->worker, "", 1, MSG_DONTWAIT | MSG_NOSIGNAL);
 	send(r->steward, "", 1, MSG_DONTWAIT | MSG_NOSIGNAL);
 }
@@ -119,6 +120,7 @@ static void take(struct reading *r, const struct conf *c,
 		r->has_before = true;
 	}
 	r->now.conf = *c;
+	log_set_level(c->log_level);
 	r->now.serial += is_any(what->applied);
 	r->now.loaded = time(NULL);
 	r->now.error[0] = '\0';
@@ -185,6 +187,7 @@ static void undo(struct reading *r, const char *why)
 	old->serial = r->now.serial + 1;
 	old->failed = r->now.failed;
 	r->now = *old;
+	log_set_level(r->now.conf.log_level);
 	r->has_before = false;
 	log_warning("configuration undone: %s", why);
 	publish(r);
@@ -454,4 +457,12 @@ void reader_heard(int fd)
 
 	while (recv(fd, &c, 1, MSG_DONTWAIT) == 1)
 		;
+}
+
+void reader_set_level(const struct reader *r)
+{
+	static struct settings_view v;
+
+	if (settings_read(r->settings, &v))
+		log_set_level(v.conf.log_level);
 }

@@ -54,7 +54,8 @@ struct reader_answer {
 /* Ends of its channels, made before any other process: -1 = not in this one. */
 struct reader {
 	const struct settings *settings;
-	int monitor; /* a byte: SIGHUP. Its end: go on without */
+	int monitor; /* a byte: SIGHUP; or back: new settings. Its end: go on
+			without */
 	int control; /* SOCK_SEQPACKET: requests and answers, one by one */
 	int worker, steward; /* readable: there are new settings */
 };
@@ -71,5 +72,8 @@ bool reader_tell(const struct reader *r);
 
 /* There are new settings: take notice of that. */
 void reader_heard(int fd);
+
+/* LogLevel as it is now, for this process. */
+void reader_set_level(const struct reader *r);
 
 #endif

@@ -31,8 +31,10 @@ const struct plan *renew_first(struct loop *l, const struct plan *p)
 	l->plan = &own;
 	l->serial = 1; /* the keeper's */
 	c = p->reader ? newest(l) : NULL;
-	if (c)
+	if (c) {
 		plan_change(&own, c);
+		log_set_level(c->log_level);
+	}
 	return &own;
 }
 
@@ -46,6 +48,7 @@ void renew(struct loop *l, uint64_t now)
 	if (!c)
 		return;
 	plan_change(p, c);
+	log_set_level(c->log_level);
 	loop_sunset(l, c->sunset);
 	loop_make_room(l);
 	node_reconfigure(&l->node, &p->node, &p->gate, now, loop_out(l));

@@ -223,6 +223,7 @@ static void on_settings(struct steward *s)
 		return;
 	newest = view.conf;
 	s->conf = &newest;
+	log_set_level(newest.log_level);
 	if (!s->hooks.script &&
 	    iface_configure(&s->iface, s->conf, now_ns()) == -ENODEV)
 		lost_interface(s);

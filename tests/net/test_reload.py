@@ -319,3 +319,49 @@ def test_server_that_is_denied(net, client):
            f"DenyIPv4 {SERVER}\n", FILE)
     new = teredo.wait_address(net.c1, other_than=address)
     assert teredo.explain(new).server == SECOND
+
+
+# -- by miredoctl ---------------------------------------------------------
+
+
+def ctl(host, *argv, status=0, socket="/run/ctl"):
+    done = host.run(["miredoctl", "--socket", socket, *argv], check=False)
+    assert done.returncode == status, (done.stdout, done.stderr)
+    return done.stdout + done.stderr
+
+
+def test_confirmed_or_undone(net):
+    """reload --confirm: what cuts off who did it undoes itself."""
+    with net.tidy():
+        relay = tap.Relay(net, tap.start(net.relay, ["--control", "/run/ctl"]))
+        at = relay.befriend()
+        net.relay.write(CONF, f"Threads 1\nDenyIPv4 {at[0]}/32\n")
+        ctl(net.relay, "reload", "--confirm", "1")
+        relay.daemon.wait_log("configuration undone: not confirmed within 1 s")
+        wait_for(lambda: relay.known(at), "the peer that was denied")
+        ctl(net.relay, "reload", "--confirm", "600")
+        ctl(net.relay, "reload", "--keep")
+        relay.daemon.wait_log("configuration confirmed")
+        assert not relay.known(at)
+        shown = ctl(net.relay, "config")
+        assert re.search(rf"DenyIPv4 +{re.escape(at[0])}/32.*{CONF}:2", shown)
+        relay.close()
+
+
+def test_level_of_the_log(net):
+    """It holds for the packet process, too; and for who reads it."""
+    with net.tidy():
+        daemon = tap.start(net.relay, ["--control", "/run/ctl"])
+        reload(daemon, "Threads 1\nLogLevel debug\n",
+               says="settings 2 are in force")
+        since = len(daemon.log)
+        net.relay.write(CONF, "Threads 1\nLogLevel error\n")
+        ctl(net.relay, "reload")
+        net.relay.kill(daemon.pid, signal.SIGUSR1)
+        reload(daemon, "Threads 1\nLogLevel debug\n",
+               says="settings 4 are in force")
+        assert "threads: " not in daemon.log[since:]
+        assert applied(daemon.log[since:]) == ["LogLevel"]
+        net.relay.kill(daemon.pid, signal.SIGUSR1)
+        daemon.wait_log("threads: ")
+        assert daemon.stop() == 0
