@@ -10,6 +10,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "sys/board.h"
 #include "sys/conf_files.h"
 #include "sys/configure.h"
 #include "sys/descriptors.h"
@@ -89,6 +90,15 @@ static void close_others(const struct options *o)
 	descriptors_keep(keep, n);
 }
 
+/* Before any other process: it has the log of all. */
+static void make_board(struct plan *p)
+{
+	p->board = board_make(p->threads);
+	if (!p->board)
+		die("cannot start: %s", strerror(errno));
+	log_to(&p->board->journal);
+}
+
 static int run(int argc, char **argv)
 {
 	static struct options o;
@@ -119,6 +129,7 @@ static int run(int argc, char **argv)
 		      p.node.is_server && !p.node.is_relay);
 	privs_lookup(&task.identity, c.user, c.group);
 	p.reader = &reader;
+	make_board(&p);
 	all.pidfile = pidfile(&p);
 	if (!o.foreground)
 		all.ready_fd = daemon_detach();

@@ -4,6 +4,7 @@
 #include <ctype.h>
 #include <sched.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <syslog.h>
 
 enum {
@@ -13,6 +14,14 @@ enum {
 size_t board_size(unsigned lanes)
 {
 	return sizeof(struct board) + lanes * sizeof(struct board_lane);
+}
+
+struct board *board_make(unsigned lanes)
+{
+	void *b = mmap(NULL, board_size(lanes), PROT_READ | PROT_WRITE,
+		       MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+
+	return b == MAP_FAILED ? NULL : b;
 }
 
 /* Nobody else writes any more. */

@@ -97,6 +97,9 @@ struct board {
 
 size_t board_size(unsigned lanes);
 
+/* Memory for one that this process and those it starts share; NULL = errno. */
+struct board *board_make(unsigned lanes);
+
 /* A packet process begins where the one before it has ended; the first, with
  * memory that is zeroed. */
 void board_take_over(struct board *b, unsigned lanes,

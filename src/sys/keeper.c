@@ -127,17 +127,16 @@ static void *map_shared(const struct plan *p, size_t n)
 	return map_at((void *)at, p, n, MAP_SHARED | MAP_FIXED);
 }
 
-/* What all processes show of themselves; made first, for it has the log. */
-static void make_board(struct keeper *k, const struct plan *p)
+/* What all processes show of themselves. */
+static void take_board(struct keeper *k, const struct plan *p)
 {
-	k->life.board = map(p, board_size(p->threads), MAP_SHARED);
+	k->life.board = p->board;
 	k->life.bell = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
 	k->life.beat = BEAT_S * NS_PER_S;
 	if (notify_watchdog() && notify_watchdog() / BEATS < k->life.beat)
 		k->life.beat = notify_watchdog() / BEATS;
 	if (k->life.bell < 0)
 		die("cannot start: %s", strerror(errno));
-	log_to(&k->life.board->journal);
 }
 
 /*
@@ -409,7 +408,7 @@ int keeper_main(void *arg, int channel, int listener)
 	prctl(PR_GET_NAME, k.name);
 	prctl(PR_SET_NAME, "miredo-keeper");
 	make_loop(&k, p);
-	make_board(&k, p);
+	take_board(&k, p);
 	open_all(k.life.loop, p, &task->identity);
 	make_memory(&k, p);
 	make_control(&k, listener);

@@ -416,6 +416,7 @@ void plan_change(struct plan *p, const struct conf *c)
 	const struct node_conf *n = &old.node;
 
 	plan_make(p, c, old.options, old.memory, old.processors);
+	p->board = old.board;
 	p->reader = old.reader;
 	p->node.server.secrets = n->server.secrets;
 	p->node.server.n_secrets = n->server.n_secrets;

@@ -17,6 +17,7 @@ enum role {
 	ROLE_AUTO, /* client, or host-specific relay (4380 §5.5) */
 };
 
+struct board;
 struct reader;
 
 struct plan {
@@ -27,6 +28,7 @@ struct plan {
 	unsigned threads;      /* 1..LANES_MAX */
 	uint64_t memory;       /* of plan_make() */
 	unsigned processors;
+	struct board *board;         /* of all processes */
 	const struct reader *reader; /* of changes; NULL = there will be none */
 };
 

@@ -345,6 +345,7 @@ def test_confirmed_or_undone(net):
         assert not relay.known(at)
         shown = ctl(net.relay, "config")
         assert re.search(rf"DenyIPv4 +{re.escape(at[0])}/32.*{CONF}:2", shown)
+        assert "configuration confirmed" in ctl(net.relay, "log")
         relay.close()
 
 
