@@ -22,10 +22,10 @@ def connected(host, path=RELAY, timeout=10.0):
 
 def read_all(sock):
     """All bytes up to the end."""
-    answer = b""
+    pieces = []
     while piece := sock.recv(1 << 16):
-        answer += piece
-    return answer
+        pieces.append(piece)
+    return b"".join(pieces)
 
 
 def ask(host, request, path=RELAY):
