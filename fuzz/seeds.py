@@ -408,6 +408,19 @@ def netchecks(directory):
         b'\0\0\0\0\x28' + header(0, 59) + b'\0\2\5\0'])
 
 
+def reloads(directory):
+    """What runs, what is read then, a request."""
+    pairs = [*zip(CONFS, CONFS[1:] + CONFS[:1])]
+    more = [(b'ServerAddress a.test\n', b'ServerAddress b.test\nRefreshInterval 9\n'),
+            (b'ReplyRate 1\n', b'ReplyRate 2\nBindPort 3\n'),
+            (b'ServerAddress 9.0.0.2\n', b'DenyIPv4 9.0.0.0/8\nServerAddress 11.0.0.2\n'),
+            (b'RelayType server\nServerBindAddress 9.0.0.2\n',
+             b'RelayType server\nServerBindAddress 9.0.0.4\nDenyIPv4 9.0.0.2\nSunset 2020-01-01\n')]
+    for n, end in enumerate((b'', b'\0' * 8, b'\1' + b'\0' * 7, b'\0' * 4 + b'\x3c\0\0\0x')):
+        write_all(directory, f'reload{n}', [a + b'\0' + b + b'\0' + end
+                                                        for a, b in [*pairs, *more]])
+
+
 def texts(values):
     def write(directory):
         for i, value in enumerate(values):
@@ -425,7 +438,7 @@ def main():
                         'state': texts(STATES), 'value': texts(VALUES),
                         'auth': auths, 'echo': echoes, 'router': routers,
                         'trailers': trailers, 'names': names, 'netlink': netlinks,
-                        'udp': batches, 'plan': plans, 'wish': wishes, 'netcheck': netchecks}.items():
+                        'udp': batches, 'plan': plans, 'reload': reloads, 'wish': wishes, 'netcheck': netchecks}.items():
         directory = root / name
         directory.mkdir(parents=True, exist_ok=True)
         write(directory)

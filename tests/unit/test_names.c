@@ -219,10 +219,45 @@ static void answers_about_numbers_are_ignored(void **state)
 	assert_int_equal(second, 0x09000003);
 }
 
+/* What is known of a server goes with it to its new place. */
+static void servers_change(void **state)
+{
+	static struct server_name other[3];
+	unsigned from[CLIENT_SERVERS];
+	uint32_t first, second;
+
+	(void)state;
+	names_hurry(&n, now);
+	ask();
+	assert_int_equal(answer(0, 1, 0x09000004, 0), REASON_NONE);
+	strcpy(other[0].host, "b.test");
+	strcpy(other[1].host, "9.0.0.2");
+	strcpy(other[2].host, "A.test");
+	names_change(&n, other, 3, from, now);
+	assert_int_equal(from[0], CLIENT_SERVERS);
+	assert_int_equal(from[1], 1);
+	assert_int_equal(from[2], 0);
+	assert_true(names_server(&n, 2, &first, &second));
+	assert_int_equal(first, 0x09000004);
+	assert_true(names_server(&n, 1, &first, &second));
+	assert_false(names_server(&n, 0, &first, &second));
+	/* Only the new one is looked up. */
+	assert_int_equal(names_due(&n, now), 0);
+	assert_int_equal(ask(), 0);
+	/* With another second address it is another server. */
+	strcpy(other[2].second, "9.0.0.9");
+	names_change(&n, other + 2, 1, from, now);
+	assert_int_equal(from[0], CLIENT_SERVERS);
+	assert_false(names_server(&n, 0, &first, &second));
+	/* An answer to a name that is no more is none. */
+	assert_int_not_equal(answer(2, 1, 0x09000004, 0), REASON_NONE);
+}
+
 int main(void)
 {
 #define T(f) cmocka_unit_test_setup(f, fresh)
 	const struct CMUnitTest tests[] = {
+		T(servers_change),
 		T(numbers_need_no_resolver),
 		T(unknown_names_are_asked_for_again),
 		T(known_names_are_left_alone),

@@ -317,11 +317,58 @@ static void test_threads_of_passed_descriptors(void **state)
 	o.n_udp = 0;
 }
 
+/* What was found out at the start stays, whatever is changed. */
+static void test_change(void **state)
+{
+	static const struct secret secret;
+	struct conf other;
+
+	(void)state;
+	c.n_servers = 2;
+	strcpy(c.servers[0].host, "a.test");
+	strcpy(c.servers[1].host, "b.test");
+	plan_make(&p, &c, &o, GIB, 2);
+	p.node.client.secret = &secret;
+	p.node.client.has_flags = true;
+	p.node.client.flags = 7;
+	p.node.client.first_server = 1;
+	other = c;
+	other.refresh_s = 99;
+	strcpy(other.servers[0].host, "b.test");
+	strcpy(other.servers[1].host, "c.test");
+	other.n_deny = 1;
+	plan_change(&p, &other);
+	assert_ptr_equal(p.conf, &other);
+	assert_int_equal(p.node.client.refresh_s, 99);
+	assert_int_equal(p.gate.n_deny, 1);
+	assert_ptr_equal(p.node.client.secret, &secret);
+	assert_true(p.node.client.has_flags);
+	assert_int_equal(p.node.client.flags, 7);
+	assert_int_equal(p.node.client.first_server, 0);
+}
+
+/* The table is as large as the memory was at the start. */
+static void test_change_of_a_relay(void **state)
+{
+	uint32_t peers;
+
+	(void)state;
+	relay_on(GIB / 8);
+	peers = p.node.relay.max_peers;
+	c.has_new_peers = true;
+	c.new_peers = 44;
+	plan_change(&p, &c);
+	assert_int_equal(p.node.relay.max_peers, peers);
+	assert_int_equal(p.node.relay.strangers.per_second, 44);
+}
+
 int main(void)
 {
 #define T(f) cmocka_unit_test_setup(f, fresh)
 	const struct CMUnitTest tests[] = {
 		T(test_nothing_is_relay),
+		T(test_change),
+		T(test_change_of_a_relay),
 		T(test_order_of_roles),
 		T(test_what_a_role_needs),
 		T(test_threads_by_processors),

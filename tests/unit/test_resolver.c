@@ -9,6 +9,7 @@
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 #include <sys/socket.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -16,6 +17,7 @@
 #include <cmocka.h>
 
 #include "resolver.h"
+#include "settings.h"
 
 enum {
 	LONG_MS = 30000
@@ -113,6 +115,39 @@ static void more_than_at_once(void **state)
 	assert_int_equal(get().name, 1);
 }
 
+/* Names of other settings are read where those are; of settings that are not
+ * those of now nothing is looked up. */
+static void names_of_other_settings(void **state)
+{
+	static struct settings_view v = {.serial = 1};
+	const struct identity self = {0};
+	const struct settings *all;
+	struct settings *writer;
+	struct resolver_answer a;
+
+	stop(state);
+	all = settings_make(&writer, &v);
+	fd = resolver_start(names, 4, all, &self);
+	v.serial = 2;
+	v.conf.n_servers = 1;
+	strcpy(v.conf.servers[0].host, "9.0.0.7");
+	settings_write(writer, &v);
+	assert_int_equal(resolver_ask(fd, 1, 0), 0);
+	a = get();
+	assert_int_equal(a.serial, 1);
+	assert_int_equal(a.ip[0], 0x09000002);
+	assert_int_equal(resolver_ask(fd, 2, 3), 0); /* there is none */
+	assert_int_equal(resolver_ask(fd, 2, 0), 0);
+	a = get();
+	assert_int_equal(a.serial, 2);
+	assert_int_equal(a.ip[0], 0x09000007);
+	assert_int_equal(resolver_ask(fd, 3, 0), 0);
+	a = get();
+	assert_int_equal(a.serial, 3);
+	assert_int_equal(a.n, 0);
+	settings_let_go(writer);
+}
+
 static void its_end_is_seen(void **state)
 {
 	char path[64], line[16];
@@ -138,6 +173,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(failure_is_seen_at_the_start),
 		T(names_and_numbers),
+		T(names_of_other_settings),
 		T(failures_are_answers),
 		T(more_than_at_once),
 		T(its_end_is_seen),
