@@ -180,6 +180,7 @@ void conf_list(const struct conf *c, conf_line_fn *fn, void *arg);
  * the next start; are there the same values in both? */
 unsigned conf_rows(void);
 const char *conf_name(unsigned row);
+unsigned conf_row(const char *name); /* of one that there is */
 bool conf_is_live(unsigned row);
 bool conf_is_same(const struct conf *a, const struct conf *b, unsigned row);
 

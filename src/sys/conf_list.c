@@ -86,6 +86,17 @@ const char *conf_name(unsigned row)
 	return conf_table[row].name;
 }
 
+unsigned conf_row(const char *name)
+{
+	unsigned row = 0;
+
+	while (strcmp(conf_table[row].name, name) != 0) {
+		row++;
+		assert(row < conf_table_rows);
+	}
+	return row;
+}
+
 bool conf_is_live(unsigned row)
 {
 	return conf_table[row].when == WHEN_LIVE;

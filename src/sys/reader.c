@@ -10,6 +10,7 @@
 #include <string.h>
 #include <sys/prctl.h>
 #include <sys/socket.h>
+#include <sys/stat.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -39,6 +40,7 @@ struct reading {
 	bool can_look_up; /* there is a resolver */
 	bool has_before;
 	uint32_t confirm_s;               /* how long that may take */
+	struct stat secrets;              /* the file, as it was at the start */
 	struct settings_view now, before; /* the one to go back to */
 	struct reader_answer answer;
 };
@@ -84,6 +86,24 @@ static void log_names(const char *what, const bool row[static CONF_ROWS])
 		log_info("configuration %s: %s", what, names);
 }
 
+/*
+ * The keeper has read the secrets while it was root; nobody but it and the
+ * packet process has them, nor shall. So a changed file waits.
+ */
+static bool has_other_secrets(const struct reading *r)
+{
+	const struct stat *was = &r->secrets;
+	struct stat is;
+
+	if (!r->now.conf.secret_file[0] ||
+	    stat(r->now.conf.secret_file, &is) < 0)
+		return false;
+	return is.st_ino != was->st_ino || is.st_dev != was->st_dev ||
+	       is.st_size != was->st_size ||
+	       is.st_mtim.tv_sec != was->st_mtim.tv_sec ||
+	       is.st_mtim.tv_nsec != was->st_mtim.tv_nsec;
+}
+
 static bool is_any(const bool row[static CONF_ROWS])
 {
 	for (unsigned i = 0; i < CONF_ROWS; i++) {
@@ -111,8 +131,7 @@ static void refuse(struct reading *r, const struct report *report)
 	publish(r);
 }
 
-static void take(struct reading *r, const struct conf *c,
-		 const struct reload *what)
+static void take(struct reading *r, const struct conf *c, struct reload *what)
 {
 	/* What is not confirmed yet is nothing to go back to. */
 	if (!r->now.confirm_until) {
@@ -120,6 +139,8 @@ static void take(struct reading *r, const struct conf *c,
 		r->has_before = true;
 	}
 	r->now.conf = *c;
+	if (has_other_secrets(r))
+		what->waiting[conf_row("Secret")] = true;
 	log_set_level(c->log_level);
 	r->now.serial += is_any(what->applied);
 	r->now.loaded = time(NULL);
@@ -414,6 +435,8 @@ static void begin(struct reading *r, struct reader *ends, const struct conf *c)
 	r->now.serial = 1;
 	r->now.loaded = time(NULL);
 	r->now.conf = *c;
+	if (c->secret_file[0] && stat(c->secret_file, &r->secrets) < 0)
+		log_debug("cannot see %s: %s", c->secret_file, strerror(errno));
 	r->can_look_up = names_need_resolver(c->servers, c->n_servers);
 	ends->settings = settings_make(&r->out, &r->now);
 	make_channel(&ends->monitor, &r->monitor, SOCK_SEQPACKET);

@@ -318,6 +318,34 @@ static void told_by_the_monitor(void **state)
 	assert_int_equal(v.conf.reply_rate, 2);
 }
 
+/* A file of secrets that is another one waits, too: that is said. */
+static void secrets_wait(void **state)
+{
+	char keys[80], text[200];
+	FILE *f;
+
+	(void)state;
+	stop();
+	snprintf(keys, sizeof(keys), "%s/keys", dir);
+	f = fopen(keys, "w");
+	assert_non_null(f);
+	fclose(f);
+	snprintf(text, sizeof(text),
+		 "RelayType server\nServerBindAddress 9.0.0.2\nSecret %s\n",
+		 keys);
+	start_with(text);
+	ask(READER_RELOAD, 0);
+	assert_int_equal(count(a.waiting), 0);
+	f = fopen(keys, "w");
+	assert_non_null(f);
+	fputs("a hmac-sha1 k\n", f);
+	fclose(f);
+	ask(READER_RELOAD, 0);
+	assert_false(a.failed);
+	assert_int_equal(count(a.waiting), 1);
+	assert_true(in(a.waiting, "Secret"));
+}
+
 /* A client that was started with addresses has nobody to look up a name. */
 static void names_wait_for_a_resolver(void **state)
 {
@@ -375,6 +403,7 @@ int main(void)
 		TEST(undone_at_once),
 		TEST(what_is_no_request),
 		TEST(told_by_the_monitor),
+		TEST(secrets_wait),
 		TEST(names_wait_for_a_resolver),
 		TEST(half_of_it_is_not_applied),
 	};
