@@ -124,7 +124,6 @@ static int take_arguments(struct check *c, struct netcheck_conf *conf, int n,
 	if (o->port > UINT16_MAX)
 		return ctl_fail(CTL_USAGE, "--port: %ld is more than 65535",
 				o->port);
-	c->iface = o->iface ? o->iface : "";
 	return -1;
 }
 
@@ -340,7 +339,9 @@ int ctl_netcheck(const struct ctl *ctl, int n, char **argv)
 	struct rng rng = {0};
 	int status;
 
-	c = (struct check){.ctl = ctl, .started = check_clock()};
+	c.ctl = ctl;
+	c.started = check_clock();
+	c.iface = ctl->iface ? ctl->iface : "";
 	c.gate = (struct gate){
 		.self = &c.self, .prefix = TEREDO_PREFIX, .public_only = true};
 	status = take_arguments(&c, &conf, n, argv);

@@ -107,7 +107,7 @@ int path_find(struct path *p, uint32_t to, const char *iface, uint32_t bind)
 static void read_errors(enum door door, int fd, struct netcheck *n)
 {
 	_Alignas(struct cmsghdr) char control[512];
-	char data[128];
+	char data[128] = "";
 
 	for (int i = 0; i < AT_ONCE; i++) {
 		struct sockaddr_in to = {0};

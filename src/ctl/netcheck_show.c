@@ -261,7 +261,10 @@ static void show_servers(struct page *p, const json_t *o)
 	}
 	page_title(p, PAGE_FAINT, "  server%-*s  %8s  %8s  %s", (int)width - 4,
 		   "", "first", "second", "verdict");
-	json_array_foreach(servers, i, s) show_server(p, s, (int)width);
+	json_array_foreach(servers, i, s)
+	{
+		show_server(p, s, (int)width);
+	}
 }
 
 static void show_relay(struct page *p, const json_t *o)

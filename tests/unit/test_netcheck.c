@@ -223,7 +223,6 @@ static void to_relay(struct tuple from, const struct packet *p)
 		return;
 	if (!r.n)
 		return;
-	ip = (const void *)r.b;
 	r.b[40] = ICMP6_ECHO_REPLY;
 	memcpy(r.b + 8, host6.b, 16);
 	memcpy(r.b + 24, w.asks_from.b, 16);
