@@ -99,7 +99,7 @@ void show_reload(struct page *p, const json_t *answer)
 		   get_number(answer, "serial", 0));
 	show_names(p, "applied", applied);
 	if (!json_array_size(applied))
-		page_fact(p, "nothing has changed");
+		page_fact(p, "nothing else than what ran");
 	show_names(p, "waiting", waiting);
 	if (json_array_size(waiting))
 		page_fact(p, "for the next start");

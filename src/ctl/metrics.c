@@ -128,6 +128,12 @@ static void put_reasons(FILE *out, const json_t *answer)
 	}
 }
 
+/* It has a family of its own. */
+static bool is_own(const char *key)
+{
+	return strcmp(key, "dropped") == 0 || strcmp(key, "capacity") == 0;
+}
+
 static void put_all(FILE *out, const struct family *f, json_t *object)
 {
 	const char *key;
@@ -136,7 +142,7 @@ static void put_all(FILE *out, const struct family *f, json_t *object)
 	put_head(out, f->name, f->type, f->help);
 	json_object_foreach(object, key, n)
 	{
-		if (json_is_number(n))
+		if (json_is_number(n) && !is_own(key))
 			put_labelled(out, f->name, f->label, key,
 				     json_number_value(n));
 	}
