@@ -92,7 +92,6 @@ struct conf_origins {
 
 struct conf {
 	enum relay_type type;
-	bool relay_too;           /* a server that is a relay as well */
 	uint32_t server, server2; /* host order, 0 = not given */
 	uint32_t bind_ip;
 	uint16_t bind_port;
@@ -109,11 +108,12 @@ struct conf {
 	enum choice require_secret;
 	time_t sunset;      /* 0 = never */
 	uint32_t max_peers; /* 0 = by the memory of this host */
-	bool has_new_peers; /* else what the core holds right */
 	uint32_t new_peers; /* per second; 0 = no limit */
 	uint32_t reply_rate, network_reply_rate;
 	bool accept_strangers, relay_nonces, symmetric_clients;
 	bool own_clients_only, public_only;
+	bool relay_too;     /* a server that is a relay as well */
+	bool has_new_peers; /* else what the core holds right */
 
 	/* of the client */
 	unsigned n_servers;

@@ -51,6 +51,7 @@ struct directive {
 	const char *name;
 	const struct conf_kind *kind;
 	enum conf_when when;
+	enum conf_era era;
 	size_t field, size; /* offset in struct conf */
 	size_t count; /* the same of a list's count, or what else belongs to
 			 it; count_size 0 = nothing does */
@@ -60,7 +61,6 @@ struct directive {
 	bool is_list;      /* each line adds a value */
 	bool follows; /* may be repeated behind each one of the row above */
 	const struct conf_word *words;
-	enum conf_era era;
 	const char *allowed;
 	const char *usual; /* ERA_LATER: value that is what we do anyway */
 };

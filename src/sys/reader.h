@@ -65,7 +65,8 @@ struct reader {
  * either way. log, notify: see log_by(),
  * notify_by().
  */
-pid_t reader_start(struct reader *r, const struct plan *p, int log, int notify);
+pid_t reader_start(struct reader *ends, const struct plan *p, int log,
+		   int notify);
 
 /* SIGHUP; false if there is nobody any more. */
 bool reader_tell(const struct reader *r);

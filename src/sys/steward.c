@@ -258,7 +258,7 @@ static void wait_and_work(struct steward *s)
 		on_channel(s);
 	if (p[2].revents)
 		on_hooks(s);
-	if (p[3].revents && !s->wish.final)
+	if (p[3].revents && s->reader && !s->wish.final)
 		on_settings(s);
 	if (!watches || s->wish.final)
 		return;
