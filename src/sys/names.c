@@ -96,10 +96,11 @@ static void set_name(struct name *e, const struct name *old, const char *host,
 	if (old) {
 		*e = *old;
 		e->host = host;
-		return;
+	} else {
+		init_name(e, host);
 	}
-	init_name(e, host);
-	if (is_looked_up(e))
+	/* An answer that was on its way is lost. */
+	if (is_looked_up(e) && !e->n)
 		hurry(e, now);
 }
 

@@ -440,6 +440,23 @@ def test_checkconf(net, text, status, message):
         assert bool(done.stderr) == bool(message)
 
 
+def test_directory_beside_the_file(net):
+    """miredo.conf.d: read by all, and what is wrong there is as wrong."""
+    net.relay.write("/etc/test.conf", "BindPort 1\n")
+    net.relay.write("/etc/test.conf.d/a.conf", "BindPort 2\nUnknown x\n")
+    net.relay.write("/etc/miredo/miredo.conf.d/b.conf", "BindPort x\n")
+    try:
+        done = net.relay.run(["miredo-checkconf", "/etc/test.conf"],
+                             check=False)
+        assert done.returncode == 255
+        assert "/etc/test.conf.d/a.conf:2: Unknown: unknown" in done.stderr
+        refused(net.relay, ["miredo"], "/etc/miredo/miredo.conf.d/b.conf:1: "
+                "BindPort: \"x\" is not allowed")
+    finally:
+        net.relay.run(["rm", "-r", "/etc/test.conf.d",
+                       "/etc/miredo/miredo.conf.d"])
+
+
 def test_checkconf_of_no_file(net):
     done = net.relay.run(["miredo-checkconf", "/etc/nothing.conf"],
                          check=False)

@@ -193,6 +193,15 @@ def test_files_that_are_replaced(net):
         relay.close()
 
 
+def test_name_that_begins_anywhere(net):
+    """-c FILE, from where the daemon was started."""
+    with net.tidy():
+        net.relay.write("/run/here/a.conf", "ReplyRate 1\n")
+        daemon = net.relay.daemon(["miredo", "-c", "a.conf"], cwd="/run/here")
+        reload(daemon, "ReplyRate 2\n", "/run/here/a.conf")
+        assert daemon.stop() == 0
+
+
 def test_next_worker_has_it(net):
     """What was applied is not lost with the process that it was applied in."""
     with net.tidy():

@@ -31,6 +31,15 @@ complete)
 		echo "no page tells of $word"
 		missing=1
 	done
+	# And which are applied while the daemon runs.
+	live=$(sed -nE 's/^\t\{"(\w+)", LIVE\(.*/\1/p' src/sys/conf_table.c | sort)
+	told=$(sed -n '/^.Ss While the daemon runs/,/^All others/p' \
+		doc/miredo.conf.5 | sed -nE 's/^\.Cm (\w+) [,.]$/\1/p' | sort)
+	if [ -z "$live" ] || [ "$live" != "$told" ]; then
+		echo "at once is applied, or told to be, but not both:"
+		printf '%s\n' "$live" "$told" | sort | uniq -u
+		missing=1
+	fi
 	exit $missing
 	;;
 reasons)
