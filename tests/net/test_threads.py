@@ -74,19 +74,27 @@ def test_transfers(net, offload):
 
 
 def test_questions_meanwhile(net, path):
-    """Counters and SIGHUP, and peers that come and do not answer."""
+    """Counters, other settings, and peers that come and do not answer."""
     wire, running = net.wire(net.relay), everybody(net, path)
     number = 0
     while any(transfer.is_alive() for transfer in running):
         number += 1
         wire.send(t.udp6("2001:db8:77::7", t.address("12.9.9.9", (
             f"11.1.{number >> 8 & 255}.{number & 255}", 4001)), data=b"x"))
+        net.relay.write("/run/relay.conf", RELAY +
+                        f"NewPeersPerSecond {2000 + number}\n"
+                        f"DenyIPv4 12.8.0.{number & 255}\n")
+        net.c1.write("/etc/miredo/miredo.conf",
+                     f"ServerAddress {net.server.ip4}\nThreads 2\n"
+                     f"RefreshInterval {5 + number % 9}\n")
         for daemon in path[:2]:
             bulk.report(daemon)
             net.hosts[daemon.host.name].kill(daemon.pid, signal.SIGHUP)
     for transfer in running:
         transfer.result()
     assert number > 5
+    for daemon in path[:2]:
+        daemon.wait_log("configuration applied: ")
 
 
 def test_addresses_meanwhile(net, path):
