@@ -278,8 +278,11 @@ static int tell_error(const struct ctl *c, struct answer *a)
 		ctl_fail(CTL_BAD, "%s%s%s", text ? text : "it failed",
 			 advice ? "\n  " : "", advice ? advice : "");
 		if (ctl_errors)
-			json_array_foreach(errors, i, one) fprintf(
-				ctl_errors, "  %s\n", json_string_value(one));
+			json_array_foreach(errors, i, one)
+			{
+				fprintf(ctl_errors, "  %s\n",
+					json_string_value(one));
+			}
 	}
 	answer_free(a);
 	return CTL_BAD;

@@ -85,8 +85,11 @@ static void show_names(struct page *p, const char *row, const json_t *names)
 	size_t i;
 
 	page_row(p, row);
-	json_array_foreach(names, i, one) page_fact(
-		p, "%s", json_is_string(one) ? json_string_value(one) : "?");
+	json_array_foreach(names, i, one)
+	{
+		page_fact(p, "%s",
+			  json_is_string(one) ? json_string_value(one) : "?");
+	}
 }
 
 void show_reload(struct page *p, const json_t *answer)

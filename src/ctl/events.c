@@ -81,7 +81,9 @@ int ctl_log(const struct ctl *c, int n, char **argv)
 	page_open(&p, c);
 	if (!answer_printed(c, &a)) {
 		json_array_foreach(json_object_get(a.object, "lines"), i, line)
+		{
 			show_log_line(&p, line);
+		}
 	}
 	answer_free(&a);
 	return CTL_GOOD;

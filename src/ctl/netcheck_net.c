@@ -87,8 +87,10 @@ int path_find(struct path *p, uint32_t to, const char *iface, uint32_t bind)
 
 	*p = (struct path){0};
 	r = way_open(&watch, 0);
-	if (!r)
+	if (!r) {
 		r = way_find(&watch, &by, to, &way);
+		way_close(&watch);
+	}
 	if (r || !way.oif || !if_indextoname(way.oif, p->iface))
 		return r;
 	p->source = way.source;

@@ -19,16 +19,19 @@ bool peers_read(struct peer_list *l, const json_t *answer)
 	l->v = calloc(json_array_size(peers), sizeof(*l->v));
 	if (!l->v)
 		return false;
-	json_array_foreach(peers, i, one) l->v[l->n++] = (struct peer){
-		.address = get_text(one, "address"),
-		.at = get_text(one, "at"),
-		.path = get_text(one, "path"),
-		.proof = get_text(one, "proof"),
-		.heard = get_number(one, "heard", -1),
-		.sent = get_number(one, "sent", -1),
-		.in = get_number(one, "bytes_in", 0),
-		.out = get_number(one, "bytes_out", 0),
-	};
+	json_array_foreach(peers, i, one)
+	{
+		l->v[l->n++] = (struct peer){
+			.address = get_text(one, "address"),
+			.at = get_text(one, "at"),
+			.path = get_text(one, "path"),
+			.proof = get_text(one, "proof"),
+			.heard = get_number(one, "heard", -1),
+			.sent = get_number(one, "sent", -1),
+			.in = get_number(one, "bytes_in", 0),
+			.out = get_number(one, "bytes_out", 0),
+		};
+	}
 	return true;
 }
 

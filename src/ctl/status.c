@@ -11,16 +11,15 @@
 static const struct {
 	const char *state, *words;
 	enum page_tone tone; /* unless it is good */
-	bool has_address;
 } states[] = {
-	{"qualified", "qualified", PAGE_FAIR, true},
-	{"qualifying", "NOT qualified", PAGE_FAIR, false},
-	{"silent", "address kept", PAGE_FAIR, true},
-	{"offline", "NOT qualified", PAGE_BAD, false},
-	{"dormant", "dormant", PAGE_FAIR, true},
-	{"serving", "serving", PAGE_FAIR, true},
-	{"starting", "starting", PAGE_FAIR, false},
-	{"stuck", "STUCK", PAGE_BAD, true},
+	{"qualified", "qualified", PAGE_FAIR},
+	{"qualifying", "NOT qualified", PAGE_FAIR},
+	{"silent", "address kept", PAGE_FAIR},
+	{"offline", "NOT qualified", PAGE_BAD},
+	{"dormant", "dormant", PAGE_FAIR},
+	{"serving", "serving", PAGE_FAIR},
+	{"starting", "starting", PAGE_FAIR},
+	{"stuck", "STUCK", PAGE_BAD},
 };
 
 int status_of(const json_t *status)
@@ -329,8 +328,11 @@ static void show_configuration(struct page *p, const json_t *status)
 			   page_duration(text,
 					 get_number(conf, "confirm", -1)));
 	page_row(p, "waiting");
-	json_array_foreach(json_object_get(conf, "waiting"), i, one) page_fact(
-		p, "%s", json_is_string(one) ? json_string_value(one) : "?");
+	json_array_foreach(json_object_get(conf, "waiting"), i, one)
+	{
+		page_fact(p, "%s",
+			  json_is_string(one) ? json_string_value(one) : "?");
+	}
 	if (i)
 		page_fact(p, "for the next start");
 }

@@ -26,6 +26,12 @@ int way_open(struct way_watch *w, unsigned tun)
 	return r ? r : netlink_open(&w->requests);
 }
 
+void way_close(struct way_watch *w)
+{
+	netlink_close(&w->events);
+	netlink_close(&w->requests);
+}
+
 static int on_attr(const struct nlattr *a, void *arg)
 {
 	const struct nlattr **attr = arg;

@@ -31,6 +31,7 @@ struct way_watch {
 
 /* 0 or -errno. */
 int way_open(struct way_watch *w, unsigned tun);
+void way_close(struct way_watch *w);
 
 /* Read what has come: might the way be another now? */
 bool way_drain(struct way_watch *w);

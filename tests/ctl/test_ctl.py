@@ -494,6 +494,7 @@ def test_promtool_likes_the_metrics(start):
     assert "teredo_packets_dropped_total 3\n" in text
     assert "teredo_server_rtt_seconds 0.024\n" in text
     assert "teredo_peer_capacity 1048576\n" in text
+    assert '"dropped"' not in text and '"capacity"' not in text
     assert re.findall('teredo_reason{reason="(.*)"} 1', text) == ["ok"]
     assert 'teredo_reason{reason="server-silent"} 0\n' in text
 
