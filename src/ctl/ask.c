@@ -205,19 +205,19 @@ static ssize_t fill(struct stream *s, long ms)
 {
 	ssize_t got;
 
-	if (!wait_for(s->fd, ms)) {
-		bad_answer("it does not answer");
-		return -1;
-	}
-	if (s->len >= ask_limits.size || !grow(s)) {
-		bad_answer("it says more than it can have to say");
-		return -1;
-	}
-	got = recv(s->fd, s->buf + s->len, s->room - s->len, 0);
+	do {
+		if (!wait_for(s->fd, ms)) {
+			bad_answer("it does not answer");
+			return -1;
+		}
+		if (s->len >= ask_limits.size || !grow(s)) {
+			bad_answer("it says more than it can have to say");
+			return -1;
+		}
+		got = recv(s->fd, s->buf + s->len, s->room - s->len, 0);
+	} while (got < 0 && (errno == EAGAIN || errno == EINTR));
 	if (got > 0)
 		s->len += (size_t)got;
-	if (got < 0 && (errno == EAGAIN || errno == EINTR))
-		return fill(s, ms);
 	return got < 0 ? 0 : got; /* who resets us ends, too */
 }
 
@@ -292,7 +292,7 @@ static int tell_error(const struct ctl *c, struct answer *a)
 static int take_line(const struct ctl *c, struct stream *s, size_t len,
 		     struct answer *a)
 {
-	const char *why;
+	const char *why = "there is no memory for it";
 
 	*a = (struct answer){.text = strndup(s->buf, len), .len = len};
 	a->object = a->text ? ask_parse(s->buf, len, &why) : NULL;

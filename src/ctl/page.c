@@ -226,7 +226,7 @@ const char *page_duration(char out[static 32], double s)
 		return strcpy(out, "?");
 	for (int i = 0; i < 3; i++) {
 		int parts = units[i].parts;
-		long n = (long)(s / (units[i].s / parts));
+		long n = (long)(s * parts / units[i].s);
 
 		if (s < units[i].s)
 			continue;

@@ -132,6 +132,7 @@ static void show_address(struct page *p, const json_t *status,
 static void show_servers(struct page *p, const json_t *client)
 {
 	const json_t *server = json_object_get(client, "server"), *other;
+	const char *in_use = get_text(server, "name");
 	char text[32];
 	size_t i;
 
@@ -156,7 +157,7 @@ static void show_servers(struct page *p, const json_t *client)
 	page_row(p, "others");
 	json_array_foreach(json_object_get(client, "servers"), i, other)
 	{
-		if (strcmp(get_text(other, "name"), get_text(server, "name")))
+		if (strcmp(get_text(other, "name"), in_use) != 0)
 			page_fact(p, "%s (%s)", get_text(other, "name"),
 				  get_text(other, "state"));
 	}
