@@ -288,6 +288,19 @@ int netlink_link_up(struct netlink *nl, unsigned ifindex, uint32_t mtu)
 	return r;
 }
 
+int netlink_link_keep(struct netlink *nl, unsigned ifindex, uint32_t mtu)
+{
+	const struct link_change change = {.mtu = mtu, .queue = QUEUE_PACKETS};
+	struct host_link link;
+	int r = netlink_link(nl, ifindex, &link);
+
+	if (r || (link.is_up && link.mtu == mtu))
+		return r;
+	if (!link.is_up || link.mtu < TEREDO_MTU)
+		return netlink_link_up(nl, ifindex, mtu);
+	return change_link(nl, ifindex, &change);
+}
+
 static int on_link_attribute(const struct nlattr *a, void *arg)
 {
 	struct host_link *link = arg;

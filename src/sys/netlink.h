@@ -81,6 +81,10 @@ int netlink_links(struct netlink *nl, host_link_fn *fn, void *arg);
  */
 int netlink_link_up(struct netlink *nl, unsigned ifindex, uint32_t mtu);
 
+/* One that was up and ours before: as it is, with this MTU. What there is on it
+ * stays. 0 or -errno. */
+int netlink_link_keep(struct netlink *nl, unsigned ifindex, uint32_t mtu);
+
 /* What is known of an interface. */
 struct host_link {
 	bool is_up;

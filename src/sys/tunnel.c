@@ -52,7 +52,8 @@ static unsigned kept(int fd[static QUEUES_MAX], const struct plan *p)
 	return n;
 }
 
-static void open_tun(struct tun *t, const struct plan *p)
+/* true: it is the one that was kept. */
+static bool open_tun(struct tun *t, const struct plan *p)
 {
 	const char *name = p->conf->iface;
 	int fd[QUEUES_MAX], r;
@@ -60,7 +61,7 @@ static void open_tun(struct tun *t, const struct plan *p)
 
 	if (n) {
 		tun_resume(t, fd, n, name, p->threads, p->conf->offloads);
-		return;
+		return true;
 	}
 	r = tun_open(t, name, p->threads, p->conf->offloads);
 
@@ -79,6 +80,7 @@ static void open_tun(struct tun *t, const struct plan *p)
 		    name);
 	if (r)
 		die("cannot create the interface %s: %s", name, strerror(-r));
+	return false;
 }
 
 void tunnel_adopt(struct loop *l, const struct plan *p,
@@ -146,11 +148,15 @@ void tunnel_route(struct loop *l, const struct plan *p)
 void tunnel_make(struct loop *l, const struct plan *p)
 {
 	const struct conf *c = p->conf;
+	bool is_kept;
 	int r;
 
-	open_tun(&l->lanes.tun, p);
+	is_kept = open_tun(&l->lanes.tun, p);
 	l->watch->tun = if_nametoindex(c->iface);
-	r = netlink_link_up(&l->watch->requests, l->watch->tun, c->mtu);
+	r = is_kept ? netlink_link_keep(&l->watch->requests, l->watch->tun,
+					c->mtu)
+		    : netlink_link_up(&l->watch->requests, l->watch->tun,
+				      c->mtu);
 	if (r)
 		die("cannot set up the interface %s: %s\n"
 		    "  is IPv6 off for new interfaces?  sysctl "

@@ -54,6 +54,8 @@ def test_relay(net, managed, sig, threads):
     kept = [f"{kind}-{i}" for kind in ("udp-service", "tun-relay")
             for i in range(int(threads))]
     before = ports(net.relay), ifindex(net.relay)
+    # Of somebody else: it goes if IPv6 goes from the device but for a moment.
+    net.relay.ip("route add 2001:db8:9::/48 dev teredo")
     assert sorted(manager.stored()) == sorted(kept)
     manager.stop(sig)
     assert (ports(net.relay), ifindex(net.relay)) == before
@@ -70,6 +72,8 @@ def test_relay(net, managed, sig, threads):
 
     wait_for(counted, f"what had come meanwhile: {manager.err}")
     assert "2001::/32" in net.relay.run(
+        ["ip", "-6", "route", "show", "dev", "teredo"]).stdout
+    assert "2001:db8:9::/48" in net.relay.run(
         ["ip", "-6", "route", "show", "dev", "teredo"]).stdout
     # Each is kept once.
     assert sorted(manager.stored()) == sorted(kept)
@@ -91,7 +95,7 @@ def test_client(net, managed, sig):
     assert (clients_address(manager), ifindex(net.c1), ports(net.c1)) == \
         (address, index, before)
     there = net.c1.run(["ip", "-6", "address", "show", "dev", "teredo"]).stdout
-    assert there.count("inet6 2001:") == 1
+    assert there.count("inet6 2001:") == there.count("inet6 fe80:") == 1
     assert manager.stop() == 0
 
 
@@ -118,6 +122,7 @@ CHANGES = {
     "an interface": ("BindPort 4001", "BindPort 4001\nBindInterface eth0",
                      {"tun-relay"}),
     "a mark": ("BindPort 4001", "BindPort 4001\nMark 7", {"tun-relay"}),
+    "another MTU": ("", "InterfaceMTU 1400", {"tun-relay", "udp-service"}),
     "another name": ("", "InterfaceName mire7", {"udp-service"}),
     "no offloads": ("", "Offload no", {"udp-service"}),
     "more threads": ("Threads 2", "Threads 3", {"tun-relay", "udp-service"}),
@@ -145,6 +150,8 @@ def test_what_does_not_fit(net, managed, change):
     assert bool(set(before) & set(after)) == ("udp-service" in kept)
     name = "mire7" if "mire7" in second else "teredo"
     assert (ifindex(net.relay, name) == index) == ("tun-relay" in kept)
+    assert f"mtu {1400 if 'MTU' in second else 1280} " in net.relay.run(
+        ["ip", "link", "show", name]).stdout
     if name == "mire7":
         assert ifindex(net.relay) is None
     count = int(re.search(r"Threads (\d)", second)[1]
