@@ -11,6 +11,7 @@
 #include <sys/prctl.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
+#include <syslog.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -19,6 +20,7 @@
 #include "configure.h"
 #include "confine.h"
 #include "descriptors.h"
+#include "event.h"
 #include "lanes.h"
 #include "log.h"
 #include "monitor.h"
@@ -79,11 +81,12 @@ static void failed(struct reader_answer *a, const char *text)
 
 static void log_names(const char *what, const bool row[static CONF_ROWS])
 {
+	const struct event_facts f = event_facts(EVENT_RELOADED);
 	char names[NAMES];
 
 	reload_names(names, sizeof(names), row);
 	if (*names)
-		log_info("configuration %s: %s", what, names);
+		log_event(LOG_INFO, &f, "configuration %s: %s", what, names);
 }
 
 /*
@@ -116,6 +119,8 @@ static bool is_any(const bool row[static CONF_ROWS])
 /* It stays as it is. */
 static void refuse(struct reading *r, const struct report *report)
 {
+	const struct event_facts f = event_facts(EVENT_RELOAD_FAILED);
+
 	r->now.failed++;
 	for (unsigned i = 0; i < report->n; i++) {
 		if (report->v[i].severity != SEVERITY_ERROR)
@@ -126,7 +131,8 @@ static void refuse(struct reading *r, const struct report *report)
 	}
 	r->answer.left_out += report->left_out;
 	report_log(report, SEVERITY_WARNING);
-	log_error("configuration not applied: %u error%s; going on as before",
+	log_event(LOG_ERR, &f,
+		  "configuration not applied: %u error%s; going on as before",
 		  report->errors, report->errors == 1 ? "" : "s");
 	publish(r);
 }

@@ -108,7 +108,15 @@ def test_life_of_a_service(net, machine):
     first, before = machine.property("MainPID"), sockets(net.c1)
     assert int(machine.property("NFileDescriptorStore")) >= 2
 
+    machine.run("echo RefreshInterval 40 >> /etc/miredo/miredo.conf")
     machine.run("systemctl reload miredo")
+    wait_for(lambda: "RefreshInterval" in machine.run(
+        "journalctl TEREDO_REASON=reload-applied").stdout, "its answer")
+    machine.run("echo DSCP x >> /etc/miredo/miredo.conf")
+    machine.run("systemctl reload miredo")
+    wait_for(lambda: "not applied" in machine.run(
+        "journalctl TEREDO_REASON=reload-failed").stdout, "its refusal")
+    machine.run("sed -i /DSCP/d /etc/miredo/miredo.conf")
     assert machine.property("MainPID") == first
     assert machine.property("ActiveState") == "active"
 
