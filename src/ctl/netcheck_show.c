@@ -212,14 +212,16 @@ static void show_nat(struct page *p, const json_t *o)
 	page_row(p, "nat");
 	page_fact(p, "mapping: %s",
 		  with_blanks(text, get_text(nat, "mapping")));
+	page_row(p, "");
 	page_fact(p, "filtering: %s",
 		  with_blanks(text, get_text(nat, "filtering")));
+	page_row(p, "");
 	page_fact(p, "preserves ports: %s", yes(nat, "preserves_port"));
 	page_fact(p, "hairpin: %s", yes(nat, "hairpin"));
-	page_row(p, "");
-	page_fact(p, "Windows calls this: %s", get_text(nat, "windows"));
 	if (get_known(nat, "mapped"))
 		page_fact(p, "seen at %s", get_text(nat, "mapped"));
+	page_row(p, "");
+	page_fact(p, "Windows calls this: %s", get_text(nat, "windows"));
 }
 
 static const char *rtt(char out[static 32], const json_t *server,
