@@ -14,7 +14,8 @@ static const char *judge(struct conf *c, struct report *r)
 {
 	static const char *const roles[] = {[ROLE_CLIENT] = "client",
 					    [ROLE_RELAY] = "relay",
-					    [ROLE_SERVER] = "server"};
+					    [ROLE_SERVER] = "server",
+					    [ROLE_AUTO] = "auto"};
 	const struct options o = {.as_server =
 					  c->type == TYPE_UNSET && c->server};
 
@@ -57,7 +58,7 @@ static void print_report(const char *name, const char *role,
 	if (r->left_out)
 		fprintf(stderr, "and %u lines like these\n", r->left_out);
 	if (!r->errors && !r->warnings)
-		printf("%s: good, for a %s\n", name, role);
+		printf("%s: good, role %s\n", name, role);
 }
 
 int ctl_check(const struct ctl *c, int n, char **argv)

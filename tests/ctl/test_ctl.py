@@ -542,9 +542,12 @@ def test_check(tmp_path):
         f"{conf}:3: BindPort: \"x\" is not allowed: a UDP port, 0 to 65535 (0 = any)"]
     got = run("check", "--json", str(conf))
     assert got.returncode == 1 and len(json.loads(got.stdout)["errors"]) == 2
-    conf.write_text("ServerAddress 9.0.0.2\n")
-    got = run("check", str(conf))
-    assert (got.returncode, got.stdout) == (0, f"{conf}: good, for a client\n")
+    for text, role in ("", "relay"), ("ServerAddress 9.0.0.2\n", "client"), \
+            ("ServerBindAddress 9.0.0.2\n", "server"), \
+            ("RelayType auto\nServerAddress 9.0.0.2\n", "auto"):
+        conf.write_text(text)
+        got = run("check", str(conf))
+        assert (got.returncode, got.stdout) == (0, f"{conf}: good, role {role}\n")
     assert run("check", str(tmp_path / "none")).returncode == 1
 
 

@@ -21,6 +21,7 @@ int __sprintf_chk(char *s, int flag, size_t space, const char *format, ...);
 int __asprintf_chk(char **s, int flag, const char *format, ...);
 void __syslog_chk(int priority, int flag, const char *format, ...);
 void __explicit_bzero_chk(void *p, size_t n, size_t space);
+char *__strncpy_chk(char *to, const char *from, size_t n, size_t space);
 _Noreturn void __longjmp_chk(jmp_buf env, int value);
 int __register_atfork(void (*prepare)(void), void (*parent)(void),
 		      void (*child)(void), void *library);
@@ -119,4 +120,10 @@ int __register_atfork(void (*prepare)(void), void (*parent)(void),
 {
 	(void)library;
 	return pthread_atfork(prepare, parent, child);
+}
+
+char *__strncpy_chk(char *to, const char *from, size_t n, size_t space)
+{
+	(void)space;
+	return strncpy(to, from, n);
 }
