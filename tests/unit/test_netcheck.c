@@ -42,7 +42,7 @@ enum mood {
 struct mapping {
 	struct tuple in, to; /* of `to` as much as the rule says */
 	uint16_t port;
-	struct tuple sent[16];
+	struct tuple sent[64];
 	unsigned n_sent;
 };
 
@@ -67,6 +67,7 @@ static struct world {
 	uint64_t more[SERVERS];  /* the first answers of all take longer */
 	bool only_main;          /* the other sockets get nothing through */
 	unsigned lose_asks, lose_bubbles; /* the first so many to servers */
+	unsigned steps;                   /* a bit for each that it was in */
 	unsigned asks, bubbles, others, elsewhere; /* what was sent */
 	bool host_answers[SERVERS];
 
@@ -340,6 +341,7 @@ static bool happen(void)
 	struct transit *first = NULL, t;
 	uint64_t next = netcheck_next(&n);
 
+	w.steps |= 1u << netcheck_step(&n);
 	for (struct transit *i = w.way; i < w.way + w.n_way; i++) {
 		if (i->when <= next && (!first || i->when < first->when))
 			first = i;
@@ -535,6 +537,8 @@ static void nat_of_one_address(void **state)
 	is_verdict(0, CHECKED_SECONDARY_SILENT);
 	is_reason(NETCHECK_NO_GOOD_SERVER);
 	is_nat(BEHAVIOUR_UNKNOWN, BEHAVIOUR_UNKNOWN, TRI_UNKNOWN, "unknown");
+	assert_true(tuple_equal(f.mapped, at(outside, 4096)));
+	assert_string_equal(netcheck_reaches(&f), "no peers");
 }
 
 /* Who passes no bubbles on, shows nothing about filtering. */
@@ -747,6 +751,38 @@ static void bad_servers(void **state)
 	}
 }
 
+/* Alone, too. */
+static void only_liars(void **state)
+{
+	static const enum mood v[] = {WRONG_PREFIX, NO_NONCE, OLD_NONCE,
+				      RUBBISH,      HALF,     PRIVATE};
+
+	(void)state;
+	for (unsigned i = 0; i < ARRAY_SIZE(v); i++) {
+		fresh(NULL);
+		add(0, SERVER, v[i]);
+		run();
+		is_reason(NETCHECK_NO_GOOD_SERVER);
+		assert_int_equal(f.best, -1);
+		assert_int_equal(f.mapped.port, 0);
+		assert_int_equal(f.server[0].bubbles, TRI_UNKNOWN);
+	}
+}
+
+static void passes_bubbles(void **state)
+{
+	(void)state;
+	add(0, OTHER, NO_BUBBLES);
+	add(1, SERVER, HONEST);
+	add(2, "12.0.0.1", SILENT);
+	run();
+	assert_int_equal(f.server[0].bubbles, TRI_NO);
+	assert_int_equal(f.server[1].bubbles, TRI_YES);
+	assert_int_equal(f.server[2].bubbles, TRI_UNKNOWN);
+	assert_int_equal(w.steps,
+			 1 << NETCHECK_ASKING | 1 << NETCHECK_TESTING_NAT);
+}
+
 /* One of three says another mapping; of two, nobody knows who is right. */
 static void odd_mapping(void **state)
 {
@@ -955,6 +991,42 @@ static void relay(void **state)
 	seek_relay(false);
 	assert_int_equal(f.relay, TRI_NO);
 	assert_int_equal(f.relay_at.port, 0);
+	/* Three echo requests have been lost. */
+	assert_int_equal(n.relay.echo.tries, 3);
+	assert_true(took() > SECONDS(3));
+}
+
+/* The best server is asked, when all are known. */
+static void relay_by_the_best(void **state)
+{
+	(void)state;
+	n.conf.with_relay = true;
+	n.conf.host = host6;
+	w.filters = PORT;
+	w.has_relay = true;
+	add(0, OTHER, HONEST);
+	add(1, SERVER, HONEST);
+	add(2, "12.0.0.1", SECOND_SILENT);
+	w.delay[0] = SECONDS(0.1);
+	w.delay[1] = SECONDS(0.05);
+	w.delay[2] = SECONDS(0.01);
+	run();
+	assert_int_equal(f.relay, TRI_YES);
+	assert_int_equal(n.relay.server, 1);
+	assert_true(n.relay.first >= w.start + SECONDS(3.5));
+	assert_int_equal(w.steps, 1 << NETCHECK_ASKING |
+					  1 << NETCHECK_TESTING_NAT |
+					  1 << NETCHECK_SEEKING_RELAY);
+
+	/* Without a good one nobody is. */
+	fresh(NULL);
+	n.conf.with_relay = true;
+	n.conf.host = host6;
+	w.has_relay = true;
+	add(0, SERVER, SECOND_SILENT);
+	run();
+	assert_int_equal(f.relay, TRI_UNKNOWN);
+	assert_int_equal(took(), SECONDS(3.5));
 }
 
 /* Who is no relay, or answers another question, is none. */
@@ -1100,6 +1172,8 @@ int main(void)
 		TEST(late_server),
 		TEST(slow_server),
 		TEST(bad_servers),
+		TEST(only_liars),
+		TEST(passes_bubbles),
 		TEST(odd_mapping),
 		TEST(same_server_twice),
 		TEST(private_server),
@@ -1108,6 +1182,7 @@ int main(void)
 		TEST(icmp_of_second),
 		TEST(kernel_says),
 		TEST(relay),
+		TEST(relay_by_the_best),
 		TEST(no_relay),
 		TEST(relay_flood),
 		TEST(relay_of_nowhere),
