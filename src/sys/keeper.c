@@ -174,6 +174,7 @@ static _Noreturn void serve(struct keeper *k, pid_t keeper)
 		_exit(STATUS_FAILED);
 	prctl(PR_SET_NAME, "miredo-control");
 	log_to(NULL);
+	open_forget();
 	descriptors_keep(keep, sizeof(keep) / sizeof(keep[0]));
 	if (t->memory_size)
 		mprotect(k->life.memory, t->memory_size, PROT_READ);

@@ -37,9 +37,15 @@ static const struct secret *own_secret(const struct secrets *s,
 	    c->secret_file, c->client_id);
 }
 
+static struct secrets secrets; /* as long as the process */
+
+void open_forget(void)
+{
+	secrets_free(&secrets);
+}
+
 static void load_secrets(struct plan *p)
 {
-	static struct secrets secrets; /* as long as the process */
 	static struct report r;
 	const char *path = p->conf->secret_file;
 
@@ -251,7 +257,6 @@ void open_all(struct loop *l, struct plan *p, const struct identity *id)
 
 	fdstore_sort(fits, p);
 	resolver = start_resolver(p, id);
-	load_secrets(p);
 	l->watch = &w;
 	list_addresses(l, p);
 	note_bound(l, p);
@@ -263,6 +268,7 @@ void open_all(struct loop *l, struct plan *p, const struct identity *id)
 		open_relay(l, p);
 	if (l->client)
 		l->client->resolver = resolver;
+	load_secrets(p); /* the last: no other process has a copy */
 	open_lanes(l, p);
 	doors_store(l, p);
 	tunnel_store(&l->lanes.tun, p);

@@ -18,4 +18,7 @@
  */
 void open_all(struct loop *l, struct plan *p, const struct identity *id);
 
+/* In a process that others can reach: what was read of secrets is gone. */
+void open_forget(void);
+
 #endif

@@ -8,6 +8,7 @@ long the lists of system calls are, and that all else kills, is in
 tests/unit/test_confine.c.
 """
 
+import contextlib
 import os
 import pathlib
 import platform
@@ -247,6 +248,49 @@ def test_each_life_is_confined(net):
     wait_for(lambda: status(net.c1, worker_of(net.c1, daemon.pid))
              ["Seccomp_filters"] == ["2"], "its own filter")
     assert status(net.c1, found["keeper"])["Seccomp_filters"] == ["1"]
+
+
+# -- secrets -------------------------------------------------------------
+
+
+def has_in_memory(host, pid, what):
+    """Do these bytes stand anywhere in a process?"""
+    with open(host.path(f"/proc/{pid}/maps")) as maps, \
+            open(host.path(f"/proc/{pid}/mem"), "rb", 0) as memory:
+        for line in maps:
+            where, rights = line.split()[:2]
+            if not rights.startswith("rw") or "[v" in line:
+                continue
+            start, end = (int(it, 16) for it in where.split("-"))
+            memory.seek(start)
+            with contextlib.suppress(OSError):
+                if what in memory.read(end - start):
+                    return True
+    return False
+
+
+@pytest.mark.parametrize("role", ["server", "client"])
+def test_who_has_the_secrets(net, role):
+    """Who signs has them; nobody whom others can reach otherwise."""
+    secret = "moonlight-over-the-harbour"
+    for host in net.server, net.c1:
+        host.write("/etc/miredo/secrets", f"alice hmac-sha256 {secret}\n")
+        host.path("/etc/miredo/secrets").chmod(0o600)
+    net.server.write("/etc/miredo/s.conf", "Secret /etc/miredo/secrets\n")
+    daemon = net.server.daemon(["miredo", "-c", "/etc/miredo/s.conf", "-s",
+                                SERVER])
+    more = []
+    if role == "client":
+        net.c1.write("/etc/miredo/c.conf", "Secret /etc/miredo/secrets\n"
+                     "ClientID alice\n")
+        daemon = net.c1.daemon(["miredo", "-c", "/etc/miredo/c.conf", SERVER])
+        teredo.wait_address(net.c1)
+        more = ["steward"]
+    found = processes(daemon, more)
+    has = {kind for kind, pid in found.items()
+           if has_in_memory(daemon.host, pid, secret.encode())}
+    assert "worker" in has
+    assert not has & {"control", "steward", "reader", "monitor"}
 
 
 # -- the log ------------------------------------------------------------
