@@ -52,7 +52,7 @@ class Machine:
 
     def _first(self):
         assert self.process.poll() is None, self.process.err
-        return self.host.run(["pgrep", "-x", "systemd"],
+        return self.host.run(["pgrep", "-o", "-x", "systemd"],
                              check=False).stdout.strip()
 
     def run(self, line, check=True):
@@ -158,7 +158,9 @@ def test_watchdog(net, machine):
 
 def test_another_instance(net, machine):
     """miredo@more beside it; each is asked at its own socket."""
-    machine.run("cp /etc/miredo/miredo.conf /etc/miredo/more.conf")
+    # Two clients, so one has its routes in a table of its own.
+    machine.run("(cat /etc/miredo/miredo.conf; echo RouteTable 77) > "
+                "/etc/miredo/more.conf")
     machine.run("systemctl start miredo miredo@more")
     one = teredo.wait_address(net.c1)
     for path, interface in (("miredo", "teredo"), ("miredo-more", "more")):
