@@ -186,6 +186,10 @@ static inline bool client_has_address(const struct client *c)
 void client_publish(struct client *c);
 void client_show(struct client *c);
 
+/* client.c: what the server's answer, or silence, means for the address. */
+void client_event(struct client *c, enum qualify_event event, uint64_t now,
+		  struct outbox *out);
+
 /* client.c: is this a server of ours (Z40)? */
 bool client_is_server(const struct client *c, struct tuple t);
 
