@@ -259,7 +259,7 @@ def rebind(script):
 @kind()
 def reload(script):
     """SIGHUP to all."""
-    script.signal_all(signal.SIGHUP, "SIGHUP")
+    script.signal_all(signal.SIGHUP, "configuration: nothing else")
     return ""
 
 

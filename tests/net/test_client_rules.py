@@ -190,6 +190,8 @@ def test_others_have_no_say(net, start):
                "rm -f /run/miredo.pid": "Permission denied",
                "echo 1 >>/run/miredo.pid": "Permission denied",
                "ip link set teredo down": "not permitted"}
+    for verb in "reload", "reload --keep", "reload --undo":
+        refused[f"miredoctl {verb}"] = "may not change this daemon"
     for pid in pids:
         refused[f"ls /proc/{pid}/fd"] = "Permission denied"
         refused[f"head -c1 /proc/{pid}/mem"] = "Permission denied"
@@ -198,11 +200,13 @@ def test_others_have_no_say(net, start):
     for command, why in refused.items():
         done = attempt(command)
         assert done.returncode and why in done.stderr, (command, done)
-    # Nothing else takes orders: one socket, and that is Teredo.
+    # Nothing else takes orders: one socket, and that is Teredo; and one that
+    # tells everybody, and obeys root (test_control.py).
     assert len(sockets(net.c1)) == 1
     assert not net.c1.run(["ss", "-Hltn"]).stdout
     unix = net.c1.run(["cat", "/proc/net/unix"]).stdout.splitlines()[1:]
-    assert not [line for line in unix if "miredo" in line.lower()]
+    assert {line.split()[7] for line in unix if "miredo" in line.lower()} == \
+        {"/run/miredo/control"}
     assert daemon.alive() and "SIG" not in daemon.log
     assert pids == net.c1.run(["pgrep", "miredo"]).stdout.split()
 
