@@ -76,10 +76,10 @@ def test_none_is_wanted(net):
 
 def test_elsewhere(net):
     relay = net.relay.daemon(configured(net.relay,
-                                        "ControlSocket /tmp/here\n"))
-    assert control.status(net.relay, "/tmp/here")["good"]
+                                        "ControlSocket /run/here\n"))
+    assert control.status(net.relay, "/run/here")["good"]
     assert relay.stop() == 0
-    assert not net.relay.path("/tmp/here").exists()
+    assert not net.relay.path("/run/here").exists()
 
 
 @pytest.mark.parametrize("text, what", [

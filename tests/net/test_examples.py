@@ -194,15 +194,15 @@ def run_command(host, command, output):
 
 def check_file(host, block):
     """What shows no commands is for somebody who can tell whether it is right."""
-    host.write("/tmp/example", real(block) + "\n")
+    host.write("/run/example", real(block) + "\n")
     host.write("/etc/miredo/secrets", "")
     host.path("/etc/miredo/secrets").chmod(0o600)
     if block.startswith("#!/bin/sh"):
-        host.run(["sh", "-n", "/tmp/example"])
+        host.run(["sh", "-n", "/run/example"])
     elif block.startswith("table "):
-        host.run(["nft", "-c", "-f", "/tmp/example"])
+        host.run(["nft", "-c", "-f", "/run/example"])
     else:
-        host.run(["miredoctl", "check", "/tmp/example"])
+        host.run(["miredoctl", "check", "/run/example"])
 
 
 @pytest.mark.parametrize("block", examples())
