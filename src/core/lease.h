@@ -55,9 +55,9 @@ struct leases {
 /* Of a lease that is granted now, for what is valid until then. */
 static inline uint64_t lease_end(uint64_t now, uint64_t valid)
 {
-	uint64_t end = now + LEASE_MS * UINT64_C(1000000);
+	uint64_t longest = now + LEASE_MS * UINT64_C(1000000);
 
-	return end < valid ? end : valid;
+	return longest < valid ? longest : valid;
 }
 
 /*

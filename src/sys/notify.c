@@ -16,6 +16,7 @@
 
 #include "log.h"
 #include "notify.h"
+#include "udp.h"
 #include "value.h"
 
 enum {
@@ -153,10 +154,10 @@ void notify_stopping(void)
 }
 
 /* With n descriptors, at most one. 0 or -errno */
-static int send_with(char *text, size_t n, const int *fd, unsigned n_fds,
+static int send_with(const char *text, size_t n, const int *fd, unsigned n_fds,
 		     int flags)
 {
-	struct iovec iov = {text, n};
+	struct iovec iov = part_of(text, n);
 	_Alignas(struct cmsghdr) char control[CMSG_SPACE(sizeof(*fd))] = {0};
 	struct msghdr m = {.msg_iov = &iov, .msg_iovlen = 1};
 	struct cmsghdr *c;

@@ -25,8 +25,9 @@ static const char *kind_of(const struct plan *p)
 bool tunnel_fits(const struct plan *p, const char *kind, unsigned thread,
 		 int fd)
 {
-	return kind_of(p) && strcmp(kind, kind_of(p)) == 0 &&
-	       thread < p->threads &&
+	const char *ours = kind_of(p);
+
+	return ours && strcmp(kind, ours) == 0 && thread < p->threads &&
 	       tun_fits(fd, p->conf->iface, p->threads, p->conf->offloads);
 }
 
