@@ -10,7 +10,7 @@ import pytest
 
 import packets as t
 import tap
-from lab import teredo, wait_for
+from lab import control, teredo, wait_for
 from tap import less
 from test_client_daemon import addresses, port_of, wait_address
 from test_daemon import is_clean, worker_of
@@ -365,10 +365,14 @@ def test_level_of_the_log(net):
         reload(daemon, "Threads 1\nLogLevel debug\n",
                says="settings 2 are in force")
         since = len(daemon.log)
-        net.relay.write(CONF, "Threads 1\nLogLevel error\n")
+        # It says nothing then, so another change shows that it is applied.
+        allow = "AllowIPv4 10.0.0.0/8\n"
+        net.relay.write(CONF, f"Threads 1\nLogLevel error\n{allow}")
         ctl(net.relay, "reload")
+        wait_for(lambda: control.status(net.relay, "/run/ctl")["notes"],
+                 "the note of AllowIPv4")
         net.relay.kill(daemon.pid, signal.SIGUSR1)
-        reload(daemon, "Threads 1\nLogLevel debug\n",
+        reload(daemon, f"Threads 1\nLogLevel debug\n{allow}",
                says="settings 4 are in force")
         assert "threads: " not in daemon.log[since:]
         assert applied(daemon.log[since:]) == ["LogLevel"]
