@@ -117,16 +117,8 @@ static void flush(const struct mire_run *r)
 {
 	for (unsigned i = 0; i < out.n; i++) {
 		const struct out *o = &out.v[i];
-		struct sockaddr_in to = {.sin_family = AF_INET,
-					 .sin_port = htons(o->to.port),
-					 .sin_addr.s_addr = htonl(o->to.ip)};
-		struct iovec iov[2];
-		struct msghdr m = {.msg_name = &to,
-				   .msg_namelen = sizeof(to),
-				   .msg_iov = iov,
-				   .msg_iovlen = out_to_iov(iov, o)};
 
-		(void)sendmsg(r->fd[o->door == DOOR_SERVICE], &m, 0);
+		(void)out_send(r->fd[o->door == DOOR_SERVICE], o);
 	}
 	outbox_clear(&out);
 }

@@ -146,21 +146,12 @@ static void read_errors(enum door door, int fd, struct netcheck *n)
 static int send_one(int fd, enum door door, const struct out *o,
 		    struct netcheck *n)
 {
-	struct sockaddr_in to = {.sin_family = AF_INET,
-				 .sin_port = htons(o->to.port),
-				 .sin_addr.s_addr = htonl(o->to.ip)};
-	struct iovec iov[2];
-	struct msghdr m = {.msg_name = &to,
-			   .msg_namelen = sizeof(to),
-			   .msg_iov = iov,
-			   .msg_iovlen = out_to_iov(iov, o)};
-
 	int r = 0;
 
 	for (int i = 0; i < 3; i++) {
-		if (sendmsg(fd, &m, 0) >= 0)
+		r = out_send(fd, o);
+		if (!r)
 			return 0;
-		r = -errno;
 		read_errors(door, fd, n);
 	}
 	return r;

@@ -9,20 +9,11 @@
 #include "answer_parts.h"
 #include "reader.h"
 
-static bool is_waiting(const struct settings_view *v)
-{
-	for (unsigned i = 0; i < CONF_ROWS; i++) {
-		if (v->waiting[i])
-			return true;
-	}
-	return false;
-}
-
 static unsigned notes_of(const struct settings_view *v)
 {
 	unsigned n = 0;
 
-	if (is_waiting(v))
+	if (conf_is_any(v->waiting))
 		n |= 1u << NOTE_WAITING;
 	if (v->error[0])
 		n |= 1u << NOTE_REFUSED;

@@ -60,23 +60,13 @@ static const char *proof_of_standing(const struct recent_peer *e)
 	return e->effort == EFFORT_NONE ? "untrusted" : "probing";
 }
 
-/* A byte that is neither false nor true is no value of a bool. */
-static void mend(struct recent_peer *e)
-{
-	uint8_t *p = (uint8_t *)e;
-	size_t is_native = offsetof(struct recent_peer, is_native);
-	size_t is_lan = offsetof(struct recent_peer, is_lan);
-
-	p[is_native] = p[is_native] != 0;
-	p[is_lan] = p[is_lan] != 0;
-}
-
 static bool take_recent(struct row *r, const struct recent_peer *from)
 {
 	struct recent_peer e;
 
 	memcpy(&e, from, sizeof(e));
-	mend(&e);
+	mend_bool(&e.is_native);
+	mend_bool(&e.is_lan);
 	if (e.own >= CLIENT_ADDRESSES || e.address.b[0] == 0)
 		return false;
 	r->address = e.address;

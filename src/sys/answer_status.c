@@ -6,21 +6,11 @@
 #include "answer_parts.h"
 #include "preflight.h"
 
+/* Windows has the same words but for one. */
 static const char *windows_nat(enum client_nat nat)
 {
-	switch (nat) {
-	case CLIENT_NAT_NONE:
-		return "none (global connectivity)";
-	case CLIENT_NAT_CONE:
-		return "cone";
-	case CLIENT_NAT_RESTRICTED:
-		return "restricted";
-	case CLIENT_NAT_SYMMETRIC:
-		return "symmetric";
-	case CLIENT_NAT_UNKNOWN:
-		break;
-	}
-	return "unknown";
+	return nat == CLIENT_NAT_NONE ? "none (global connectivity)"
+				      : client_nat_name(nat);
 }
 
 static const char *server_state(const struct facts *f, unsigned i)

@@ -56,29 +56,29 @@ void board_write(struct board *b, const struct facts *f)
 	__atomic_store_n(&b->sequence, n + 1, __ATOMIC_RELEASE);
 }
 
-/* Where a byte that is neither false nor true would be no value at all. */
-#define AT(field) offsetof(struct facts, field)
-static const size_t bools[] = {
-	AT(is_server),       AT(is_relay),           AT(is_client),
-	AT(is_native),       AT(host_native),        AT(default_route),
-	AT(allows),          AT(has_source),         AT(forwarding),
-	AT(has_primary),     AT(has_secondary),      AT(client.preserves_port),
-	AT(client.key_ends), AT(client.wants_probe),
-};
-
 static void mend(struct facts *f)
 {
-	uint8_t *p = (uint8_t *)f;
+	bool *const all[] = {
+		&f->is_server,
+		&f->is_relay,
+		&f->is_client,
+		&f->host_native,
+		&f->default_route,
+		&f->allows,
+		&f->has_source,
+		&f->forwarding,
+		&f->has_primary,
+		&f->has_secondary,
+		&f->client.preserves_port,
+		&f->client.key_ends,
+		&f->client.wants_probe,
+	};
 
-	for (size_t i = 0; i < sizeof(bools) / sizeof(bools[0]); i++)
-		p[bools[i]] = p[bools[i]] != 0;
+	for (size_t i = 0; i < sizeof(all) / sizeof(all[0]); i++)
+		mend_bool(all[i]);
 	for (unsigned i = 0; i < CLIENT_SERVERS; i++) {
-		uint8_t *s = p + AT(server) + i * sizeof(f->server[0]);
-		size_t failed = AT(server[0].failed) - AT(server);
-		size_t unusable = AT(server[0].unusable) - AT(server);
-
-		s[failed] = s[failed] != 0;
-		s[unusable] = s[unusable] != 0;
+		mend_bool(&f->server[i].failed);
+		mend_bool(&f->server[i].unusable);
 	}
 }
 
@@ -110,18 +110,12 @@ bool board_read(const struct board *b, struct facts *f)
 
 /* --- numbers --- */
 
-static void add_stats(struct stats *s, const struct stats *more)
-{
-	for (int r = 0; r < REASON_COUNT; r++)
-		s->n[r] += tally_read(&more->n[r]);
-}
-
 void board_stats(const struct board *b, unsigned lanes, struct stats *s)
 {
-	add_stats(s, &b->before);
-	add_stats(s, &b->core);
+	lane_stats_add(s, &b->before);
+	lane_stats_add(s, &b->core);
 	for (unsigned i = 0; i < lanes; i++)
-		add_stats(s, &b->lane[i].stats);
+		lane_stats_add(s, &b->lane[i].stats);
 }
 
 void board_counts(const struct board *b, unsigned lanes, struct lane_counts *c)

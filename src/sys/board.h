@@ -15,6 +15,7 @@
 #define SYS_BOARD_H
 
 #include <net/if.h>
+#include <string.h>
 #include <time.h>
 
 #include "../core/meter.h"
@@ -35,7 +36,7 @@ struct facts {
 	uint64_t since; /* the verdict is what it is */
 	uint32_t verdict;
 	uint32_t lives; /* packet processes so far */
-	bool is_server, is_relay, is_client, is_native;
+	bool is_server, is_relay, is_client;
 	bool host_native; /* there is IPv6 that is not ours */
 	bool default_route;
 	bool allows; /* AllowIPv4 is used */
@@ -48,8 +49,8 @@ struct facts {
 		uint32_t primary, secondary;
 		bool failed, unusable; /* its name */
 	} server[CLIENT_SERVERS];
-	uint64_t heard, asked_at, due; /* the server */
-	uint64_t rtt;                  /* ns */
+	uint64_t heard, due; /* the server */
+	uint64_t rtt;        /* ns */
 	uint32_t asked, silent, changes;
 	uint64_t changed; /* the address, the time before the last */
 	enum reason refused;
@@ -125,5 +126,15 @@ void journal_write(struct journal *j, int severity, const char *text);
 
 /* Line number n as it is, checked; false if it is not there (any more). */
 bool journal_read(const struct journal *j, uint32_t n, struct journal_line *l);
+
+/* What came from elsewhere: a byte that is neither false nor true is no value
+ * of a bool. */
+static inline void mend_bool(bool *b)
+{
+	uint8_t byte;
+
+	memcpy(&byte, b, 1);
+	*b = byte != 0;
+}
 
 #endif

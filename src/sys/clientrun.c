@@ -19,6 +19,7 @@
 #include "log.h"
 #include "loop.h"
 #include "preflight.h"
+#include "verdict.h"
 
 #define SETTLE_NS (50 * NS_PER_MS) /* after the first change of a burst */
 #define AGAIN_NS  (100 * NS_PER_MS)
@@ -365,17 +366,9 @@ void clientrun_finish(struct loop *l)
 /* For who looks for it in the journal. */
 static struct event_facts facts_of(const struct client_status *s)
 {
-	static const char *const states[] = {
-		[CLIENT_OFF] = "offline",
-		[CLIENT_RESOLVING] = "offline",
-		[CLIENT_ASKING] = "qualifying",
-		[CLIENT_QUALIFIED] = "qualified",
-		[CLIENT_SILENT] = "silent",
-	};
 	struct event_facts f = event_facts(event_of_why(s->why));
 
-	snprintf(f.state, sizeof(f.state), "%s",
-		 s->why == WHY_NATIVE ? "dormant" : states[s->state]);
+	snprintf(f.state, sizeof(f.state), "%s", verdict_client_state(s));
 	f.server = s->server_ip;
 	if (s->n)
 		f.address = s->address[0];

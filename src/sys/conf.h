@@ -182,6 +182,7 @@ unsigned conf_rows(void);
 const char *conf_name(unsigned row);
 unsigned conf_row(const char *name); /* of one that there is */
 bool conf_is_live(unsigned row);
+bool conf_is_any(const bool row[static CONF_ROWS]);
 bool conf_is_same(const struct conf *a, const struct conf *b, unsigned row);
 
 /* What `from` says of a row, in place of what `to` does. (ServerAddress2 goes

@@ -102,6 +102,15 @@ bool conf_is_live(unsigned row)
 	return conf_table[row].when == WHEN_LIVE;
 }
 
+bool conf_is_any(const bool row[static CONF_ROWS])
+{
+	for (unsigned i = 0; i < CONF_ROWS; i++) {
+		if (row[i])
+			return true;
+	}
+	return false;
+}
+
 bool conf_is_same(const struct conf *a, const struct conf *b, unsigned row)
 {
 	for (unsigned i = 0; i < slots(&conf_table[row]); i++) {

@@ -175,6 +175,8 @@ static void tell_manager(void)
 	struct view v;
 	char text[160];
 
+	if (notify_descriptor() < 0)
+		return;
 	view_take(&v, &ctl.show);
 	if (ctl.is_news) {
 		answer_headline(text, sizeof(text), &v);

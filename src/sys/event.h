@@ -47,7 +47,7 @@ enum {
  * lower-case letters, digits, '-'. */
 struct event_facts {
 	uint8_t event;           /* enum event */
-	char state[EVENT_STATE]; /* as of a client: client_state_name() */
+	char state[EVENT_STATE]; /* verdict_client_state() */
 	char reason[EVENT_REASON];
 	struct ip6 address;
 	uint32_t server; /* host order */

@@ -70,16 +70,21 @@ void iface_hush(int sysctl, const char *name)
 		close(fd);
 }
 
-static bool wants_default(const struct iface *i)
+static uint32_t table_of(const struct conf *c)
 {
-	switch (i->conf->default_route) {
+	return c->route_table == RT_TABLE_MAIN ? 0 : c->route_table;
+}
+
+bool iface_wants_default(const struct conf *c, bool host_native)
+{
+	switch (c->default_route) {
 	case DEFAULT_ROUTE_YES:
 		return true;
 	case DEFAULT_ROUTE_NO:
 		return false;
 	case DEFAULT_ROUTE_AUTO:
 		/* In a table of its own it is in nobody's way. */
-		return i->table || !i->host_native;
+		return table_of(c) || !host_native;
 	}
 	return false;
 }
@@ -116,7 +121,7 @@ static void want_routes(struct iface *i)
 
 	put32(route.ip6.b, i->conf->prefix);
 	want(i, route);
-	if (i->is_up && wants_default(i))
+	if (i->is_up && iface_wants_default(i->conf, i->host_native))
 		want(i, (struct item){.kind = ITEM_ROUTE,
 				      .table = i->table,
 				      .metric = i->conf->route_metric});
@@ -353,11 +358,6 @@ static int look(struct iface *i, uint64_t now)
 	}
 	say(i, now);
 	return r;
-}
-
-static uint32_t table_of(const struct conf *c)
-{
-	return c->route_table == RT_TABLE_MAIN ? 0 : c->route_table;
 }
 
 int iface_open(struct iface *i, const struct conf *c, const char *name,

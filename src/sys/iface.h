@@ -64,6 +64,9 @@ int iface_configure(struct iface *i, const struct conf *c, uint64_t now);
 /* There is something to read from i->events. */
 void iface_events(struct iface *i, uint64_t now);
 
+/* Is there to be a default route, beside IPv6 of the host's own or not? */
+bool iface_wants_default(const struct conf *c, bool host_native);
+
 /* When iface_timeout() wants to be called; UINT64_MAX = not at all. */
 uint64_t iface_next(const struct iface *i);
 int iface_timeout(struct iface *i, uint64_t now);

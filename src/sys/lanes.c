@@ -96,12 +96,16 @@ void lanes_count(const struct lanes *l, struct lane_counts *c)
 	}
 }
 
+void lane_stats_add(struct stats *s, const struct stats *more)
+{
+	for (int r = 0; r < REASON_COUNT; r++)
+		s->n[r] += tally_read(&more->n[r]);
+}
+
 void lanes_stats(const struct lanes *l, struct stats *s)
 {
-	for (unsigned i = 0; i < l->n; i++) {
-		for (int r = 0; r < REASON_COUNT; r++)
-			s->n[r] += tally_read(&l->lane[i].stats.n[r]);
-	}
+	for (unsigned i = 0; i < l->n; i++)
+		lane_stats_add(s, &l->lane[i].stats);
 }
 
 /* --- threads --- */

@@ -84,6 +84,8 @@ void lane_counts_add(struct lane_counts *c, const struct lane_counts *more);
 
 void lanes_count(const struct lanes *l, struct lane_counts *c);
 
+void lane_stats_add(struct stats *s, const struct stats *more);
+
 /* Add how packets ended that went without the core. */
 void lanes_stats(const struct lanes *l, struct stats *s);
 

@@ -5,6 +5,7 @@
 #include <unistd.h>
 
 #include "clientrun.h"
+#include "iface.h"
 #include "log.h"
 #include "loop.h"
 #include "verdict.h"
@@ -53,17 +54,6 @@ static void fill_servers(struct facts *f, const struct client *c,
 	}
 }
 
-static bool has_default_route(const struct clientrun *r,
-			      const struct client_status *s)
-{
-	const struct conf *c = r->plan->conf;
-
-	if (s->n == 0 || c->default_route == DEFAULT_ROUTE_NO)
-		return false;
-	return c->default_route == DEFAULT_ROUTE_YES || c->route_table ||
-	       !r->host_native;
-}
-
 static void fill_client(struct facts *f, struct loop *l)
 {
 	struct publisher *p = &l->publisher;
@@ -75,7 +65,6 @@ static void fill_client(struct facts *f, struct loop *l)
 	f->local = c->local;
 	fill_servers(f, c, r);
 	f->heard = c->heard;
-	f->asked_at = q->sent;
 	f->due = client_next(c);
 	f->rtt = q->rtt;
 	f->asked = q->asked;
@@ -90,7 +79,8 @@ static void fill_client(struct facts *f, struct loop *l)
 	memcpy(f->standing, c->recent.n, sizeof(f->standing));
 	f->steward_error = r->error;
 	f->host_native = r->host_native;
-	f->default_route = has_default_route(r, &c->status);
+	f->default_route = c->status.n > 0 &&
+			   iface_wants_default(r->plan->conf, r->host_native);
 }
 
 static void fill_relay(struct facts *f, const struct loop *l)
@@ -146,7 +136,6 @@ void publish_facts(struct loop *l, uint64_t now)
 	f.is_server = n->is_server;
 	f.is_relay = n->is_relay;
 	f.is_client = n->is_client;
-	f.is_native = n->is_native;
 	f.lives = p->lives;
 	f.allows = n->gate.n_allow > 0;
 	f.threads = l->lanes.n;

@@ -107,15 +107,6 @@ static bool has_other_secrets(const struct reading *r)
 	       is.st_mtim.tv_nsec != was->st_mtim.tv_nsec;
 }
 
-static bool is_any(const bool row[static CONF_ROWS])
-{
-	for (unsigned i = 0; i < CONF_ROWS; i++) {
-		if (row[i])
-			return true;
-	}
-	return false;
-}
-
 /* It stays as it is. */
 static void refuse(struct reading *r, const struct report *report)
 {
@@ -148,14 +139,14 @@ static void take(struct reading *r, const struct conf *c, struct reload *what)
 	if (has_other_secrets(r))
 		what->waiting[conf_row("Secret")] = true;
 	log_set_level(c->log_level);
-	r->now.serial += is_any(what->applied);
+	r->now.serial += conf_is_any(what->applied);
 	r->now.loaded = time(NULL);
 	r->now.error[0] = '\0';
 	memcpy(r->now.waiting, what->waiting, sizeof(what->waiting));
 	memcpy(r->answer.applied, what->applied, sizeof(what->applied));
 	log_names("applied", what->applied);
 	log_names("waiting for the next start", what->waiting);
-	if (!is_any(what->applied))
+	if (!conf_is_any(what->applied))
 		log_info("configuration: nothing else than what runs");
 }
 
@@ -174,7 +165,7 @@ static void read_again(struct reading *r, uint32_t seconds)
 	}
 	report_log(&report, SEVERITY_WARNING);
 	take(r, &next, &what);
-	if (seconds && is_any(what.applied)) {
+	if (seconds && conf_is_any(what.applied)) {
 		r->now.confirm_until = clock_now() + seconds * NS_PER_S;
 		r->confirm_s = seconds;
 	}

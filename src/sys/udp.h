@@ -159,6 +159,9 @@ static inline struct iovec part_of(const void *p, size_t n)
 /* Head and body of an action, for sendmsg(). How many parts. */
 unsigned out_to_iov(struct iovec iov[static 2], const struct out *o);
 
+/* Send one action, which is no super-packet. 0 or -errno. */
+int out_send(int fd, const struct out *o);
+
 /*
  * sendmmsg() to the end: a message that is refused is left out, and if the
  * socket takes no more, so are all that follow. How many were left out.

@@ -300,3 +300,21 @@ void udp_send(struct udp_sender *s, int fd, const struct out *const *v,
 	}
 	flush(s, fd);
 }
+
+int out_send(int fd, const struct out *o)
+{
+	struct sockaddr_in to = {
+		.sin_family = AF_INET,
+		.sin_port = htons(o->to.port),
+		.sin_addr.s_addr = htonl(o->to.ip),
+	};
+	struct iovec iov[2];
+	struct msghdr m = {
+		.msg_name = &to,
+		.msg_namelen = sizeof(to),
+		.msg_iov = iov,
+		.msg_iovlen = out_to_iov(iov, o),
+	};
+
+	return sendmsg(fd, &m, 0) < 0 ? -errno : 0;
+}

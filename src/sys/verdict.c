@@ -132,17 +132,12 @@ unsigned verdict_notes(const struct facts *f)
 	return n;
 }
 
-const char *verdict_state(const struct facts *f, enum verdict v)
+const char *verdict_client_state(const struct client_status *s)
 {
-	if (v == VERDICT_STUCK)
-		return "stuck";
-	if (v == VERDICT_NOT_READY)
-		return "starting";
-	if (!f->is_client)
-		return "serving";
-	switch (f->client.state) {
+	if (s->why == WHY_NATIVE)
+		return "dormant";
+	switch (s->state) {
 	case CLIENT_OFF:
-		return v == VERDICT_NATIVE ? "dormant" : "offline";
 	case CLIENT_RESOLVING:
 		return "offline";
 	case CLIENT_ASKING:
@@ -153,4 +148,13 @@ const char *verdict_state(const struct facts *f, enum verdict v)
 		return "silent";
 	}
 	return "stuck"; /* nobody says so who can be believed */
+}
+
+const char *verdict_state(const struct facts *f, enum verdict v)
+{
+	if (v == VERDICT_STUCK)
+		return "stuck";
+	if (v == VERDICT_NOT_READY)
+		return "starting";
+	return f->is_client ? verdict_client_state(&f->client) : "serving";
 }

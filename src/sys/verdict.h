@@ -136,7 +136,10 @@ struct facts;
 enum verdict verdict_of(const struct facts *f);
 unsigned verdict_notes(const struct facts *f);
 
-/* The state of the daemon; see miredoctl(8). */
+struct client_status;
+
+/* The state of a client, in a word; and of the daemon, see miredoctl(8). */
+const char *verdict_client_state(const struct client_status *s);
 const char *verdict_state(const struct facts *f, enum verdict v);
 
 #endif

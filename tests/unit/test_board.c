@@ -12,6 +12,7 @@
 #include <cmocka.h>
 
 #include "../../src/sys/board.h"
+#include "../../src/sys/iface.h"
 #include "../../src/sys/verdict.h"
 
 static struct board *b;
@@ -179,6 +180,33 @@ static void of_relay_and_server(void **state)
 			 1u << NOTE_ALLOWED | 1u << NOTE_RESTARTED);
 }
 
+/* What status shows is what the steward does: 254 is the main table, too. */
+static void default_route(void **state)
+{
+	static const struct {
+		enum default_route wanted;
+		uint32_t table;
+		bool beside_native;
+	} cases[] = {
+		{DEFAULT_ROUTE_AUTO, 0, false},
+		{DEFAULT_ROUTE_AUTO, 254, false},
+		{DEFAULT_ROUTE_AUTO, 100, true},
+		{DEFAULT_ROUTE_YES, 0, true},
+		{DEFAULT_ROUTE_NO, 100, false},
+	};
+	static struct conf c;
+
+	(void)state;
+	for (unsigned i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		c.default_route = cases[i].wanted;
+		c.route_table = cases[i].table;
+		assert_int_equal(iface_wants_default(&c, true),
+				 cases[i].beside_native);
+		assert_int_equal(iface_wants_default(&c, false),
+				 cases[i].wanted != DEFAULT_ROUTE_NO);
+	}
+}
+
 /* What the core says in the log and to hooks is called the same here. */
 static void names_are_one(void **state)
 {
@@ -208,7 +236,7 @@ int main(void)
 		TEST(facts_are_whole), TEST(numbers_outlive_a_process),
 		TEST(the_last_lines),  TEST(lines_are_printable),
 		TEST(of_a_client),     TEST(of_relay_and_server),
-		TEST(names_are_one),
+		TEST(names_are_one),   TEST(default_route),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
