@@ -56,7 +56,7 @@ static void all(const struct show *s)
 
 	view_take(&v, s);
 	json_init(&j, text, sizeof(text) - 1);
-	answer_status(&j, s, &v);
+	answer_status(&j, s);
 	check(&j, false);
 	json_init(&j, text, sizeof(text) - 1);
 	answer_metrics(&j, s);

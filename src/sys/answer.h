@@ -46,10 +46,10 @@ void answer_error(struct json *j, const char *code, const char *error,
 		  const char *advice);
 
 /* Whole answers but for the end of the line. */
-void answer_status(struct json *j, const struct show *s, const struct view *v);
+typedef void answer_fn(struct json *j, const struct show *s);
+
+answer_fn answer_status, answer_metrics, answer_config;
 void answer_log(struct json *j, const struct show *s, unsigned lines);
-void answer_metrics(struct json *j, const struct show *s);
-void answer_config(struct json *j, const struct show *s);
 
 /*
  * What has become of a request to change something. An answer of the reader is

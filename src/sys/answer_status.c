@@ -203,10 +203,13 @@ static void put_status(struct json *j, const struct show *s,
 	put_settings(j, s->settings, v->now);
 }
 
-void answer_status(struct json *j, const struct show *s, const struct view *v)
+void answer_status(struct json *j, const struct show *s)
 {
+	struct view v;
+
+	view_take(&v, s);
 	answer_begin(j);
-	put_status(j, s, v);
+	put_status(j, s, &v);
 	json_close(j, '}');
 }
 

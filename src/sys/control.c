@@ -249,9 +249,15 @@ static void take_bell(void)
 static void look_at_settings(void)
 {
 	static struct settings_view now;
+	uint32_t turn = settings_turn(ctl.task->settings);
 
+	/* A copy is large, and there is seldom another. */
+	if (ctl.has_settings && turn == ctl.turn)
+		return;
 	if (!settings_read(ctl.task->settings, &now))
 		return; /* the next time */
+	ctl.has_settings = true;
+	ctl.turn = turn;
 	ctl.is_news |= now.serial != ctl.settings.serial ||
 		       now.failed != ctl.settings.failed ||
 		       now.confirm_until != ctl.settings.confirm_until;

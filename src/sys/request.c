@@ -117,35 +117,12 @@ static bool number_of(const char *s, uint32_t usual, uint32_t *n)
 	return !*s || value_number(n, s, 0, UINT32_MAX);
 }
 
-static void do_status(struct control *k, struct connection *c, const char *arg)
-{
-	struct view v;
-	struct json j;
-
-	(void)arg;
-	view_take(&v, &k->show);
-	rest_of(c, &j);
-	answer_status(&j, &k->show, &v);
-	conclude(c, &j);
-}
-
-static void do_metrics(struct control *k, struct connection *c, const char *arg)
+static void give(struct control *k, struct connection *c, answer_fn *answer)
 {
 	struct json j;
 
-	(void)arg;
 	rest_of(c, &j);
-	answer_metrics(&j, &k->show);
-	conclude(c, &j);
-}
-
-static void do_config(struct control *k, struct connection *c, const char *arg)
-{
-	struct json j;
-
-	(void)arg;
-	rest_of(c, &j);
-	answer_config(&j, &k->show);
+	answer(&j, &k->show);
 	conclude(c, &j);
 }
 
@@ -268,18 +245,19 @@ void request_on_reader(struct control *k)
 
 static const struct verb {
 	const char *name;
+	answer_fn *answer; /* the whole of it; NULL = there is more to do: */
 	void (*run)(struct control *k, struct connection *c, const char *arg);
 	bool changes, takes;
 } verbs[] = {
-	{"status", do_status, false, false},
-	{"peers", do_peers, false, true},
-	{"monitor", do_monitor, false, false},
-	{"log", do_log, false, true},
-	{"metrics", do_metrics, false, false},
-	{"config", do_config, false, false},
-	{"reload", do_reload, true, true},
-	{"keep", do_keep, true, false},
-	{"undo", do_undo, true, false},
+	{"status", .answer = answer_status},
+	{"peers", .run = do_peers, .takes = true},
+	{"monitor", .run = do_monitor},
+	{"log", .run = do_log, .takes = true},
+	{"metrics", .answer = answer_metrics},
+	{"config", .answer = answer_config},
+	{"reload", .run = do_reload, .changes = true, .takes = true},
+	{"keep", .run = do_keep, .changes = true},
+	{"undo", .run = do_undo, .changes = true},
 };
 
 void request_run(struct control *k, struct connection *c, char *line)
@@ -299,6 +277,8 @@ void request_run(struct control *k, struct connection *c, char *line)
 			request_refuse(c, "denied",
 				       "you may not change this daemon",
 				       "be root, or a member of ControlGroup");
+		else if (v->answer)
+			give(k, c, v->answer);
 		else
 			v->run(k, c, arg);
 		return;

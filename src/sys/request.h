@@ -40,6 +40,8 @@ struct control {
 	const struct control_task *task;
 	struct show show;
 	struct settings_view settings;
+	uint32_t turn; /* of the settings, no later than what was read */
+	bool has_settings;
 	int reader;                  /* -1 = it is gone */
 	bool is_asked;               /* the reader has not answered yet */
 	struct connection *asked_by; /* NULL = who asked has gone */

@@ -68,11 +68,16 @@ void settings_write(struct settings *s, const struct settings_view *v)
 	__atomic_store_n(&s->turn, next, __ATOMIC_RELEASE);
 }
 
+uint32_t settings_turn(const struct settings *s)
+{
+	return __atomic_load_n(&s->turn, __ATOMIC_ACQUIRE);
+}
+
 /* What is copied is not written to before the turn has changed. */
 bool settings_read(const struct settings *s, struct settings_view *out)
 {
 	for (unsigned i = 0; i < TRIES; i++) {
-		uint32_t turn = __atomic_load_n(&s->turn, __ATOMIC_ACQUIRE);
+		uint32_t turn = settings_turn(s);
 
 		*out = s->v[turn & 1];
 		__atomic_thread_fence(__ATOMIC_ACQUIRE);

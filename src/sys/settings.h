@@ -38,6 +38,9 @@ void settings_let_go(struct settings *writer);
 
 void settings_write(struct settings *s, const struct settings_view *v);
 
+/* Another number after each settings_write(). */
+uint32_t settings_turn(const struct settings *s);
+
 /* A whole view of one moment. Does not wait; false if the writer is so busy
  * that none could be had. */
 bool settings_read(const struct settings *s, struct settings_view *out);
