@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """The lab is what it says: NATs by an independent probe, hosts, clean end."""
 
+import contextlib
 import os
 import pathlib
 import re
@@ -441,6 +442,12 @@ def test_bad_ends_are_noticed(net):
     with pytest.raises(LabError, match="report"), net.tidy():
         net.relay.run(["setpriv", "--reuid", "1000", "--clear-groups", "sh",
                        "-c", "echo report >${ASAN_OPTIONS#*log_path=}.1"])
+    killed = "==381==Unable to get registers from thread 377."
+    for more in "", "; echo leak":
+        with (pytest.raises(LabError, match=r"relay:\nleak\n$") if more
+              else contextlib.nullcontext()), net.tidy():
+            net.relay.run(["sh", "-c", f"(echo '{killed}'{more}) "
+                           ">${ASAN_OPTIONS#*log_path=}.1"])
     with net.tidy():
         daemon = net.relay.daemon(["sh", "-c", DAEMON])
         assert daemon.stop() == 5
