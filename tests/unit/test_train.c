@@ -110,7 +110,7 @@ static void be_native(void)
 	r.conf.client.max_held = HELD_MIN;
 	r.conf.is_relay = true;
 	r.conf.relay = relay_defaults;
-	r.conf.relay.max_peers = 1024;
+	r.conf.relay.max_peers = PEERS_MIN;
 	r.conf.relay.max_held = HELD_MIN;
 	r.node.self.has_source = true;
 	r.node.self.source = home;
