@@ -529,6 +529,19 @@ static void set_refresh(struct client *c, uint16_t refresh_s)
 	draw_interval(c);
 }
 
+/* C68: from now on, or not any more; then what was learned is forgotten. */
+static void set_learning(struct client *c, bool learn, uint64_t now,
+			 struct outbox *out)
+{
+	if (c->conf.learn_refresh == learn)
+		return;
+	c->conf.learn_refresh = learn;
+	search_stop(c);
+	draw_interval(c);
+	if (client_has_address(c) && c->qualify.step == QUALIFY_DONE)
+		search_start(c, now, out);
+}
+
 void client_reconfigure(struct client *c, const struct client_conf *conf,
 			uint64_t now, struct outbox *out)
 {
@@ -543,6 +556,7 @@ void client_reconfigure(struct client *c, const struct client_conf *conf,
 	c->search.qualify.conf.cone_first = conf->cone_first;
 	c->search.qualify.conf.no_nonce_ok = conf->no_nonce_ok;
 	set_refresh(c, conf->refresh_s);
+	set_learning(c, conf->learn_refresh, now, out);
 	if (other_host)
 		probe_stop(c);
 	if (other_host && client_has_address(c))

@@ -150,7 +150,7 @@ const struct directive conf_table[] = {
 	{"RefreshInterval", LIVE(u16), FIELD(refresh_s),
 	 .min = CLIENT_MIN_REFRESH, .max = CLIENT_MAX_REFRESH,
 	 .allowed = "5 to 300 (seconds)"},
-	{"LearnRefresh", START(bool), FIELD(learn_refresh), YES_NO},
+	{"LearnRefresh", LIVE(bool), FIELD(learn_refresh), YES_NO},
 	{"LocalDiscovery", START(word), FIELD(discovery), .words = discoveries,
 	 .allowed = "enabled, disabled or forced"},
 	{"DiscoveryInterfaces", START(regex), FIELD(discovery_ifaces),

@@ -198,7 +198,11 @@ static uint16_t random_port(void)
 	return n;
 }
 
-int door_open_random(const struct plan *p)
+/*
+ * C3: at any port, since clients behind one NAT that keeps ports should not
+ * meet; the kernel would draw from half of them.
+ */
+static int open_random(const struct plan *p)
 {
 	const struct conf *c = p->conf;
 
@@ -215,6 +219,16 @@ int door_open_random(const struct plan *p)
 	return open_at(p, (struct tuple){c->bind_ip, 0});
 }
 
+int door_open_later(const struct plan *p)
+{
+	int fd = udp_open_later(p->conf->bind_ip, true);
+
+	if (fd < 0)
+		die("cannot open a second UDP socket: %s", strerror(-fd));
+	set_up(fd, p);
+	return fd;
+}
+
 int door_open_service(const struct plan *p, uint16_t last)
 {
 	const struct conf *c = p->conf;
@@ -224,7 +238,7 @@ int door_open_service(const struct plan *p, uint16_t last)
 	    fdstore_peek(kind_of(DOOR_SERVICE), 0) >= 0)
 		return door_open(p, DOOR_SERVICE);
 	if (!last)
-		return door_open_random(p);
+		return open_random(p);
 	fd = udp_open(c->bind_ip, last, true);
 	if (fd >= 0) {
 		set_up(fd, p);
@@ -233,7 +247,7 @@ int door_open_service(const struct plan *p, uint16_t last)
 	log_info("UDP port %u of the last run is taken: using another, so the "
 		 "address will be another",
 		 last);
-	return door_open_random(p);
+	return open_random(p);
 }
 
 /* The same door for the other lanes, as far as the kernel goes along. */

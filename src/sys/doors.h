@@ -22,11 +22,9 @@ void doors_store(const struct loop *l, const struct plan *p);
  */
 int door_open(const struct plan *p, enum door door);
 
-/*
- * C3: at any port, since clients behind one NAT that keeps ports should not
- * meet; the kernel would draw from half of them.
- */
-int door_open_random(const struct plan *p);
+/* C69: the second port of a client. It has none before it is used, as
+ * LearnRefresh may be switched on at any time and mostly never is. */
+int door_open_later(const struct plan *p);
 
 /* I10: at the port of the last run, for with it goes the address; 0 = there was
  * none. */

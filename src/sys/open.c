@@ -180,8 +180,7 @@ static void open_client(struct loop *l, struct plan *p,
 	recall(&r, p, name);
 	l->lanes.lane[0].door[DOOR_SERVICE] =
 		door_open_service(p, r.state.port);
-	if (c->learn_refresh)
-		r.probe = door_open_random(p);
+	r.probe = door_open_later(p);
 	if (p->options->tun_fd < 0)
 		tunnel_make(l, p);
 	open_ways(l, &r, c);

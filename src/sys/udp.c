@@ -90,14 +90,17 @@ int udp_adopt(int fd, bool with_ecn, struct tuple *local)
 	return r ? r : prepare(fd, with_ecn);
 }
 
-static int open_at(const struct sockaddr_in *a, bool with_ecn, bool beside)
+/* option: of IPPROTO_IP or SOL_SOCKET, to be set before it is bound; 0 = none.
+ */
+static int open_at(const struct sockaddr_in *a, bool with_ecn, int level,
+		   int option)
 {
 	int fd = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
 	int r;
 
 	if (fd < 0)
 		return -errno;
-	r = beside ? set_int(fd, SOL_SOCKET, SO_REUSEPORT, 1) : 0;
+	r = option ? set_int(fd, level, option, 1) : 0;
 	if (!r)
 		r = prepare(fd, with_ecn);
 	if (!r && bind(fd, (const struct sockaddr *)a, sizeof(*a)) < 0)
@@ -109,15 +112,27 @@ static int open_at(const struct sockaddr_in *a, bool with_ecn, bool beside)
 	return fd;
 }
 
-int udp_open(uint32_t ip, uint16_t port, bool with_ecn)
+static struct sockaddr_in place(uint32_t ip, uint16_t port)
 {
-	const struct sockaddr_in a = {
+	return (struct sockaddr_in){
 		.sin_family = AF_INET,
 		.sin_port = htons(port),
 		.sin_addr.s_addr = htonl(ip),
 	};
+}
 
-	return open_at(&a, with_ecn, false);
+int udp_open(uint32_t ip, uint16_t port, bool with_ecn)
+{
+	const struct sockaddr_in a = place(ip, port);
+
+	return open_at(&a, with_ecn, 0, 0);
+}
+
+int udp_open_later(uint32_t ip, bool with_ecn)
+{
+	const struct sockaddr_in a = place(ip, 0);
+
+	return open_at(&a, with_ecn, IPPROTO_IP, IP_BIND_ADDRESS_NO_PORT);
 }
 
 int udp_open_beside(int fd, bool with_ecn)
@@ -130,7 +145,7 @@ int udp_open_beside(int fd, bool with_ecn)
 		return r;
 	if (getsockname(fd, (struct sockaddr *)&a, &n) < 0)
 		return -errno;
-	return open_at(&a, with_ecn, true);
+	return open_at(&a, with_ecn, SOL_SOCKET, SO_REUSEPORT);
 }
 
 unsigned udp_offload(int fd, unsigned wanted)

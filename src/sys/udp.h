@@ -91,6 +91,12 @@ struct udp_sender {
 int udp_open(uint32_t ip, uint16_t port, bool with_ecn);
 
 /*
+ * The same, with any port, which the kernel gives it with the first datagram
+ * that is sent: until then it takes none.
+ */
+int udp_open_later(uint32_t ip, bool with_ecn);
+
+/*
  * One more socket at the same place: the kernel spreads what comes by its
  * sender. The first call makes fd one that allows others beside it; nobody
  * could have been there before. A descriptor or -errno.

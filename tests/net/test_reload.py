@@ -12,7 +12,7 @@ import packets as t
 import tap
 from lab import control, teredo, wait_for
 from tap import less
-from test_client_daemon import addresses, port_of, wait_address
+from test_client_daemon import addresses, port_of, sockets, wait_address
 from test_daemon import is_clean, worker_of
 
 SERVER, SECOND = "9.0.0.2", "9.0.2.3"       # of net.server, of net.tester
@@ -279,6 +279,8 @@ def test_client_under_traffic(net, client):
     assert ping.wait() == 0
     assert " 300 received" in ping.out, ping.out
     assert addresses(net.c1) == [address] and port_of(net.c1) == port
+    reload(client, "ServerAddress one.test\nLearnRefresh yes\n", FILE)
+    wait_for(lambda: len(sockets(net.c1)) == 2, "a second port (C68)")
 
 
 def routes(host):

@@ -226,6 +226,51 @@ static void client_keeps_its_address(void **state)
 	same_address();
 }
 
+/* C68, from now on: the second port is qualified at once; C69: and then none of
+ * that goes on. */
+static void refresh_is_learned(void **state)
+{
+	(void)state;
+	take_rules();
+	r.conf.client.learn_refresh = true;
+	reconfigure();
+	assert_true(status(&r)->wants_probe);
+	same_address();
+	assert_int_equal(r.log[r.first].door, DOOR_PROBE);
+	assert_int_equal(r.log[r.first].to.ip, server_at.ip);
+	next_sent(&r);
+	reconfigure(); /* the same again is nothing new */
+	sent_nothing(&r);
+	assert_true(status(&r)->wants_probe);
+	r.node.client.search.interval = 100; /* as if it had found that */
+	client_check(&r.node.client, r.now, &r.out);
+	rig_flush(&r);
+	answers(&r, server_at, client_at);
+	assert_int_equal(status(&r)->refresh_s, 100);
+	r.conf.client.learn_refresh = false;
+	reconfigure();
+	assert_false(status(&r)->wants_probe);
+	assert_int_equal(status(&r)->refresh_s, 30);
+	assert_in_range(r.node.client.interval, SECONDS(22.5), SECONDS(30));
+	same_address();
+	sent_nothing(&r);
+}
+
+/* Who is not qualified learns when he is. */
+static void refresh_is_learned_later(void **state)
+{
+	(void)state;
+	start_client(&r);
+	take_rules();
+	r.conf.client.learn_refresh = true;
+	reconfigure();
+	assert_false(status(&r)->wants_probe);
+	answers(&r, server_at, client_at);
+	answers(&r, second_at, client_at);
+	assert_true(status(&r)->wants_probe);
+	assert_int_equal(next_sent(&r)->door, DOOR_PROBE);
+}
+
 static void symmetric_nats(void **state)
 {
 	(void)state;
@@ -402,6 +447,8 @@ int main(void)
 		TEST(served_prefixes),
 		TEST(server_takes_rates_and_rules),
 		CLIENT(client_keeps_its_address),
+		CLIENT(refresh_is_learned),
+		TEST(refresh_is_learned_later),
 		TEST(symmetric_nats),
 		CLIENT(server_in_use_stays),
 		CLIENT(server_in_use_is_removed),

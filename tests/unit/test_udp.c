@@ -44,6 +44,29 @@ static void bound_socket_is_taken(void **state)
 	close(fd);
 }
 
+/* It has a port when it has sent, and takes no other's place before. */
+static void port_comes_later(void **state)
+{
+	int fd = udp_open_later(LOOPBACK, false), other;
+	struct sockaddr_in to = {.sin_family = AF_INET};
+
+	(void)state;
+	assert_true(fd >= 0);
+	assert_int_equal(udp_local(fd, &local), 0);
+	assert_int_equal(local.ip, LOOPBACK);
+	assert_int_equal(local.port, 0);
+	other = udp_open(LOOPBACK, 0, false);
+	assert_int_equal(udp_local(other, &local), 0);
+	to.sin_port = htons(local.port);
+	to.sin_addr.s_addr = htonl(LOOPBACK);
+	assert_int_equal(sendto(fd, "", 1, 0, (const void *)&to, sizeof(to)),
+			 1);
+	assert_int_equal(udp_local(fd, &local), 0);
+	assert_true(local.port != 0);
+	close(other);
+	close(fd);
+}
+
 static void others_are_refused(void **state)
 {
 	(void)state;
@@ -454,6 +477,7 @@ int main(void)
 #define PAIR(f) cmocka_unit_test_teardown(f, close_pair)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(bound_socket_is_taken),
+		cmocka_unit_test(port_comes_later),
 		cmocka_unit_test(others_are_refused),
 		cmocka_unit_test(confined_socket_hears_one_interface),
 		PAIR(one_by_one),
