@@ -547,6 +547,7 @@ void client_reconfigure(struct client *c, const struct client_conf *conf,
 {
 	bool other_host = !ip6_equal(&c->conf.probe, &conf->probe);
 
+	c->conf.mtu = conf->mtu;
 	c->conf.no_symmetric = conf->no_symmetric;
 	c->conf.cone_first = conf->cone_first;
 	c->conf.no_nonce_ok = conf->no_nonce_ok;

@@ -74,6 +74,7 @@ void relay_recover(struct relay *r, uint64_t now)
 
 void relay_reconfigure(struct relay *r, const struct relay_conf *conf)
 {
+	r->conf.mtu = conf->mtu;
 	r->conf.accept_strangers = conf->accept_strangers;
 	r->conf.no_nonces = conf->no_nonces;
 	r->conf.n_served = conf->n_served;

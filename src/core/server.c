@@ -49,11 +49,13 @@ void server_init(struct server *s, const struct server_conf *conf,
 
 void server_reconfigure(struct server *s, const struct server_conf *conf)
 {
+	s->conf.mtu = conf->mtu;
 	s->conf.own_clients_only = conf->own_clients_only;
 	s->conf.strict_ports = conf->strict_ports;
 	s->conf.require_secret = conf->require_secret;
 	s->conf.per_address = conf->per_address;
 	s->conf.per_network = conf->per_network;
+	put32(s->ra.mtu.mtu, s->conf.mtu); /* S36 */
 }
 
 static bool is_own_client(const struct server *s, const struct ip6 *a)

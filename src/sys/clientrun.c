@@ -171,6 +171,7 @@ void clientrun_renew(struct loop *l, uint64_t now)
 	const struct conf *c = r->plan->conf;
 	unsigned from[CLIENT_SERVERS];
 
+	r->version = 0; /* the steward is told that they are in force */
 	names_change(&r->names, c->servers, c->n_servers, from, now);
 	move_notes(r, from, c->n_servers);
 	loop_make_room(l);
@@ -297,6 +298,7 @@ static void fill_wish(struct loop *l, struct steward_wish *w)
 	fill_state(r, s);
 	*w = (struct steward_wish){
 		.serial = r->wish.serial + 1,
+		.settings = l->serial,
 		.is_up = s->n > 0,
 		.native = l->node.is_native,
 		.host_native = r->host_native,

@@ -96,7 +96,7 @@ const struct directive conf_table[] = {
 	{"InterfaceName", START(iface), FIELD(iface), .max = IFNAMSIZ,
 	 .allowed = "1 to 15 characters without / : % and blanks"},
 	/* 1.2.6 took any; plan_check() brings it within bounds. */
-	{"InterfaceMTU", START(u16), FIELD(mtu), .max = 65535,
+	{"InterfaceMTU", LIVE(u16), FIELD(mtu), .max = 65535,
 	 .allowed = "1280 to 1472"},
 	{"Prefix", START(prefix), FIELD(prefix),
 	 .allowed = "a global IPv6 prefix of 32 bits such as 2001::/32"},

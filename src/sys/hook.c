@@ -5,7 +5,8 @@
  * What scripts were told last is remembered, and compared with what is so now.
  * Changes that come while scripts run are told when these have ended, the
  * newest only. The sequence is that of 1.2.6, observed: nothing at the start;
- * `up` with an address, again for each other one; `down` without; at the end
+ * `up` with an address, again for each other one (and, new, for another MTU);
+ * `down` without; at the end
  * `down`, even if it was told before, and `destroy`. Variables without a value
  * are not set. 1.2.6 repeats at `destroy` what was the old state at `down`.
  */
@@ -99,13 +100,13 @@ static void set_common(struct env *e, const struct hooks *h,
 	if (event == EVENT_UP || event == EVENT_CHANGE) {
 		set_ip6(e, "ADDRESS", &w->address[0]);
 		set_ip6(e, "LLADDRESS", &iface_link_local);
-		set_number(e, "MTU", h->conf->mtu);
+		set_number(e, "MTU", w->mtu);
 	}
 	set(e, "OLD_STATE", h->told.is_up ? "up" : "down");
 	if (h->told.is_up) {
 		set_ip6(e, "OLD_ADDRESS", &h->told.address);
 		set_ip6(e, "OLD_LLADDRESS", &iface_link_local);
-		set_number(e, "OLD_MTU", h->conf->mtu);
+		set_number(e, "OLD_MTU", h->told.mtu);
 	}
 }
 
@@ -202,6 +203,7 @@ static struct hook_told told_of(const struct steward_wish *w)
 		.is_up = w->is_up && !w->final,
 		.end = w->final,
 		.address = w->address[0],
+		.mtu = w->mtu,
 	};
 }
 
@@ -332,7 +334,8 @@ bool hooks_want(const struct hooks *h, const struct steward_wish *w)
 	if (w->final)
 		return !h->told.end;
 	return w->is_up != h->told.is_up ||
-	       (w->is_up && !ip6_equal(&w->address[0], &h->told.address));
+	       (w->is_up && (w->mtu != h->told.mtu ||
+			     !ip6_equal(&w->address[0], &h->told.address)));
 }
 
 int hooks_tell(struct hooks *h, const struct steward_wish *w)

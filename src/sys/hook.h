@@ -31,6 +31,7 @@ struct hook_told {
 	bool is_up;
 	bool end; /* all is told */
 	struct ip6 address;
+	uint16_t mtu;
 };
 
 struct hooks {

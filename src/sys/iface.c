@@ -191,7 +191,7 @@ static int mend_link(struct iface *i)
 	     link.is_up ? "had its MTU changed" : "was set down");
 	/* All went with it. */
 	memset(i->placed, 0, sizeof(i->placed));
-	r = netlink_link_up(&i->requests, i->ifindex, i->conf->mtu);
+	r = netlink_link_up(&i->requests, i->ifindex, i->mtu);
 	iface_hush(i->sysctl, i->name);
 	return r;
 }
@@ -360,13 +360,33 @@ static int look(struct iface *i, uint64_t now)
 	return r;
 }
 
+int iface_open_link(struct iface *i, const struct conf *c, unsigned ifindex)
+{
+	*i = (struct iface){.conf = c, .ifindex = ifindex, .mtu = c->mtu};
+	return netlink_open(&i->requests);
+}
+
+int iface_set_mtu(struct iface *i, uint16_t mtu)
+{
+	int r = netlink_link_mtu(&i->requests, i->ifindex, mtu);
+
+	if (!r)
+		i->mtu = mtu;
+	return r;
+}
+
 int iface_open(struct iface *i, const struct conf *c, const char *name,
 	       unsigned ifindex, int sysctl, uint64_t now)
 {
 	int r;
 
 	*i = (struct iface){
-		.conf = c, .name = name, .ifindex = ifindex, .sysctl = sysctl};
+		.conf = c,
+		.name = name,
+		.ifindex = ifindex,
+		.mtu = c->mtu,
+		.sysctl = sysctl,
+	};
 	i->table = i->old_table = table_of(c);
 	/* Events first: nothing is missed. */
 	r = netlink_open_watch(&i->events);

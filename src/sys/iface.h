@@ -20,6 +20,7 @@ struct iface {
 	const struct conf *conf;
 	const char *name;
 	unsigned ifindex;
+	uint16_t mtu;       /* as it was set last */
 	int sysctl;         /* see iface_open_sysctl() */
 	uint32_t table;     /* of its own; 0 = main */
 	uint32_t old_table; /* whose rules are to go */
@@ -50,6 +51,15 @@ int iface_open_sysctl(void);
  * Advertisement from there. Best before there is an address.
  */
 void iface_hush(int sysctl, const char *name);
+
+/*
+ * For whom a script sets the interface, in place of iface_open(): then nothing
+ * but iface_set_mtu() may be called. 0 or -errno.
+ */
+int iface_open_link(struct iface *i, const struct conf *c, unsigned ifindex);
+
+/* Another MTU, TEREDO_MTU to INNER_MAX: 0 or -errno. */
+int iface_set_mtu(struct iface *i, uint16_t mtu);
 
 /* Its link-local address is set: 0, or -errno. */
 int iface_open(struct iface *i, const struct conf *c, const char *name,

@@ -288,6 +288,13 @@ int netlink_link_up(struct netlink *nl, unsigned ifindex, uint32_t mtu)
 	return r;
 }
 
+int netlink_link_mtu(struct netlink *nl, unsigned ifindex, uint32_t mtu)
+{
+	const struct link_change change = {.mtu = mtu};
+
+	return change_link(nl, ifindex, &change);
+}
+
 int netlink_link_keep(struct netlink *nl, unsigned ifindex, uint32_t mtu)
 {
 	const struct link_change change = {.mtu = mtu, .queue = QUEUE_PACKETS};

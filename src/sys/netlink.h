@@ -81,6 +81,9 @@ int netlink_links(struct netlink *nl, host_link_fn *fn, void *arg);
  */
 int netlink_link_up(struct netlink *nl, unsigned ifindex, uint32_t mtu);
 
+/* Another MTU, at least TEREDO_MTU; all else stays. 0 or -errno. */
+int netlink_link_mtu(struct netlink *nl, unsigned ifindex, uint32_t mtu);
+
 /* One that was up and ours before: as it is, with this MTU. What there is on it
  * stays. 0 or -errno. */
 int netlink_link_keep(struct netlink *nl, unsigned ifindex, uint32_t mtu);

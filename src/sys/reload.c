@@ -25,8 +25,8 @@ static void keep_servers(struct conf *out, const struct conf *old)
  * Servers make a client of what is none, and are no use without somebody to
  * look their names up: then they wait, too.
  */
-static bool must_wait(const struct conf *out, const struct conf *old,
-		      const struct options *o, bool can_look_up)
+static bool servers_must_wait(const struct conf *out, const struct conf *old,
+			      const struct options *o, bool can_look_up)
 {
 	enum role role = plan_role(old, o);
 
@@ -34,6 +34,24 @@ static bool must_wait(const struct conf *out, const struct conf *old,
 		return true;
 	return (role == ROLE_CLIENT || role == ROLE_AUTO) && !can_look_up &&
 	       names_need_resolver(out->servers, out->n_servers);
+}
+
+/*
+ * Of a client the steward sets it. Of a relay's interface nobody is left who
+ * may; and one that was passed in is somebody else's.
+ */
+static bool mtu_must_wait(const struct conf *old, const struct options *o)
+{
+	switch (plan_role(old, o)) {
+	case ROLE_CLIENT:
+	case ROLE_AUTO:
+		return o->tun_fd >= 0;
+	case ROLE_SERVER: /* which advertises it */
+		return old->relay_too;
+	case ROLE_RELAY:
+		break;
+	}
+	return true;
 }
 
 static void check_sunset(const struct conf *c, time_t now, struct report *r)
@@ -74,8 +92,10 @@ bool reload_merge(struct conf *out, struct reload *what, const struct conf *old,
 		if (!conf_is_live(row) && !conf_is_same(out, old, row))
 			conf_take(out, old, row);
 	}
-	if (must_wait(out, old, o, can_look_up))
+	if (servers_must_wait(out, old, o, can_look_up))
 		keep_servers(out, old);
+	if (out->mtu != old->mtu && mtu_must_wait(old, o))
+		conf_take(out, old, conf_row("InterfaceMTU"));
 	check_mixed(out, o, r);
 	for (unsigned row = 0; row < conf_rows(); row++) {
 		what->applied[row] = !conf_is_same(out, old, row);

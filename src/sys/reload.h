@@ -15,9 +15,9 @@ struct reload {
 
 /*
  * old runs, wanted was read. *out: what is to run now, the live directives of
- * wanted with the others of old. false if it is not to be, and r says why; then
- * old goes on whole. can_look_up: names of servers can be looked up. now: the
- * wall clock.
+ * wanted with the others of old; of these some wait in some roles. false if it
+ * is not to be, and r says why; then old goes on whole. can_look_up: names of
+ * servers can be looked up. now: the wall clock.
  */
 bool reload_merge(struct conf *out, struct reload *what, const struct conf *old,
 		  struct conf *wanted, const struct options *o,

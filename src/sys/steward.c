@@ -44,6 +44,7 @@ struct steward {
 	const char *name;
 	int channel;
 	const struct reader *reader; /* NULL = none */
+	uint32_t serial;             /* of conf */
 	struct steward_wish wish;    /* the newest */
 	bool owes;                   /* an answer to it */
 	int script_error;
@@ -124,6 +125,29 @@ static void lost_interface(struct steward *s)
 	end(s);
 }
 
+/*
+ * InterfaceMTU. A larger one not before the packet process takes such packets:
+ * the kernel would be told that they are too big, and believe that for ten
+ * minutes.
+ */
+static void follow_mtu(struct steward *s)
+{
+	uint16_t mtu = s->conf->mtu;
+	bool goes_by_it = (int32_t)(s->wish.settings - s->serial) >= 0;
+	int r;
+
+	if (mtu == s->iface.mtu || s->wish.final ||
+	    (mtu > s->iface.mtu && !goes_by_it))
+		return;
+	r = iface_set_mtu(&s->iface, mtu);
+	if (r == -ENODEV)
+		lost_interface(s);
+	else if (r)
+		log_error("cannot set the MTU of %s to %u: %s", s->name, mtu,
+			  strerror(-r));
+	s->wish.mtu = s->iface.mtu;
+}
+
 static void wished(struct steward *s)
 {
 	int r = 0;
@@ -160,6 +184,7 @@ static void on_channel(struct steward *s)
 		}
 		is_new = true;
 		s->wish = w;
+		s->wish.mtu = s->iface.mtu;
 		if (w.final)
 			break;
 	}
@@ -168,6 +193,7 @@ static void on_channel(struct steward *s)
 		end(s);
 	} else if (is_new) {
 		wished(s);
+		follow_mtu(s);
 	}
 }
 
@@ -223,10 +249,12 @@ static void on_settings(struct steward *s)
 		return;
 	newest = view.conf;
 	s->conf = &newest;
+	s->serial = view.serial;
 	log_set_level(newest.log_level);
 	if (!s->hooks.script &&
 	    iface_configure(&s->iface, s->conf, now_ns()) == -ENODEV)
 		lost_interface(s);
+	follow_mtu(s);
 }
 
 static int ms_until(const struct steward *s, uint64_t now)
@@ -317,11 +345,13 @@ static void set_up(struct steward *s, unsigned ifindex,
 	confine_root(NULL);
 	privs_keep_net_admin(id);
 	r = 0;
-	if (s->hooks.script)
+	if (s->hooks.script) {
 		iface_hush(s->sysctl, s->name);
-	else
+		r = iface_open_link(&s->iface, s->conf, ifindex);
+	} else {
 		r = iface_open(&s->iface, s->conf, s->name, ifindex, s->sysctl,
 			       now_ns());
+	}
 	if (r)
 		die("cannot set up the interface %s: %s", s->name,
 		    strerror(-r));

@@ -17,6 +17,7 @@ enum {
 /* All that ought to be; sent whole whenever something of it changes. */
 struct steward_wish {
 	uint32_t serial;
+	uint32_t settings; /* serial of those that it goes by (settings.h) */
 	bool final;  /* undo everything, run the hooks' last event, and end */
 	bool is_up;  /* there is a first address */
 	bool native; /* auto: native IPv6 is there, be quiet but stay */
@@ -27,6 +28,8 @@ struct steward_wish {
 	struct state state; /* to be written if it is another than before */
 	/* for hooks.d */
 	char reason[24], server[16], nat[24], mapped[24];
+	/* The steward's word, for hooks: the MTU of the interface. */
+	uint16_t mtu;
 };
 
 /* Answer to a wish: it is as wished, or why not. */

@@ -258,6 +258,7 @@ def client(net):
     """A client at work, its servers, and a relay."""
     net.server.daemon(["miredo", "-s", SERVER])
     net.tester.daemon(["miredo", "-s", SECOND])
+    net.relay.write(FILE, "InterfaceMTU 1472\n")
     teredo.start_relay(net)
     net.c1.write("/etc/hosts", f"127.0.0.1 localhost\n{SERVER} one.test\n"
                  f"{SECOND} two.test\n")
@@ -305,6 +306,33 @@ def test_routes_of_a_client(net, client):
     wait_for(lambda: "table 99" not in routes(net.c1) and
              "lookup 99" not in net.c1.run(["ip", "-6", "rule"]).stdout and
              "default" in routes(net.c1), "the main table")
+    assert "somebody else" not in client.log
+
+
+def mtu(host):
+    return int(re.search(r" mtu (\d+) ", host.run(
+        ["ip", "-o", "link", "show", "dev", "teredo"]).stdout).group(1))
+
+
+def test_mtu_of_a_client(net, client):
+    """The interface has it, and packets of that size pass while it changes;
+    the smaller one again is what those who send are told."""
+    address = wait_address(net.c1)
+    one = "ServerAddress one.test\n"
+    net.c1.run(["ping", "-6", "-c", "1", "-W", "6", net.v6.ip6])
+    ping = net.c1.popen(["ping", "-6", "-n", "-i", ".01", "-c", "200", "-s",
+                         "1200", "-W", "6", net.v6.ip6])
+    for size in 1400, 1300, 1450:
+        reload(client, one + f"InterfaceMTU {size}\n", FILE)
+        wait_for(lambda: mtu(net.c1) == size, f"an MTU of {size}")
+        # One of that size is not too big for the packet process.
+        net.c1.run(["ping", "-6", "-c", "1", "-W", "6", "-M", "do",
+                    "-s", str(size - 48), net.v6.ip6])
+    reload(client, one, FILE)
+    wait_for(lambda: mtu(net.c1) == 1280, "the usual MTU")
+    assert ping.wait() == 0
+    assert " 200 received" in ping.out, ping.out
+    assert addresses(net.c1) == [address]
     assert "somebody else" not in client.log
 
 

@@ -70,7 +70,8 @@ static int make(void **state)
 	w = (struct steward_wish){.reason = "ok",
 				  .server = "9.0.0.2",
 				  .nat = "restricted",
-				  .mapped = "9.0.10.2:1024"};
+				  .mapped = "9.0.10.2:1024",
+				  .mtu = 1280};
 	if (mkdir("/etc/miredo", 0755) < 0 || mkdir(HOOK_DIRECTORY, 0755) < 0)
 		return -1;
 	return ftruncate(log_fd, 0);
@@ -226,6 +227,30 @@ static void events_are_those_of_1_2_6(void **state)
 				    "STATE=destroy\n");
 	assert_false(hooks_want(&h, &w));
 	assert_string_equal(logged(), "");
+}
+
+/* InterfaceMTU at run time: the same address, and both of them. */
+static void another_mtu_is_told(void **state)
+{
+	(void)state;
+	if (geteuid() != 0)
+		skip();
+	write_file(HOOK_SCRIPT, NOTE, 0755);
+	open_hooks();
+	w.mtu = 1400;
+	assert_false(hooks_want(&h, &w)); /* not while it is down */
+	be(true, a);
+	tell();
+	assert_non_null(strstr(told(), "\nMTU=1400\nOLD_STATE=down\n"));
+	assert_false(hooks_want(&h, &w));
+	w.mtu = 1300;
+	tell();
+	told();
+	assert_non_null(strstr(shown, "\nMTU=1300\nOLD_ADDRESS=" A "\n"));
+	assert_non_null(strstr(shown, "\nOLD_MTU=1400\nOLD_STATE=up\n"));
+	assert_false(hooks_want(&h, &w));
+	w.mtu = INNER_MAX + 1;
+	assert_false(wish_is_valid(&w, TEREDO_PREFIX));
 }
 
 /* At `destroy` the old state is that from before `down`. */
@@ -573,6 +598,7 @@ int main(void)
 #define T(f) cmocka_unit_test_setup_teardown(f, make, unmake)
 	const struct CMUnitTest tests[] = {
 		T(events_are_those_of_1_2_6),
+		T(another_mtu_is_told),
 		T(end_while_up),
 		T(directory_in_order_with_more),
 		T(script_comes_before_directory),

@@ -373,6 +373,39 @@ static void names_wait_for_a_resolver(void **state)
 	assert_string_equal(v.conf.servers[0].host, "a.example.net");
 }
 
+/* Where somebody is who may set it; of a server it is a number only. */
+static void mtu_waits_in_some_roles(void **state)
+{
+	static const struct {
+		const char *role;
+		bool waits;
+	} roles[] = {
+		{"RelayType relay\n", true},
+		{"RelayType host\n", true},
+		{"RelayType client\nServerAddress 9.0.0.2\n", false},
+		{"RelayType auto\nServerAddress 9.0.0.2\n", false},
+		{"RelayType server\nServerBindAddress 9.0.0.2\n", false},
+		{"RelayType server\nServerBindAddress 9.0.0.2\nRelay yes\n",
+		 true},
+	};
+	char text[200];
+
+	(void)state;
+	for (unsigned i = 0; i < sizeof(roles) / sizeof(roles[0]); i++) {
+		stop();
+		start_with(roles[i].role);
+		snprintf(text, sizeof(text), "%sInterfaceMTU 1400\n",
+			 roles[i].role);
+		write_conf(text);
+		ask(READER_RELOAD, 0);
+		assert_false(a.failed);
+		assert_int_equal(in(a.waiting, "InterfaceMTU"), roles[i].waits);
+		assert_int_equal(in(a.applied, "InterfaceMTU"),
+				 !roles[i].waits);
+		assert_int_equal(v.conf.mtu, roles[i].waits ? 1280 : 1400);
+	}
+}
+
 /* What is right as a whole, and not without what has to wait. */
 static void half_of_it_is_not_applied(void **state)
 {
@@ -405,6 +438,7 @@ int main(void)
 		TEST(told_by_the_monitor),
 		TEST(secrets_wait),
 		TEST(names_wait_for_a_resolver),
+		TEST(mtu_waits_in_some_roles),
 		TEST(half_of_it_is_not_applied),
 	};
 

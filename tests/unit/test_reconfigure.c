@@ -147,7 +147,57 @@ static void served_prefixes(void **state)
 	sent_udp(&r, DOOR_SERVICE, far_client_at, &p);
 }
 
+/* What Packet Too Big says is the last that was sent. */
+static void too_big(struct packet *in, uint32_t mtu)
+{
+	const struct sent *s;
+
+	from_ip6(&r, in);
+	ended(&r, REASON_TOO_BIG);
+	s = next_sent(&r);
+	assert_int_equal(s->kind, OUT_IP6);
+	assert_int_equal(s->p.b[40], 2);
+	assert_int_equal(be32(s->p.b + 44), mtu);
+}
+
+/* R23: both ways; no lease that has the old one outlives it. */
+static void mtu_of_a_relay(void **state)
+{
+	uint32_t epoch;
+	struct lease l;
+
+	(void)state;
+	start_relay(&r);
+	take_rules();
+	trust_far_client();
+	epoch = node_epoch(&r.node);
+	r.conf.relay.mtu = 1400;
+	reconfigure();
+	assert_int_not_equal(node_epoch(&r.node), epoch);
+	data_of(&p, native, far_client, 1400, 1);
+	from_ip6(&r, &p);
+	ended(&r, REASON_TO_IPV4);
+	sent_udp(&r, DOOR_SERVICE, far_client_at, &p);
+	assert_true(
+		node_lease(&r.node, &l, LEASE_DOWN, (const void *)p.b, r.now));
+	assert_int_equal(l.mtu, 1400);
+	r.conf.relay.mtu = 1300;
+	reconfigure();
+	too_big(&p, 1300);
+}
+
 /* --- server --- */
+
+/* Options are behind 40 bytes of IPv6 and 16 of the advertisement. */
+static uint32_t mtu_option(const struct sent *s)
+{
+	size_t at = s->p.n;
+
+	/* The last of them, eight bytes long. */
+	at -= 8;
+	assert_int_equal(s->p.b[at], 5);
+	return be32(s->p.b + at + 4);
+}
 
 static void server_takes_rates_and_rules(void **state)
 {
@@ -158,6 +208,7 @@ static void server_takes_rates_and_rules(void **state)
 	take_rules();
 	r.conf.server.own_clients_only = true;
 	r.conf.server.strict_ports = true;
+	r.conf.server.mtu = 1400;
 	r.conf.server.require_secret = true;
 	r.conf.server.per_address = (struct rate){1, 2};
 	r.conf.server.per_network = (struct rate){3, 4};
@@ -176,7 +227,8 @@ static void server_takes_rates_and_rules(void **state)
 	reconfigure();
 	from_ip4(&r, DOOR_PRIMARY, client_at, &p);
 	ended(&r, REASON_RA);
-	next_sent(&r);
+	/* S36: it advertises the new MTU. */
+	assert_int_equal(mtu_option(next_sent(&r)), 1400);
 }
 
 /* --- client --- */
@@ -269,6 +321,30 @@ static void refresh_is_learned_later(void **state)
 	answers(&r, second_at, client_at);
 	assert_true(status(&r)->wants_probe);
 	assert_int_equal(next_sent(&r)->door, DOOR_PROBE);
+}
+
+/* C81; what is held was right when it came, and goes as it is. */
+static void mtu_of_a_client(void **state)
+{
+	struct packet held, t;
+
+	(void)state;
+	take_rules();
+	r.conf.client.mtu = 1400;
+	reconfigure();
+	data_of(&held, client, native, 1400, 1);
+	from_ip6(&r, &held);
+	ended(&r, REASON_HELD);
+	sent_test(&r, server_at, native, &t);
+	r.conf.client.mtu = 1280;
+	reconfigure();
+	data_of(&p, client, native, 1281, 1);
+	too_big(&p, 1280);
+	reply(&q, &t);
+	from_ip4(&r, DOOR_SERVICE, far_client_at, &q);
+	ended(&r, REASON_TEST_REPLY);
+	sent_udp(&r, DOOR_SERVICE, far_client_at, &held);
+	same_address();
 }
 
 static void symmetric_nats(void **state)
@@ -445,10 +521,12 @@ int main(void)
 		TEST(relay_keeps_its_peers),
 		TEST(denied_peers),
 		TEST(served_prefixes),
+		TEST(mtu_of_a_relay),
 		TEST(server_takes_rates_and_rules),
 		CLIENT(client_keeps_its_address),
 		CLIENT(refresh_is_learned),
 		TEST(refresh_is_learned_later),
+		CLIENT(mtu_of_a_client),
 		TEST(symmetric_nats),
 		CLIENT(server_in_use_stays),
 		CLIENT(server_in_use_is_removed),

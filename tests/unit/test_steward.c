@@ -28,6 +28,7 @@
 
 #include "../../src/sys/log.h"
 #include "../../src/sys/netlink.h"
+#include "../../src/sys/reader.h"
 #include "../../src/sys/steward.h"
 #include "../../src/sys/tun.h"
 
@@ -194,7 +195,25 @@ static int unmake(void **state)
 		  "rm -rf " STATE_DIR);
 }
 
-static void start(void)
+/* What a reader would write and wake: here that is this test. */
+static struct settings *settings;
+static struct settings_view view;
+static int wake;
+
+static const struct reader *make_reader(void)
+{
+	static struct reader r;
+	int fd[2];
+
+	view = (struct settings_view){.serial = 1, .conf = c};
+	r.settings = settings_make(&settings, &view);
+	assert_int_equal(socketpair(AF_UNIX, SOCK_DGRAM, 0, fd), 0);
+	r.steward = fd[0];
+	wake = fd[1];
+	return &r;
+}
+
+static void start_by(const struct reader *reader)
 {
 	if (geteuid() != 0)
 		skip();
@@ -202,9 +221,14 @@ static void start(void)
 	dup2(log_fd, STDERR_FILENO);
 	fcntl(log_fd, F_SETFL, O_APPEND);
 	channel = steward_start(&c, "teredo", if_nametoindex("teredo"), &nobody,
-				NULL);
+				reader);
 	dup2(terminal, STDERR_FILENO);
 	assert_true(channel >= 0);
+}
+
+static void start(void)
+{
+	start_by(NULL);
 }
 
 /* The answer to the newest wish. */
@@ -241,6 +265,67 @@ static void assert_silence(void)
 	assert_int_equal(fcntl(tun, F_SETFL, O_NONBLOCK), 0);
 	assert_int_equal(read(tun, packet, sizeof(packet)), -1);
 	assert_int_equal(errno, EAGAIN);
+}
+
+#define LINK "ip -o link show dev teredo"
+
+/* InterfaceMTU changes: a smaller one at once, a larger one when the packet
+ * process goes by it; no address or route is lost by that. */
+static void mtu_follows_the_settings(bool by_script)
+{
+	start_by(make_reader());
+	w.settings = 1;
+	wish(1, a, b);
+	view.serial++;
+	view.conf.mtu = 1400;
+	view.conf.route_metric = 77;
+	settings_write(settings, &view);
+	assert_int_equal(send(wake, "", 1, 0), 1);
+	if (!by_script)
+		soon(ROUTES, "default via fe80::1 metric 77"); /* it has seen */
+	wish(1, a, b);
+	sh(LINK);
+	assert_int_equal(count(" mtu 1280 "), 1);
+	w.settings = 2;
+	wish(1, a, b);
+	soon(LINK, " mtu 1400 ");
+	view.serial++;
+	view.conf.mtu = 1300;
+	settings_write(settings, &view);
+	assert_int_equal(send(wake, "", 1, 0), 1);
+	soon(LINK, " mtu 1300 ");
+	if (by_script)
+		return;
+	sh(ADDRESSES);
+	assert_int_equal(count(A "/128 scope global"), 1);
+	sh(ROUTES);
+	assert_int_equal(count("\n"), 2);
+	/* Whoever takes IPv6 off the device does not take it back either. */
+	sh("ip link set teredo mtu 1279");
+	soon(LINK, " mtu 1300 ");
+	soon(ADDRESSES, A "/128 scope global");
+}
+
+static void mtu_of_the_settings(void **state)
+{
+	(void)state;
+	if (geteuid() != 0)
+		skip();
+	mtu_follows_the_settings(false);
+}
+
+/* Where a script sets the interface it is the same, and the script is told. */
+static void mtu_with_a_script(void **state)
+{
+	(void)state;
+	if (geteuid() != 0)
+		skip();
+	sh("printf '#!/bin/sh\necho $STATE $MTU $OLD_MTU >>/etc/said\n'"
+	   " >/etc/miredo/client-hook; chmod 755 /etc/miredo/client-hook");
+	mtu_follows_the_settings(true);
+	soon("cat /etc/said", "up 1280\nup 1400 1280\nup 1300 1400\n");
+	finish();
+	sh("rm /etc/miredo/client-hook /etc/said");
 }
 
 static void link_local_is_there_alone(void **state)
@@ -716,6 +801,8 @@ int main(void)
 #define T(f) cmocka_unit_test_setup_teardown(f, make, unmake)
 	const struct CMUnitTest tests[] = {
 		T(link_local_is_there_alone),
+		T(mtu_of_the_settings),
+		T(mtu_with_a_script),
 		T(address_and_routes_as_wished),
 		T(old_address_is_deprecated_then_removed),
 		T(default_route_gives_way_to_native),
