@@ -98,8 +98,13 @@ void show_reload(struct page *p, const json_t *answer)
 	const json_t *waiting = json_object_get(answer, "waiting");
 	char text[32];
 
-	page_title(p, PAGE_GOOD, "configuration %.0f is in force",
-		   get_number(answer, "serial", 0));
+	bool is_in_force = get_bool(answer, "in_force");
+
+	page_title(p, is_in_force ? PAGE_GOOD : PAGE_FAIR,
+		   "configuration %.0f is %s", get_number(answer, "serial", 0),
+		   is_in_force ? "in force"
+			       : "read, but the packet process does not go by "
+				 "it yet");
 	show_names(p, "applied", applied);
 	if (!json_array_size(applied))
 		page_fact(p, "nothing else than what ran");

@@ -162,7 +162,7 @@ void answer_metrics(struct json *j, const struct show *s)
 	else
 		json_none(j, "peers");
 	put_client_numbers(j, &v);
-	put_settings(j, s->settings, v.now);
+	put_settings(j, s->settings, &v);
 	json_close(j, '}');
 }
 
@@ -205,7 +205,8 @@ static void put_errors(struct json *j, const struct reader_answer *a)
 	json_number(j, "left_out", a->left_out);
 }
 
-void answer_reload(struct json *j, const struct reader_answer *a)
+void answer_reload(struct json *j, const struct reader_answer *a,
+		   bool is_in_force)
 {
 	answer_begin(j);
 	if (a->failed) {
@@ -217,6 +218,7 @@ void answer_reload(struct json *j, const struct reader_answer *a)
 		return;
 	}
 	json_number(j, "serial", a->serial);
+	json_bool(j, "in_force", is_in_force);
 	put_rows(j, "applied", a->applied);
 	put_rows(j, "waiting", a->waiting);
 	if (a->confirm_s)

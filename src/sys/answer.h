@@ -53,10 +53,12 @@ void answer_log(struct json *j, const struct show *s, unsigned lines);
 
 /*
  * What has become of a request to change something. An answer of the reader is
- * not believed more than it can be shown.
+ * not believed more than it can be shown. is_in_force: the packet process goes
+ * by it.
  */
 struct reader_answer;
-void answer_reload(struct json *j, const struct reader_answer *a);
+void answer_reload(struct json *j, const struct reader_answer *a,
+		   bool is_in_force);
 
 /* A line of `monitor`, with its end. */
 void event_status(struct json *j, const struct show *s, const struct view *v);

@@ -149,14 +149,19 @@ void put_rows(struct json *j, const char *key, const bool row[static CONF_ROWS])
 	json_close(j, ']');
 }
 
-void put_settings(struct json *j, const struct settings_view *s, uint64_t now)
+void put_settings(struct json *j, const struct settings_view *s,
+		  const struct view *v)
 {
 	json_open(j, "configuration", '{');
 	json_number(j, "serial", s->serial);
+	if (v->facts.settings)
+		json_number(j, "in_force", v->facts.settings);
+	else
+		json_none(j, "in_force");
 	json_time(j, "loaded", s->loaded);
 	put_rows(j, "waiting", s->waiting);
 	put_duration(j, "confirm",
-		     s->confirm_until ? until(s->confirm_until, now) : 0);
+		     s->confirm_until ? until(s->confirm_until, v->now) : 0);
 	json_text(j, "error", s->error[0] ? s->error : NULL);
 	json_number(j, "failed", s->failed);
 	json_close(j, '}');

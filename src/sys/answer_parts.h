@@ -24,7 +24,8 @@ void put_client_peers(struct json *j, const struct show *s,
 void put_relay_peers(struct json *j, const struct show *s,
 		     const struct facts *f);
 void put_packets(struct json *j, const struct show *s, const struct stats *n);
-void put_settings(struct json *j, const struct settings_view *s, uint64_t now);
+void put_settings(struct json *j, const struct settings_view *s,
+		  const struct view *v);
 
 /* The names of directives that are marked. */
 void put_rows(struct json *j, const char *key, const bool row[CONF_ROWS]);

@@ -200,7 +200,7 @@ static void put_status(struct json *j, const struct show *s,
 	put_packets(j, s, &n);
 	json_number(j, "threads", v->facts.threads);
 	json_text(j, "offloads", offloads);
-	put_settings(j, s->settings, v->now);
+	put_settings(j, s->settings, v);
 }
 
 void answer_status(struct json *j, const struct show *s)

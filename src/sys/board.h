@@ -35,7 +35,8 @@ struct facts {
 	uint64_t beat;  /* and how soon again, at the latest; ns */
 	uint64_t since; /* the verdict is what it is */
 	uint32_t verdict;
-	uint32_t lives; /* packet processes so far */
+	uint32_t lives;    /* packet processes so far */
+	uint32_t settings; /* serial of those that it goes by */
 	bool is_server, is_relay, is_client;
 	bool host_native; /* there is IPv6 that is not ours */
 	bool default_route;

@@ -23,6 +23,7 @@ enum {
 	OTHERS = 4,     /* descriptors that are waited for */
 	GROUPS = 128,   /* of a peer; who has more is known by the first */
 	LINES_MS = 250, /* how soon who monitors sees a line */
+	HOLD_MS = 100,  /* the bell rings, if all is well */
 };
 
 static struct control ctl;
@@ -199,7 +200,8 @@ static int timeout_ms(void)
 
 	if (notify_watchdog())
 		ms = (int)(notify_watchdog() / BEATS / 2 / NS_PER_MS) + 1;
-
+	if (ctl.hold_until)
+		return HOLD_MS;
 	for (unsigned i = 0; i < CONNECTIONS; i++) {
 		const struct connection *c = &ctl.v[i];
 
@@ -295,6 +297,7 @@ static void wait_and_serve(void)
 		exit(STATUS_OK);
 	if (p[3].revents)
 		request_on_reader(&ctl);
+	request_hold(&ctl);
 	tell_manager();
 }
 

@@ -422,7 +422,7 @@ static void on_event(struct loop *l, uint32_t source, uint64_t now)
 		break;
 	case SOURCE_SETTINGS:
 		renew(l, now);
-		publish_soon(&l->publisher, now);
+		l->publisher.due = now; /* who told us to waits for that */
 		break;
 	}
 }

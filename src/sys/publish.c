@@ -110,8 +110,10 @@ static void ring(struct publisher *p, const struct facts *f)
 	const uint64_t one = 1;
 	unsigned notes = verdict_notes(f);
 	bool is_news = p->verdict != f->verdict || p->notes != notes ||
-		       p->version != f->client.version;
+		       p->version != f->client.version ||
+		       p->settings != f->settings;
 
+	p->settings = f->settings;
 	p->verdict = f->verdict;
 	p->version = f->client.version;
 	p->notes = notes;
@@ -137,6 +139,7 @@ void publish_facts(struct loop *l, uint64_t now)
 	f.is_relay = n->is_relay;
 	f.is_client = n->is_client;
 	f.lives = p->lives;
+	f.settings = l->serial;
 	f.allows = n->gate.n_allow > 0;
 	f.threads = l->lanes.n;
 	f.offloads = l->lanes.offloads;

@@ -20,7 +20,7 @@ struct publisher {
 	uint64_t due;  /* facts are written then */
 	uint64_t last; /* were written */
 	uint64_t since, changed;
-	uint32_t verdict, changes, version;
+	uint32_t verdict, changes, version, settings;
 	unsigned notes;
 };
 

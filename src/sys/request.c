@@ -7,11 +7,10 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-#include "reader.h"
-
 enum {
 	PEERS_USUAL = 1000,
 	LINES_USUAL = 32,
+	TAKING_S = 2, /* the packet process may be busy, or just being born */
 };
 
 uint64_t request_deadline(void)
@@ -212,34 +211,64 @@ static void do_undo(struct control *k, struct connection *c, const char *arg)
 	ask_reader(k, c, READER_UNDO, 0);
 }
 
+static void release(struct control *k)
+{
+	k->is_asked = false;
+	k->asked_by = NULL;
+	k->hold_until = 0;
+}
+
+/* The board is believed so far: who lies on it says so of itself. */
+static bool is_taken(const struct control *k)
+{
+	struct facts f;
+
+	return board_read(k->show.board, &f) &&
+	       (int32_t)(f.settings - k->answer.serial) >= 0;
+}
+
+void request_hold(struct control *k)
+{
+	struct connection *c = k->asked_by;
+	bool taken;
+	struct json j;
+
+	if (!k->hold_until)
+		return;
+	taken = is_taken(k);
+	if (c && !taken && !k->answer.failed && clock_now() < k->hold_until)
+		return;
+	release(k);
+	if (!c)
+		return;
+	rest_of(c, &j);
+	answer_reload(&j, &k->answer, taken);
+	conclude(c, &j);
+	c->until = request_deadline();
+}
+
 /* What it has read, for who asked; he may have gone meanwhile. */
 void request_on_reader(struct control *k)
 {
-	static struct reader_answer a;
 	struct connection *c = k->asked_by;
-	ssize_t n = recv(k->reader, &a, sizeof(a), MSG_DONTWAIT);
-	struct json j;
+	ssize_t n =
+		recv(k->reader, &k->answer, sizeof(k->answer), MSG_DONTWAIT);
 
 	if (n < 0 && (errno == EAGAIN || errno == EINTR))
 		return;
-	k->is_asked = false;
-	k->asked_by = NULL;
-	if (n != sizeof(a)) {
-		close(k->reader);
-		k->reader = -1;
+	if (n == sizeof(k->answer)) {
+		k->hold_until = clock_now() + TAKING_S * NS_PER_S;
+		request_hold(k);
+		return;
 	}
+	close(k->reader);
+	k->reader = -1;
+	release(k);
 	if (!c)
 		return;
-	if (n != sizeof(a)) {
-		request_refuse(
-			c, "failed",
-			"the process that reads the configuration is gone",
-			"start the daemon again");
-	} else {
-		rest_of(c, &j);
-		answer_reload(&j, &a);
-		conclude(c, &j);
-	}
+	request_refuse(c, "failed",
+		       "the process that reads the configuration is gone",
+		       "start the daemon again");
 	c->until = request_deadline();
 }
 

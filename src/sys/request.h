@@ -7,6 +7,7 @@
 #include <sys/types.h>
 
 #include "control.h"
+#include "reader.h"
 
 enum {
 	CONNECTIONS = 32,
@@ -17,7 +18,7 @@ enum {
 enum job {
 	JOB_ASK,     /* the request is not whole yet */
 	JOB_PEERS,   /* the answer is not whole yet */
-	JOB_RELOAD,  /* the reader is at it */
+	JOB_RELOAD,  /* the reader is at it, or the packet process */
 	JOB_MONITOR, /* there is always more to say */
 	JOB_END,     /* all that is left is to send it */
 };
@@ -45,6 +46,9 @@ struct control {
 	int reader;                  /* -1 = it is gone */
 	bool is_asked;               /* the reader has not answered yet */
 	struct connection *asked_by; /* NULL = who asked has gone */
+	struct reader_answer answer; /* of the reader, which is held until */
+	uint64_t hold_until; /* the packet process goes by it, or this, ns; 0 =
+				none is */
 	struct connection v[CONNECTIONS];
 	bool is_news;  /* the bell has rung */
 	uint64_t beat; /* of the facts that the service manager heard of */
@@ -65,5 +69,9 @@ void request_go_on(struct control *k, struct connection *c);
 
 /* The reader has answered. */
 void request_on_reader(struct control *k);
+
+/* Give its answer when the packet process has taken what was read, or after two
+ * seconds, when it is told that it has not. */
+void request_hold(struct control *k);
 
 #endif

@@ -30,8 +30,8 @@ CLIENT = {
     "packets": {"from_ipv4": 100, "to_ipv4": 90, "from_ipv6": 80, "to_ipv6": 70,
                 "dropped": 3},
     "threads": 1, "offloads": "tso uso gso gro",
-    "configuration": {"serial": 1, "loaded": "2026-11-25T10:00:00Z", "waiting": [],
-                      "confirm": None, "error": None, "failed": 0}}
+    "configuration": {"serial": 1, "in_force": 1, "loaded": "2026-11-25T10:00:00Z",
+                      "waiting": [], "confirm": None, "error": None, "failed": 0}}
 
 SILENT = CLIENT | {
     "state": "qualifying", "good": False, "reason": "secondary-silent", "for": 14,
@@ -91,8 +91,8 @@ LOG = {"version": 1, "lines": [
     {"time": "2026-11-25T18:00:00Z", "severity": "info", "text": "qualified: 2001::1"},
     {"time": "2026-11-25T18:00:01Z", "severity": "warning", "text": "server-silent"}]}
 
-RELOAD = {"version": 1, "serial": 3, "applied": ["ReplyRate"], "waiting": ["BindPort"],
-          "confirm": None}
+RELOAD = {"version": 1, "serial": 3, "in_force": True, "applied": ["ReplyRate"],
+          "waiting": ["BindPort"], "confirm": None}
 
 DENIED = {"version": 1, "error": "only root may change this",
           "advice": "ask with sudo, or see ControlGroup", "code": "denied"}

@@ -459,6 +459,9 @@ def test_reload(start):
         "configuration 3 is in force\n"
         "  applied   ReplyRate\n"
         "  waiting   BindPort, for the next start\n")
+    late = start(reload=fake.RELOAD | {"in_force": False})
+    assert run("reload", path=late.path).stdout.startswith(
+        "configuration 3 is read, but the packet process does not go by it yet\n")
     for argv in ["--confirm", "60s"], ["--confirm=2m"], ["--keep"], ["--undo"]:
         assert run("reload", *argv, path=f.path, stdin=subprocess.DEVNULL).returncode == 0
     assert f.requests == ["reload", "reload 60", "reload 120", "keep", "undo"]

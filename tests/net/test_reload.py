@@ -3,6 +3,7 @@
 once, what waits is named, and nothing is lost: no packet, no address, no peer.
 """
 
+import json
 import re
 import signal
 
@@ -386,6 +387,36 @@ def test_confirmed_or_undone(net):
         assert re.search(rf"DenyIPv4 +{re.escape(at[0])}/32.*{CONF}:2", shown)
         assert "configuration confirmed" in ctl(net.relay, "log")
         relay.close()
+
+
+def test_returns_when_it_is_taken(net):
+    """Not before the packet process goes by it; and if that cannot be had, it
+    says so."""
+    with net.tidy():
+        daemon = tap.start(net.relay, ["--control", "/run/ctl"])
+
+        def once(rate):
+            net.relay.write(CONF, f"Threads 1\nReplyRate {rate}\n")
+            return json.loads(ctl(net.relay, "reload", "--json"))
+
+        def in_force():
+            return control.status(net.relay, "/run/ctl")["configuration"][
+                "in_force"]
+
+        for i in range(TIMES):
+            got = once(i)
+            assert got["in_force"] and got["serial"] == i + 2
+            assert in_force() == i + 2
+        worker = worker_of(net.relay, daemon.pid)
+        net.relay.kill(worker, signal.SIGSTOP)
+        got = once(TIMES)
+        assert not got["in_force"] and got["serial"] == TIMES + 2
+        assert in_force() == TIMES + 1
+        assert "does not go by it yet" in ctl(net.relay, "reload")
+        net.relay.kill(worker, signal.SIGCONT)
+        assert json.loads(ctl(net.relay, "reload", "--json"))["in_force"]
+        assert in_force() == TIMES + 2
+        assert daemon.stop() == 0
 
 
 def test_level_of_the_log(net):
