@@ -542,6 +542,22 @@ static void set_learning(struct client *c, bool learn, uint64_t now,
 		search_start(c, now, out);
 }
 
+/*
+ * Another secret, or none. The server is asked at once, so that one it does not
+ * accept is seen now; the address is kept meanwhile (C65).
+ */
+static void set_secret(struct client *c, const struct secret *secret,
+		       uint64_t now, struct outbox *out)
+{
+	if (c->conf.secret == secret)
+		return;
+	c->conf.secret = secret;
+	c->qualify.conf.secret = secret;
+	c->search.qualify.conf.secret = secret;
+	c->qualify.key_ends = false;
+	qualify_check(&c->qualify, now, out);
+}
+
 void client_reconfigure(struct client *c, const struct client_conf *conf,
 			uint64_t now, struct outbox *out)
 {
@@ -557,6 +573,7 @@ void client_reconfigure(struct client *c, const struct client_conf *conf,
 	c->search.qualify.conf.cone_first = conf->cone_first;
 	c->search.qualify.conf.no_nonce_ok = conf->no_nonce_ok;
 	set_refresh(c, conf->refresh_s);
+	set_secret(c, conf->secret, now, out);
 	set_learning(c, conf->learn_refresh, now, out);
 	if (other_host)
 		probe_stop(c);

@@ -227,8 +227,9 @@ void client_network(struct client *c, struct tuple local, uint64_t now,
 		    struct outbox *out);
 
 /*
- * Go on with these times and rules. Addresses, servers that rules refuse now,
- * and what was learned otherwise: all stays that the new ones allow.
+ * Go on with these times, rules and secret. Addresses, servers that rules
+ * refuse now, and what was learned otherwise: all stays that the new ones
+ * allow.
  */
 void client_reconfigure(struct client *c, const struct client_conf *conf,
 			uint64_t now, struct outbox *out);

@@ -105,8 +105,8 @@ uint32_t node_epoch(const struct node *n);
 
 /*
  * Go on with another configuration: what is said of rates, of whom to deal with
- * and how. rules: of them allow, deny and public_only count. What needs other
- * memory, sockets or roles, and secrets, stay as they were; of the servers of a
+ * and how, and secrets. rules: of them allow, deny and public_only count. What
+ * needs other memory, sockets or roles stays as it was; of the servers of a
  * client client_servers() is told.
  */
 void node_reconfigure(struct node *n, const struct node_conf *conf,

@@ -53,6 +53,8 @@ void server_reconfigure(struct server *s, const struct server_conf *conf)
 	s->conf.own_clients_only = conf->own_clients_only;
 	s->conf.strict_ports = conf->strict_ports;
 	s->conf.require_secret = conf->require_secret;
+	s->conf.secrets = conf->secrets;
+	s->conf.n_secrets = conf->n_secrets;
 	s->conf.per_address = conf->per_address;
 	s->conf.per_network = conf->per_network;
 	put32(s->ra.mtu.mtu, s->conf.mtu); /* S36 */

@@ -50,7 +50,7 @@ struct server {
 void server_init(struct server *s, const struct server_conf *conf,
 		 const struct gate *gate, const struct hash_key *key);
 
-/* Go on with these rates and rules; addresses, MTU and secrets stay. */
+/* Go on with these rates, rules and secrets; addresses stay. */
 void server_reconfigure(struct server *s, const struct server_conf *conf);
 
 /* A datagram from the IPv4 side: how it ended. */

@@ -108,6 +108,12 @@ bool board_read(const struct board *b, struct facts *f)
 	return is_there;
 }
 
+/* A number is whole, whenever it is read. */
+uint32_t board_settings(const struct board *b)
+{
+	return __atomic_load_n(&b->facts.settings, __ATOMIC_ACQUIRE);
+}
+
 /* --- numbers --- */
 
 void board_stats(const struct board *b, unsigned lanes, struct stats *s)

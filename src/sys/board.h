@@ -112,6 +112,9 @@ void board_write(struct board *b, const struct facts *f);
 /* false: nothing was written yet. */
 bool board_read(const struct board *b, struct facts *f);
 
+/* The serial of the settings that the packet process goes by; 0 = none yet. */
+uint32_t board_settings(const struct board *b);
+
 /* How packets ended, and what was carried, in all. */
 void board_stats(const struct board *b, unsigned lanes, struct stats *s);
 void board_counts(const struct board *b, unsigned lanes, struct lane_counts *c);

@@ -381,6 +381,7 @@ static void let_go(const struct reader *r)
 	close(r->control);
 	close(r->worker);
 	close(r->steward);
+	close(r->secrets);
 }
 
 /*

@@ -10,6 +10,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
+#include <unistd.h>
 
 #include "clientrun.h"
 #include "doors.h"
@@ -21,27 +22,41 @@
 #include "reader.h"
 #include "secrets.h"
 #include "tunnel.h"
+#include "vault.h"
 
 static const struct secret *own_secret(const struct secrets *s,
 				       const struct conf *c)
 {
-	size_t n = strlen(c->client_id);
+	const struct secret *own = secrets_of(s, c->client_id);
 
-	for (unsigned i = 0; i < s->n; i++) {
-		if (s->v[i].id_len == n &&
-		    memcmp(s->v[i].id, c->client_id, n) == 0)
-			return &s->v[i];
-	}
+	if (own)
+		return own;
 	die("the file of secrets %s has no line for %s\n"
 	    "  add it, or correct ClientID",
 	    c->secret_file, c->client_id);
 }
 
 static struct secrets secrets; /* as long as the process */
+static const struct vault *vault;
 
 void open_forget(void)
 {
 	secrets_free(&secrets);
+	vault_close(vault);
+}
+
+/* Where others will come from. A relay has no use for any. */
+static void open_vault(struct plan *p)
+{
+	if (!p->reader || p->reader->secrets < 0)
+		return;
+	if (!p->node.is_server && !p->node.is_client) {
+		close(p->reader->secrets);
+		return;
+	}
+	p->vault = vault = vault_open(p->reader->secrets);
+	if (!vault)
+		die("cannot share secrets: %s", strerror(errno));
 }
 
 static void load_secrets(struct plan *p)
@@ -268,6 +283,7 @@ void open_all(struct loop *l, struct plan *p, const struct identity *id)
 	if (l->client)
 		l->client->resolver = resolver;
 	load_secrets(p); /* the last: no other process has a copy */
+	open_vault(p);
 	open_lanes(l, p);
 	doors_store(l, p);
 	tunnel_store(&l->lanes.tun, p);

@@ -18,7 +18,8 @@
  */
 void open_all(struct loop *l, struct plan *p, const struct identity *id);
 
-/* In a process that others can reach: what was read of secrets is gone. */
+/* In a process that others can reach: what was read of secrets is gone, and
+ * will not come either. */
 void open_forget(void);
 
 #endif

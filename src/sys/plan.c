@@ -418,6 +418,7 @@ void plan_change(struct plan *p, const struct conf *c)
 	plan_make(p, c, old.options, old.memory, old.processors);
 	p->board = old.board;
 	p->reader = old.reader;
+	p->vault = old.vault;
 	p->node.server.secrets = n->server.secrets;
 	p->node.server.n_secrets = n->server.n_secrets;
 	keep_client(&p->node.client, &n->client, c,

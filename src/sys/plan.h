@@ -19,6 +19,7 @@ enum role {
 
 struct board;
 struct reader;
+struct vault;
 
 struct plan {
 	const struct conf *conf;
@@ -30,6 +31,7 @@ struct plan {
 	unsigned processors;
 	struct board *board;         /* of all processes */
 	const struct reader *reader; /* of changes; NULL = there will be none */
+	const struct vault *vault;   /* of other secrets; NULL = the same */
 };
 
 /* The first rule that matches. */
@@ -50,7 +52,8 @@ void plan_make(struct plan *p, const struct conf *c, const struct options *o,
 
 /*
  * Go on with c, in which the live directives are other ones. What was found out
- * at the start, such as secrets and what a client remembers, stays.
+ * at the start, such as what a client remembers, stays; secrets do as long as
+ * nobody puts others in their place.
  */
 void plan_change(struct plan *p, const struct conf *c);
 

@@ -16,11 +16,13 @@
 #include <unistd.h>
 
 #include "calls.h"
+#include "board.h"
 #include "conf_files.h"
 #include "configure.h"
 #include "confine.h"
 #include "descriptors.h"
 #include "event.h"
+#include "hoard.h"
 #include "lanes.h"
 #include "log.h"
 #include "monitor.h"
@@ -31,7 +33,10 @@
 #include "reload.h"
 
 enum {
-	NAMES = 1024
+	NAMES = 1024,
+	/* For the packet process: two seconds. */
+	TAKING_WAITS = 200,
+	TAKING_WAIT_MS = 10,
 };
 
 /* The other ends. */
@@ -41,8 +46,11 @@ struct reading {
 	struct settings *out;
 	bool can_look_up; /* there is a resolver */
 	bool has_before;
-	uint32_t confirm_s;               /* how long that may take */
-	struct stat secrets;              /* the file, as it was at the start */
+	bool has_secrets;   /* other ones, which were just read */
+	uint32_t confirm_s; /* how long that may take */
+	int secrets;        /* see struct reader */
+	struct hoard hoard;
+	const struct board *board;        /* NULL = there is none to look at */
 	struct settings_view now, before; /* the one to go back to */
 	struct reader_answer answer;
 };
@@ -90,21 +98,41 @@ static void log_names(const char *what, const bool row[static CONF_ROWS])
 }
 
 /*
- * The keeper has read the secrets while it was root; nobody but it and the
- * packet process has them, nor shall. So a changed file waits.
+ * Of secrets there are those in force and the ones before; where these are the
+ * new ones will be. So who still goes by them is waited for.
  */
-static bool has_other_secrets(const struct reading *r)
+static bool is_vault_free(const struct reading *r)
 {
-	const struct stat *was = &r->secrets;
-	struct stat is;
+	for (unsigned i = 0; i < TAKING_WAITS && r->board; i++) {
+		if ((int32_t)(board_settings(r->board) - r->now.serial) >= 0)
+			return true;
+		poll(NULL, 0, TAKING_WAIT_MS);
+	}
+	return !r->board;
+}
 
-	if (!r->now.conf.secret_file[0] ||
-	    stat(r->now.conf.secret_file, &is) < 0)
+/* false: there is something wrong with them. */
+static bool read_secrets(struct reading *r, const struct conf *next,
+			 struct reload *what, struct report *report)
+{
+	const struct conf *now = &r->now.conf;
+
+	switch (hoard_read(&r->hoard, plan_role(now, r->options), now, next,
+			   report)) {
+	case HOARD_SAME:
+		return true;
+	case HOARD_WRONG:
 		return false;
-	return is.st_ino != was->st_ino || is.st_dev != was->st_dev ||
-	       is.st_size != was->st_size ||
-	       is.st_mtim.tv_sec != was->st_mtim.tv_sec ||
-	       is.st_mtim.tv_nsec != was->st_mtim.tv_nsec;
+	case HOARD_OTHER:
+		break;
+	}
+	what->applied[conf_row("Secret")] = true;
+	r->has_secrets = is_vault_free(r);
+	if (!r->has_secrets)
+		report_add(report, SEVERITY_ERROR,
+			   "the packet process has not taken the last change "
+			   "yet\n  try again");
+	return r->has_secrets;
 }
 
 /* It stays as it is. */
@@ -128,16 +156,19 @@ static void refuse(struct reading *r, const struct report *report)
 	publish(r);
 }
 
-static void take(struct reading *r, const struct conf *c, struct reload *what)
+static void take(struct reading *r, const struct conf *c,
+		 const struct reload *what)
 {
 	/* What is not confirmed yet is nothing to go back to. */
 	if (!r->now.confirm_until) {
 		r->before = r->now;
 		r->has_before = true;
+		hoard_remember(&r->hoard);
 	}
 	r->now.conf = *c;
-	if (has_other_secrets(r))
-		what->waiting[conf_row("Secret")] = true;
+	if (r->has_secrets)
+		hoard_take(&r->hoard);
+	r->now.secrets = r->hoard.now.number;
 	log_set_level(c->log_level);
 	r->now.serial += conf_is_any(what->applied);
 	r->now.loaded = time(NULL);
@@ -158,8 +189,10 @@ static void read_again(struct reading *r, uint32_t seconds)
 
 	memset(&report, 0, sizeof(report));
 	configure_read(&wanted, r->options, &report);
+	r->has_secrets = false;
 	if (!reload_merge(&next, &what, &r->now.conf, &wanted, r->options,
-			  r->can_look_up, time(NULL), &report)) {
+			  r->can_look_up, time(NULL), &report) ||
+	    !read_secrets(r, &next, &what, &report)) {
 		refuse(r, &report);
 		return;
 	}
@@ -202,6 +235,10 @@ static void undo(struct reading *r, const char *why)
 	for (unsigned row = 0; row < conf_rows(); row++)
 		r->answer.applied[row] =
 			!conf_is_same(&r->now.conf, &old->conf, row);
+	if (r->hoard.has_before)
+		r->answer.applied[conf_row("Secret")] = true;
+	hoard_undo(&r->hoard);
+	old->secrets = r->hoard.now.number;
 	old->serial = r->now.serial + 1;
 	old->failed = r->now.failed;
 	r->now = *old;
@@ -336,7 +373,7 @@ static _Noreturn void serve(struct reading *r)
 
 struct sight {
 	unsigned n;
-	struct confine_below v[3 + 2 * CONF_SOURCES];
+	struct confine_below v[5 + 2 * CONF_SOURCES];
 };
 
 static void see(struct sight *s, const char *directory)
@@ -360,44 +397,60 @@ static void see_around(struct sight *s, const char *file)
 	see(s, slash ? path : ".");
 }
 
-/* Files that were read, where they are and where they lead; and those that may
- * come. Whoever replaces one makes another of that name. */
-static void find_sights(struct sight *s, const struct options *o,
-			const struct conf_origins *from)
+/* Where it is, and where it leads. */
+static void see_both(struct sight *s, const char *file)
 {
+	char *real = realpath(file, NULL);
+
+	if (!real)
+		return; /* an option; or it is gone already */
+	see_around(s, file);
+	see_around(s, real);
+	free(real);
+}
+
+/* Files that were read, and those that may come. Whoever replaces one makes
+ * another of that name. */
+static void find_sights(struct sight *s, const struct options *o,
+			const struct conf *c)
+{
+	const struct conf_origins *from = &c->origins;
 	const char *file = o->file ? o->file : conf_files_usual(o->as_server);
 	char directory[PATH_MAX];
 
 	snprintf(directory, sizeof(directory), "%s.d", file);
 	see_around(s, file);
 	see(s, directory);
-	for (unsigned i = 1; i < from->n; i++) {
-		char *real = realpath(from->source[i], NULL);
+	for (unsigned i = 1; i < from->n; i++)
+		see_both(s, from->source[i]);
+	if (c->secret_file[0])
+		see_both(s, c->secret_file);
+}
 
-		if (!real)
-			continue; /* an option */
-		see_around(s, from->source[i]);
-		see_around(s, real);
-		free(real);
-	}
+/* A name that begins elsewhere than at the root needs the directory that the
+ * daemon was started in. */
+static bool needs_directory(const struct reading *r)
+{
+	const char *file = r->options->file, *secrets = r->now.conf.secret_file;
+
+	return (file && file[0] != '/') || (*secrets && *secrets != '/');
 }
 
 static void confine(const struct reading *r)
 {
 	static struct sight s;
 
-	find_sights(&s, r->options, &r->now.conf.origins);
+	find_sights(&s, r->options, &r->now.conf);
 	privs_drop_capabilities();
 	confine_files(s.v, s.n, true);
 	for (unsigned i = 0; i < s.n; i++) {
 		if (s.v[i].dir >= 0)
 			close(s.v[i].dir);
 	}
-	/* A name that begins elsewhere than at the root needs it. */
-	if (!r->options->file || r->options->file[0] == '/')
-		daemon_leave();
-	else
+	if (needs_directory(r))
 		log_leave_terminal();
+	else
+		daemon_leave();
 	calls_confine(CALLS_READER);
 }
 
@@ -410,6 +463,9 @@ static _Noreturn void run(struct reading *r, int log, int notify, pid_t parent)
 	if (getppid() != parent)
 		_exit(STATUS_FAILED);
 	prctl(PR_SET_NAME, "miredo-reader");
+	r->hoard.vault = vault_open_writer(r->secrets);
+	if (!r->hoard.vault)
+		die("cannot share secrets: %s", strerror(errno));
 	descriptors_keep(keep, sizeof(keep) / sizeof(keep[0]));
 	log_by(log);
 	notify_by(notify);
@@ -429,11 +485,10 @@ static void make_channel(int *ours, int *theirs, int type)
 
 static void begin(struct reading *r, struct reader *ends, const struct conf *c)
 {
+	hoard_begin(&r->hoard, c);
 	r->now.serial = 1;
 	r->now.loaded = time(NULL);
 	r->now.conf = *c;
-	if (c->secret_file[0] && stat(c->secret_file, &r->secrets) < 0)
-		log_debug("cannot see %s: %s", c->secret_file, strerror(errno));
 	r->can_look_up = names_need_resolver(c->servers, c->n_servers);
 	ends->settings = settings_make(&r->out, &r->now);
 	make_channel(&ends->monitor, &r->monitor, SOCK_SEQPACKET);
@@ -441,6 +496,9 @@ static void begin(struct reading *r, struct reader *ends, const struct conf *c)
 	/* Nobody is to see the end of these: without it all goes on. */
 	make_channel(&ends->worker, &r->worker, SOCK_DGRAM);
 	make_channel(&ends->steward, &r->steward, SOCK_DGRAM);
+	ends->secrets = r->secrets = vault_make();
+	if (r->secrets < 0)
+		die("cannot share secrets: %s", strerror(-r->secrets));
 }
 
 pid_t reader_start(struct reader *ends, const struct plan *p, int log,
@@ -450,6 +508,7 @@ pid_t reader_start(struct reader *ends, const struct plan *p, int log,
 	pid_t self = getpid(), pid;
 
 	r.options = p->options;
+	r.board = p->board;
 	begin(&r, ends, p->conf);
 	pid = fork();
 	if (pid == 0)

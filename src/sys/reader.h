@@ -2,9 +2,10 @@
 /*
  * The reader: the process that reads the configuration again while the daemon
  * runs. It has the user who started us, for the files may be root's alone, and
- * no capability; of files it sees those directories that the configuration is
- * in, and reads only. It writes what is in force to the settings (settings.h),
- * and wakes those who obey them.
+ * no capability; of files it sees those directories that the configuration and
+ * the secrets are in, and reads only. It writes what is in force to the
+ *settings (settings.h), and wakes those who obey them. Secrets go to the packet
+ *process alone (vault.h).
  *
  *	monitor --- SIGHUP has come ---------> reader ---> settings
  *	control --- struct reader_request ---> (files)
@@ -58,6 +59,7 @@ struct reader {
 			without */
 	int control; /* SOCK_SEQPACKET: requests and answers, one by one */
 	int worker, steward; /* readable: there are new settings */
+	int secrets;         /* of vault.h: for the keeper, who closes it */
 };
 
 /*

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * Reading the file of secrets. It is read once, while the daemon is starting
- * and still root: the packet process keeps the table, not the file.
+ * Reading the file of secrets. The keeper does so while the daemon is starting
+ * and still root, later the reader (hoard.h): the packet process keeps the
+ * table, not the file.
  */
 #include <errno.h>
 #include <stdlib.h>
@@ -180,6 +181,17 @@ unsigned secrets_load(struct secrets *s, const char *path, struct report *r)
 		errors = secrets_read(s, f, path, r);
 	fclose(f);
 	return errors;
+}
+
+const struct secret *secrets_of(const struct secrets *s, const char *id)
+{
+	size_t n = strlen(id);
+
+	for (unsigned i = 0; i < s->n; i++) {
+		if (s->v[i].id_len == n && memcmp(s->v[i].id, id, n) == 0)
+			return &s->v[i];
+	}
+	return NULL;
 }
 
 void secrets_free(struct secrets *s)

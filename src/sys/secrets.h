@@ -35,6 +35,9 @@ unsigned secrets_read(struct secrets *s, FILE *f, const char *name,
  */
 unsigned secrets_load(struct secrets *s, const char *path, struct report *r);
 
+/* The one of this identifier; NULL if there is none. */
+const struct secret *secrets_of(const struct secrets *s, const char *id);
+
 /* Forget the keys and free the memory. */
 void secrets_free(struct secrets *s);
 

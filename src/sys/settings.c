@@ -32,6 +32,13 @@ static void *map(int fd, int protection)
 	return p;
 }
 
+void settings_seal(int fd)
+{
+	if (fcntl(fd, F_ADD_SEALS,
+		  F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_FUTURE_WRITE) < 0)
+		log_debug("shared memory is not sealed: %s", strerror(errno));
+}
+
 const struct settings *settings_make(struct settings **writer,
 				     const struct settings_view *first)
 {
@@ -43,11 +50,7 @@ const struct settings *settings_make(struct settings **writer,
 		die("cannot share the settings: %s", strerror(errno));
 	*writer = map(fd, PROT_READ | PROT_WRITE);
 	(*writer)->v[0] = *first;
-	/* What was mapped before may be written, and nothing after that.
-	 * Older kernels: nobody but the reader may call mprotect(). */
-	if (fcntl(fd, F_ADD_SEALS,
-		  F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_FUTURE_WRITE) < 0)
-		log_debug("the settings are not sealed: %s", strerror(errno));
+	settings_seal(fd);
 	all = map(fd, PROT_READ);
 	close(fd);
 	return all;

@@ -15,8 +15,10 @@
 
 struct settings_view {
 	uint32_t serial; /* of conf: 1 at the start, one more for each change */
-	uint32_t failed; /* times that a configuration was not applied */
-	time_t loaded;   /* when conf was read, by the wall clock */
+	uint32_t secrets; /* number of those that belong to it (vault.h); 0 =
+			     those of the start */
+	uint32_t failed;  /* times that a configuration was not applied */
+	time_t loaded;    /* when conf was read, by the wall clock */
 	uint64_t confirm_until;  /* undone then, if nobody confirms;
 				    clock_now(), 0 = there is no need to */
 	char error[REPORT_LINE]; /* of the last time; empty = there was none */
@@ -32,6 +34,12 @@ struct settings;
  */
 const struct settings *settings_make(struct settings **writer,
 				     const struct settings_view *first);
+
+/*
+ * What has mapped this memory may write to it, nobody who maps it from now on.
+ * Older kernels: nobody but the reader may call mprotect().
+ */
+void settings_seal(int fd);
 
 /* Before other processes are started: none of them can write. */
 void settings_let_go(struct settings *writer);

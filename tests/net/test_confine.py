@@ -259,7 +259,7 @@ def has_in_memory(host, pid, what):
             open(host.path(f"/proc/{pid}/mem"), "rb", 0) as memory:
         for line in maps:
             where, rights = line.split()[:2]
-            if not rights.startswith("rw") or "[v" in line:
+            if not rights.startswith("r") or "[v" in line:
                 continue
             start, end = (int(it, 16) for it in where.split("-"))
             memory.seek(start)
@@ -291,6 +291,25 @@ def test_who_has_the_secrets(net, role):
            if has_in_memory(daemon.host, pid, secret.encode())}
     assert "worker" in has
     assert not has & {"control", "steward", "reader", "monitor"}
+    # And another one, that comes later.
+    other = "sunrise-behind-the-lighthouse"
+    daemon.host.write("/etc/miredo/secrets", f"alice hmac-sha256 {other}\n")
+    daemon.host.path("/etc/miredo/secrets").chmod(0o600)
+    daemon.host.kill(daemon.pid, signal.SIGHUP)
+    daemon.wait_log("configuration applied: Secret")
+    has = {kind for kind, pid in found.items()
+           if has_in_memory(daemon.host, pid, other.encode())}
+    assert {"worker", "reader"} <= has
+    assert not has & {"control", "steward", "monitor"}
+    # Not from anywhere.
+    conf = daemon.host.path(f"/etc/miredo/{role[0]}.conf")
+    daemon.host.write("/run/elsewhere/secrets", "alice hmac-sha256 k\n")
+    daemon.host.path("/run/elsewhere/secrets").chmod(0o600)
+    conf.write_text(conf.read_text().replace("/etc/miredo/", "/run/elsewhere/"))
+    daemon.host.kill(daemon.pid, signal.SIGHUP)
+    daemon.wait_log("/run/elsewhere/secrets: Permission denied")
+    daemon.wait_log("cannot use another file of secrets while the daemon runs")
+    daemon.wait_log("configuration not applied")
 
 
 # -- the log ------------------------------------------------------------

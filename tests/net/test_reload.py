@@ -361,6 +361,56 @@ def test_server_that_is_denied(net, client):
     assert teredo.explain(new).server == SECOND
 
 
+KEYS = "/etc/miredo/keys"
+
+
+def write_keys(host, word):
+    host.write(KEYS, f"me hmac-sha256 {word}\n")
+    host.path(KEYS).chmod(0o600)
+
+
+def test_secrets_of_client_and_server(net):
+    """Both get another one while they run; the address stays; and one that
+    cannot be read changes nothing."""
+    write_keys(net.server, "old")
+    write_keys(net.c1, "old")
+    net.server.write(CONF, f"Secret {KEYS}\n")
+    server = net.server.daemon(["miredo", "-c", CONF, "-s", SERVER])
+    config = f"ClientID me\nSecret {KEYS}\n"
+    client = teredo.start_client(net.c1, server=SERVER, config=config)
+    address = wait_address(net.c1)
+    config = f"ServerAddress {SERVER}\n{config}"
+
+    def refused():
+        at = "/run/miredo-server/control"
+        return control.ask(net.server, "metrics", at)["reasons"]["auth-failed"]
+
+    before = refused()
+    write_keys(net.c1, "new")
+    assert applied(reload(client, config, FILE)) == ["Secret"]
+    wait_for(lambda: refused() > before, "the old server to refuse the new one")
+    write_keys(net.server, "new")
+    assert applied(reload(server, f"Secret {KEYS}\n")) == ["Secret"]
+    wait_for(lambda: "qualified" == control.status(net.c1)["state"] and
+             not control.status(net.c1)["client"]["requests"], "an answer")
+    assert addresses(net.c1) == [address]
+    net.server.path(KEYS).chmod(0o644)
+    log = reload(server, f"Secret {KEYS}\n", says="configuration not applied")
+    assert f"{KEYS}: others may read it" in log
+    # The next packet process has them as well.
+    net.server.kill(worker_of(net.server, server.pid), signal.SIGKILL)
+    server.wait_log("starting it again")
+    net.c1.kill(worker_of(net.c1, client.pid), signal.SIGKILL)
+    wait_for(lambda: "going on with" in client.log, "the next one")
+    before = refused()
+    hup(client)
+    wait_for(lambda: (answer := control.status(net.c1)["client"]["server"]
+                      ["last_answer"]) is not None and answer < 1,
+             "an answer to the next one, of the next one")
+    assert refused() == before
+    assert addresses(net.c1) == [address]
+
+
 # -- by miredoctl ---------------------------------------------------------
 
 

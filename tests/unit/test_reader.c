@@ -16,8 +16,10 @@
 
 #include <cmocka.h>
 
+#include "../../src/sys/board.h"
 #include "../../src/sys/configure.h"
 #include "../../src/sys/reader.h"
+#include "../../src/sys/vault.h"
 
 enum {
 	LONG_MS = 30000
@@ -31,6 +33,7 @@ static struct reader r;
 static struct settings_view v;
 static struct reader_answer a;
 static pid_t pid;
+static struct board *board; /* for the next one */
 
 static void write_conf(const char *text)
 {
@@ -51,6 +54,7 @@ static void start_with(const char *text)
 	configure_read(&c, &o, &report);
 	assert_int_equal(report.errors, 0);
 	plan_make(&p, &c, &o, 1 << 30, 1);
+	p.board = board;
 	pid = reader_start(&r, &p, -1, -1);
 	assert_true(pid > 0);
 }
@@ -318,32 +322,218 @@ static void told_by_the_monitor(void **state)
 	assert_int_equal(v.conf.reply_rate, 2);
 }
 
-/* A file of secrets that is another one waits, too: that is said. */
-static void secrets_wait(void **state)
+/* --- secrets --- */
+
+static const struct vault *vault;
+
+static void write_keys(const char *name, const char *text, mode_t mode)
 {
-	char keys[80], text[200];
+	char path[80];
 	FILE *f;
 
-	(void)state;
-	stop();
-	snprintf(keys, sizeof(keys), "%s/keys", dir);
-	f = fopen(keys, "w");
+	snprintf(path, sizeof(path), "%s/%s", dir, name);
+	unlink(path);
+	f = fopen(path, "w");
 	assert_non_null(f);
+	fputs(text, f);
 	fclose(f);
-	snprintf(text, sizeof(text),
-		 "RelayType server\nServerBindAddress 9.0.0.2\nSecret %s\n",
+	assert_int_equal(chmod(path, mode), 0);
+}
+
+/* A configuration with that file of secrets; "" = none. */
+static void write_with(const char *text, const char *keys)
+{
+	char all[300];
+
+	snprintf(all, sizeof(all), *keys ? "%sSecret %s/%s\n" : "%s", text, dir,
 		 keys);
-	start_with(text);
+	write_conf(all);
+}
+
+static void start_with_keys(const char *text)
+{
+	char all[300];
+
+	stop();
+	write_keys("keys", "a hmac-sha1 old\n", 0600);
+	snprintf(all, sizeof(all), "%sSecret %s/keys\n", text, dir);
+	start_with(all);
+	vault = vault_open(r.secrets);
+	assert_non_null(vault);
+}
+
+/* What the packet process gets: the i-th secret is that word. */
+static void handed_on(unsigned want, unsigned i, const char *word)
+{
+	const struct secret *s;
+	unsigned n;
+
+	s = vault_find(vault, v.secrets, &n);
+	assert_non_null(s);
+	assert_int_equal(n, want);
+	if (i == want)
+		return;
+	assert_int_equal(s[i].key_len, strlen(word));
+	assert_memory_equal(s[i].key, word, strlen(word));
+}
+
+#define SERVER "RelayType server\nServerBindAddress 9.0.0.2\n"
+
+static void other_secrets(void **state)
+{
+	unsigned n;
+
+	(void)state;
+	start_with_keys(SERVER);
 	ask(READER_RELOAD, 0);
-	assert_int_equal(count(a.waiting), 0);
-	f = fopen(keys, "w");
-	assert_non_null(f);
-	fputs("a hmac-sha1 k\n", f);
-	fclose(f);
+	assert_int_equal(count(a.applied) + count(a.waiting), 0);
+	assert_int_equal(v.secrets, 0);
+	/* The same file, with others in it. */
+	write_keys("keys", "b hmac-sha1 two\na hmac-sha256 one\n", 0600);
 	ask(READER_RELOAD, 0);
 	assert_false(a.failed);
-	assert_int_equal(count(a.waiting), 1);
-	assert_true(in(a.waiting, "Secret"));
+	assert_int_equal(count(a.applied), 1);
+	assert_true(in(a.applied, "Secret"));
+	assert_int_equal(v.serial, 2);
+	handed_on(2, 0, "one");
+	handed_on(2, 1, "two");
+	ask(READER_RELOAD, 0);
+	assert_int_equal(count(a.applied), 0);
+	/* Another file; and what was in the place of its secrets is gone. */
+	write_keys("more", "c hmac-sha1 three\n", 0640);
+	write_with(SERVER, "more");
+	ask(READER_RELOAD, 0);
+	assert_true(in(a.applied, "Secret"));
+	handed_on(1, 0, "three");
+	/* None at all. */
+	write_with(SERVER, "");
+	ask(READER_RELOAD, 0);
+	assert_true(in(a.applied, "Secret"));
+	handed_on(0, 0, "");
+	assert_null(vault_find(vault, 1, &n));
+}
+
+/* All goes on with the old ones; also what else would have changed. */
+static void bad_secrets_change_nothing(void **state)
+{
+	static const struct {
+		const char *text;
+		mode_t mode;
+		const char *error;
+	} bad[] = {
+		{"a hmac-sha1 k\nb hmac-sha1\n", 0600, "keys:2: expected"},
+		{"a hmac-sha1 k\na hmac-sha1 l\n", 0600, "\"a\" occurs twice"},
+		{"a hmac-sha1 k\n", 0604, "keys: others may read it"},
+	};
+
+	(void)state;
+	start_with_keys(SERVER);
+	for (unsigned i = 0; i < sizeof(bad) / sizeof(bad[0]); i++) {
+		write_keys("keys", bad[i].text, bad[i].mode);
+		write_with(SERVER "ReplyRate 2\n", "keys");
+		ask(READER_RELOAD, 0);
+		assert_true(a.failed);
+		assert_non_null(strstr(a.error[0], bad[i].error));
+		assert_int_equal(v.serial, 1);
+		assert_int_equal(v.secrets, 0);
+		assert_int_not_equal(v.conf.reply_rate, 2);
+	}
+	write_with(SERVER "RequireSecret yes\n", "");
+	ask(READER_RELOAD, 0);
+	assert_true(a.failed);
+	write_with(SERVER, "none");
+	ask(READER_RELOAD, 0);
+	assert_true(a.failed);
+	write_keys("keys", "a hmac-sha1 new\n", 0600);
+	write_with(SERVER, "keys");
+	ask(READER_RELOAD, 0);
+	handed_on(1, 0, "new");
+}
+
+/* To those of the start, and to those between. */
+static void secrets_are_undone(void **state)
+{
+	(void)state;
+	start_with_keys(SERVER);
+	write_keys("keys", "a hmac-sha1 new\n", 0600);
+	ask(READER_RELOAD, 60);
+	handed_on(1, 0, "new");
+	ask(READER_UNDO, 0);
+	assert_true(in(a.applied, "Secret"));
+	assert_int_equal(v.serial, 3);
+	assert_int_equal(v.secrets, 0);
+	/* The file is still another. */
+	ask(READER_RELOAD, 0);
+	handed_on(1, 0, "new");
+	/* Twice before it is confirmed: there is no place for three. */
+	write_keys("keys", "a hmac-sha1 newer\n", 0600);
+	ask(READER_RELOAD, 60);
+	write_keys("keys", "a hmac-sha1 newest\n", 0600);
+	ask(READER_RELOAD, 0);
+	handed_on(1, 0, "newest");
+	ask(READER_UNDO, 0);
+	handed_on(1, 0, "new");
+	/* Something else is changed, and undone: they stay. */
+	write_keys("keys", "a hmac-sha1 last\n", 0600);
+	ask(READER_RELOAD, 0);
+	write_with(SERVER "ReplyRate 2\n", "keys");
+	ask(READER_RELOAD, 0);
+	ask(READER_UNDO, 0);
+	assert_false(in(a.applied, "Secret"));
+	handed_on(1, 0, "last");
+}
+
+/* Where the packet process may still look nothing is written: what it goes by
+ * stands on the board. */
+static void secrets_wait_for_the_packet_process(void **state)
+{
+	struct board *b = board_make(1);
+
+	(void)state;
+	assert_non_null(b);
+	board = b;
+	start_with_keys(SERVER);
+	board = NULL;
+	b->facts.settings = 1;
+	write_keys("keys", "a hmac-sha1 new\n", 0600);
+	ask(READER_RELOAD, 0);
+	handed_on(1, 0, "new");
+	write_keys("keys", "a hmac-sha1 newer\n", 0600);
+	ask(READER_RELOAD, 0);
+	assert_true(a.failed);
+	assert_non_null(strstr(a.error[0], "has not taken the last change"));
+	handed_on(1, 0, "new");
+	b->facts.settings = 2;
+	ask(READER_RELOAD, 0);
+	assert_false(a.failed);
+	handed_on(1, 0, "newer");
+}
+
+/* A client hands on its own, and no other. */
+static void own_secret_of_a_client(void **state)
+{
+#define CLIENT_OF(id) "ServerAddress 9.0.0.2\nClientID " id "\n"
+	(void)state;
+	start_with_keys(CLIENT_OF("a"));
+	write_keys("keys", "a hmac-sha1 one\nb hmac-sha1 two\n", 0600);
+	ask(READER_RELOAD, 0);
+	handed_on(1, 0, "one");
+	write_with(CLIENT_OF("b"), "keys");
+	ask(READER_RELOAD, 0);
+	assert_true(in(a.applied, "ClientID") && in(a.applied, "Secret"));
+	handed_on(1, 0, "two");
+	write_with(CLIENT_OF("c"), "keys");
+	ask(READER_RELOAD, 0);
+	assert_true(a.failed);
+	assert_non_null(strstr(a.error[0], "has no line for c"));
+	handed_on(1, 0, "two");
+	write_with("ServerAddress 9.0.0.2\n", "keys");
+	ask(READER_RELOAD, 0);
+	assert_true(a.failed);
+	write_with("ServerAddress 9.0.0.2\n", "");
+	ask(READER_RELOAD, 0);
+	assert_true(in(a.applied, "ClientID") && in(a.applied, "Secret"));
+	handed_on(0, 0, "");
 }
 
 /* A client that was started with addresses has nobody to look up a name. */
@@ -436,7 +626,11 @@ int main(void)
 		TEST(undone_at_once),
 		TEST(what_is_no_request),
 		TEST(told_by_the_monitor),
-		TEST(secrets_wait),
+		TEST(other_secrets),
+		TEST(bad_secrets_change_nothing),
+		TEST(secrets_are_undone),
+		TEST(secrets_wait_for_the_packet_process),
+		TEST(own_secret_of_a_client),
 		TEST(names_wait_for_a_resolver),
 		TEST(mtu_waits_in_some_roles),
 		TEST(half_of_it_is_not_applied),

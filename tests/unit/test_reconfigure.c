@@ -231,6 +231,56 @@ static void server_takes_rates_and_rules(void **state)
 	assert_int_equal(mtu_option(next_sent(&r)), 1400);
 }
 
+static struct secret secret_of(const char *id, const char *key)
+{
+	struct secret s = {.algorithm = HMAC_SHA1};
+
+	s.id_len = (uint8_t)strlen(id);
+	memcpy(s.id, id, s.id_len);
+	s.key_len = (uint8_t)strlen(key);
+	memcpy(s.key, key, s.key_len);
+	return s;
+}
+
+/* S7: by the new ones; and by none, if there are none any more. */
+static void server_takes_secrets(void **state)
+{
+	struct secret old, new;
+
+	(void)state;
+	old = secret_of("alice", "old");
+	new = secret_of("alice", "new");
+	prepare_server(&r);
+	r.conf.server.secrets = &old;
+	r.conf.server.n_secrets = 1;
+	r.conf.server.require_secret = true;
+	start(&r);
+	take_rules();
+	rs(&p);
+	add_auth(&p, "alice", "old", "1122334455667788", 0, 20);
+	q = p;
+	from_ip4(&r, DOOR_PRIMARY, client_at, &p);
+	ended(&r, REASON_RA);
+	next_sent(&r);
+	r.conf.server.secrets = &new;
+	reconfigure();
+	from_ip4(&r, DOOR_PRIMARY, client_at, &q);
+	dropped(&r, REASON_AUTH_FAILED);
+	rs(&p);
+	add_auth(&p, "alice", "new", "1122334455667788", 0, 20);
+	from_ip4(&r, DOOR_PRIMARY, client_at, &p);
+	ended(&r, REASON_RA);
+	next_sent(&r);
+	r.conf.server.secrets = NULL;
+	r.conf.server.n_secrets = 0;
+	r.conf.server.require_secret = false;
+	reconfigure();
+	rs(&p);
+	from_ip4(&r, DOOR_PRIMARY, client_at, &p);
+	ended(&r, REASON_RA);
+	next_sent(&r);
+}
+
 /* --- client --- */
 
 static void servers(unsigned n, unsigned a, unsigned b)
@@ -345,6 +395,41 @@ static void mtu_of_a_client(void **state)
 	ended(&r, REASON_TEST_REPLY);
 	sent_udp(&r, DOOR_SERVICE, far_client_at, &held);
 	same_address();
+}
+
+/* C2: the server is asked at once, with the new one, and the address stays. */
+static void client_takes_a_secret(void **state)
+{
+	const struct secret one = secret_of("alice", "one"),
+			    two = secret_of("bob", "two");
+	const struct secret *const all[] = {&one, &two, NULL};
+	struct frame f;
+
+	(void)state;
+	take_rules();
+	for (unsigned i = 0; i < 3; i++) {
+		const struct sent *s;
+
+		pass(&r, SECONDS(3));
+		r.node.client.qualify.key_ends = true;
+		r.conf.client.secret = all[i];
+		reconfigure();
+		same_address();
+		assert_false(status(&r)->key_ends);
+		s = next_sent(&r);
+		assert_int_equal(s->to.ip, server_at.ip);
+		assert_int_equal(frame_parse(&f, s->p.b, (uint16_t)s->p.n),
+				 REASON_NONE);
+		assert_int_equal(f.auth.id_len, all[i] ? all[i]->id_len : 0);
+		assert_int_equal(auth_verify(all[i], &f), all[i] != NULL);
+		assert_ptr_equal(r.node.client.search.qualify.conf.secret,
+				 all[i]);
+		/* As if it had answered. */
+		r.node.client.qualify.step = QUALIFY_DONE;
+		r.node.client.qualify.due = UINT64_MAX;
+		reconfigure(); /* the same again is nothing new */
+		sent_nothing(&r);
+	}
 }
 
 static void symmetric_nats(void **state)
@@ -523,7 +608,9 @@ int main(void)
 		TEST(served_prefixes),
 		TEST(mtu_of_a_relay),
 		TEST(server_takes_rates_and_rules),
+		TEST(server_takes_secrets),
 		CLIENT(client_keeps_its_address),
+		CLIENT(client_takes_a_secret),
 		CLIENT(refresh_is_learned),
 		TEST(refresh_is_learned_later),
 		CLIENT(mtu_of_a_client),
