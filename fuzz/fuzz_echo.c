@@ -23,6 +23,7 @@ static const struct ip6 native = {{0x2a, 0, 0, 1, [15] = 1}};
 static const struct node_seed seed = {{{1}}, {{2}}, {{3}}};
 static struct node node;
 static struct server server;
+static struct ledger ledger;
 static struct outbox out, answers;
 static uint8_t mem[1 << 20] __attribute__((aligned(64)));
 static uint64_t now;
@@ -55,7 +56,7 @@ static void init_server(void)
 					 .secondary = PRIMARY + 1,
 					 .mtu = TEREDO_MTU};
 
-	server_init(&server, &conf, &gate, &seed.rng);
+	server_init(&server, &conf, &gate, &ledger, &seed.rng);
 	outbox_init(&answers, &gate);
 }
 

@@ -18,7 +18,7 @@ enum {
 
 static struct {
 	uint8_t owner;
-	uint32_t number;
+	uint32_t number, since;
 } model[CAPACITY + 1];
 static unsigned n_model;
 
@@ -63,6 +63,7 @@ static void drop(uint8_t owner)
 		return;
 	WANT(k->owner == owners[owner] && k->len >= 4);
 	WANT(be32(k->data) == model[i].number);
+	WANT(k->since == model[i].since);
 	held_drop_first(&held, &e->held);
 	model_drop(i);
 }
@@ -82,6 +83,7 @@ static void add(uint8_t owner, uint32_t number)
 {
 	static uint8_t data[INNER_MAX];
 	uint32_t other = held_in_the_way(&held);
+	int first;
 
 	if (other != PEER_NONE) {
 		uint8_t o = owner_of(other);
@@ -93,7 +95,9 @@ static void add(uint8_t owner, uint32_t number)
 	}
 	put32(data, number);
 	held_add(&held, owners[owner], &peers_at(&peers, owners[owner])->held,
-		 data, (uint16_t)(4 + number % (INNER_MAX - 3)));
+		 data, (uint16_t)(4 + number % (INNER_MAX - 3)), number);
+	first = first_of(owner);
+	model[n_model].since = first < 0 ? number : model[first].since;
 	model[n_model].owner = owner;
 	model[n_model++].number = number;
 }

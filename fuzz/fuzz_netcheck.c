@@ -29,6 +29,7 @@ static const struct self far_self;
 static const struct gate far_gate = {.self = &far_self,
 				     .prefix = TEREDO_PREFIX};
 static struct server server[SERVERS];
+static struct ledger ledger;
 static struct netcheck n;
 static struct outbox out, answers;
 static uint64_t now;
@@ -212,7 +213,7 @@ static void init(struct script *s)
 					      .secondary = first[i] + 1,
 					      .mtu = TEREDO_MTU};
 
-		server_init(&server[i], &c, &far_gate, &key);
+		server_init(&server[i], &c, &far_gate, &ledger, &key);
 		netcheck_server(&n, first[i], first[i] + 1);
 	}
 	netcheck_start(&n, local, now, &out);

@@ -28,6 +28,7 @@ static const struct gate gate = {.self = &nobody, .prefix = TEREDO_PREFIX};
 static const struct rng rng = {.key = {{3}}};
 static struct secret secret;
 static struct server server;
+static struct ledger ledger;
 static struct qualify qualify;
 static struct outbox out;
 static const uint64_t now = 1000 * NS_PER_S;
@@ -227,7 +228,7 @@ static void init(uint8_t k)
 				 .key = "secret",
 				 .renew = k & 16};
 	if (!server.ra.type)
-		server_init(&server, &sc, &gate, &rng.key);
+		server_init(&server, &sc, &gate, &ledger, &rng.key);
 	server.conf = sc;
 	qualify_init(&qualify, &qc, &gate, &rng);
 	outbox_init(&out, &gate);

@@ -11,6 +11,23 @@
 static const uint64_t BUBBLE_GAP_NS = 2 * NS_PER_S; /* C56 */
 static const uint64_t KEEP_NS = 20 * NS_PER_S;      /* < PEER_VALID_S */
 
+/* The budgets of all bubbles: for our own host, and for others. */
+static bool may_send(struct client *c, uint64_t now)
+{
+	if (bucket_take(&c->bubbles, &c->conf.bubbles, now))
+		return true;
+	ledger_count(c->ledger, LEDGER_LIMITED_BUBBLE);
+	return false;
+}
+
+static bool may_answer(struct client *c, uint64_t now)
+{
+	if (bucket_take(&c->answers, &c->conf.answers, now))
+		return true;
+	ledger_count(c->ledger, LEDGER_LIMITED_ANSWER);
+	return false;
+}
+
 /* Relays are known by their tuple only. */
 struct relay_key {
 	uint8_t ip[4], port[2];
@@ -80,7 +97,8 @@ static void send_direct(struct client *c, const struct recent_peer *e,
 	teredo_unpack(&t, &e->address);
 	if (contact_is_valid(e, now) && !e->is_lan)
 		t.client = e->tuple;
-	(void)outbox_udp(out, DOOR_SERVICE, t.client, n, NULL, 0);
+	if (outbox_udp(out, DOOR_SERVICE, t.client, n, NULL, 0) == REASON_NONE)
+		ledger_count(c->ledger, LEDGER_SENT_DIRECT);
 }
 
 /* C54, X10; a cookie instead of the nonce, if the peer may be of 1.2.6. */
@@ -98,8 +116,9 @@ static void send_indirect(struct client *c, struct recent_peer *e, bool cookie,
 	n = wire_put_bubble(head, &src, &e->address, BUBBLE_HOPS,
 			    cookie ? 0 : e->nonce_sent);
 	teredo_unpack(&t, &e->address);
-	(void)outbox_udp(out, DOOR_SERVICE,
-			 (struct tuple){t.server, TEREDO_PORT}, n, NULL, 0);
+	if (outbox_udp(out, DOOR_SERVICE, (struct tuple){t.server, TEREDO_PORT},
+		       n, NULL, 0) == REASON_NONE)
+		ledger_count(c->ledger, LEDGER_SENT_INDIRECT);
 }
 
 /*
@@ -114,8 +133,7 @@ void contact_send_attempt(struct client *c, struct recent_peer *e,
 	bool cookie =
 		ours && e->tries % 2 && c->status.nat != CLIENT_NAT_SYMMETRIC;
 
-	if (ours ? !bucket_take(&c->bubbles, &c->conf.bubbles, now)
-		 : !bucket_take(&c->answers, &c->conf.answers, now))
+	if (ours ? !may_send(c, now) : !may_answer(c, now))
 		return;
 	note_attempt(c, e, now);
 	e->owes = false;
@@ -159,7 +177,9 @@ void contact_send_local(struct client *c, struct recent_peer *e, uint64_t now,
 				   BUBBLE_HOPS, 0);
 
 	note_attempt(c, e, now);
-	(void)outbox_neighbour(out, DOOR_SERVICE, e->lan, n, NULL, 0);
+	if (outbox_neighbour(out, DOOR_SERVICE, e->lan, n, NULL, 0) ==
+	    REASON_NONE)
+		ledger_count(c->ledger, LEDGER_SENT_NEIGHBOUR);
 }
 
 /* Two of the four of C57 are left for what our own host may want. */
@@ -171,7 +191,7 @@ void contact_answer_neighbour(struct client *c, uint32_t i, uint64_t now,
 	if (contact_attempt_allowed(c, e, now) <= now &&
 	    bubbles_spent(&c->recent, e->address.b, sizeof(e->address.b), now) <
 		    LOCAL_TRIES &&
-	    bucket_take(&c->answers, &c->conf.answers, now))
+	    may_answer(c, now))
 		contact_send_local(c, e, now, out);
 }
 
@@ -203,7 +223,8 @@ static void send_to_relay(struct client *c, unsigned own, const struct ip6 *to,
 				   BUBBLE_HOPS, nonce);
 
 	bubble_note(&c->recent, &k, sizeof(k), now);
-	(void)outbox_udp(out, DOOR_SERVICE, relay, n, NULL, 0);
+	if (outbox_udp(out, DOOR_SERVICE, relay, n, NULL, 0) == REASON_NONE)
+		ledger_count(c->ledger, LEDGER_SENT_RELAY);
 }
 
 static uint64_t relay_allowed(const struct client *c, struct tuple relay,
@@ -227,8 +248,7 @@ void contact_answer_relay(struct client *c, unsigned own, const struct ip6 *to,
 	struct recent_peer *e;
 
 	if (gate_target(c->gate, origin) != REASON_NONE ||
-	    (at > now && at != UINT64_MAX) ||
-	    !bucket_take(&c->answers, &c->conf.answers, now))
+	    (at > now && at != UINT64_MAX) || !may_answer(c, now))
 		return;
 	if (at <= now) {
 		send_to_relay(c, own, to, origin, nonce, now, out);
@@ -249,8 +269,7 @@ void contact_keep(struct client *c, uint32_t i, uint64_t now,
 		return;
 	if (!e->is_native) {
 		contact_attempt(c, i, true, now, out);
-	} else if (relay_allowed(c, e->tuple, now) <= now &&
-		   bucket_take(&c->bubbles, &c->conf.bubbles, now)) {
+	} else if (relay_allowed(c, e->tuple, now) <= now && may_send(c, now)) {
 		send_to_relay(c, e->own, &e->address, e->tuple, 0, now, out);
 		e->sent = now;
 	}

@@ -61,7 +61,7 @@ const struct recent_peer *client_slab(const void *mem)
 }
 
 void client_init(struct client *c, const struct client_conf *conf,
-		 struct gate *gate, struct stats *stats,
+		 struct gate *gate, struct stats *stats, struct ledger *ledger,
 		 const struct hash_key *key, const struct rng *rng, void *mem)
 {
 	const struct qualify_conf q = {
@@ -78,6 +78,7 @@ void client_init(struct client *c, const struct client_conf *conf,
 		.conf = *conf,
 		.gate = gate,
 		.stats = stats,
+		.ledger = ledger,
 		.memos = mem,
 		.wanted = true,
 		.at = conf->first_server,
@@ -105,6 +106,7 @@ static void drop_address(struct client *c, unsigned i, uint64_t now)
 	c->own[i].on = false;
 }
 
+/* For others, or for none. */
 static void drop_addresses(struct client *c, uint64_t now)
 {
 	for (unsigned i = 0; i < CLIENT_ADDRESSES; i++)
@@ -113,6 +115,13 @@ static void drop_addresses(struct client *c, uint64_t now)
 	c->announce_at = 0;
 	search_stop(c);
 	probe_stop(c);
+}
+
+static void lose_addresses(struct client *c, uint64_t now)
+{
+	if (client_has_address(c))
+		ledger_count(c->ledger, LEDGER_ADDRESS_LOST);
+	drop_addresses(c, now);
 }
 
 /* C20, A15: kept as long as the mapping lasts, also from run to run. */
@@ -144,6 +153,20 @@ static struct own_address meant(struct client *c, uint64_t now)
 	return a;
 }
 
+/* What makes it another one than before. */
+static enum ledger_line change_to(const struct client *c,
+				  const struct own_address *a)
+{
+	const struct own_address *was = &c->own[c->cur];
+
+	if (!was->on)
+		return LEDGER_ADDRESS_FIRST;
+	if (!tuple_equal(a->mapped, was->mapped))
+		return LEDGER_ADDRESS_MAPPING;
+	return a->server != was->server ? LEDGER_ADDRESS_SERVER
+					: LEDGER_ADDRESS_FLAGS;
+}
+
 /*
  * With another mapping, nobody can use the old address (C62, A37). With another
  * server only, everybody can who knows it, so it stays for those (C85). Behind
@@ -156,6 +179,7 @@ static void set_address(struct client *c, uint64_t now)
 
 	if (client_has_address(c) && ip6_equal(&a.ip6, &c->own[c->cur].ip6))
 		return;
+	ledger_count(c->ledger, change_to(c, &a));
 	c->changes++;
 	if (c->own[other].on && ip6_equal(&a.ip6, &c->own[other].ip6)) {
 		c->cur = other;
@@ -323,7 +347,7 @@ static void server_answers(struct client *c, uint64_t now)
 /* C18. */
 static void on_symmetric(struct client *c, uint64_t now)
 {
-	drop_addresses(c, now);
+	lose_addresses(c, now);
 	qualify_stop(&c->qualify);
 	c->why = WHY_SYMMETRIC;
 	c->rest_until = now + REST_NS; /* others will say the same */
@@ -371,9 +395,28 @@ static void on_moved(struct client *c, uint64_t now)
 	set_address(c, now);
 }
 
+static void count_event(const struct client *c, enum qualify_event event)
+{
+	const struct qualify *q = &c->qualify;
+	bool refused = q->is_symmetric && c->conf.no_symmetric;
+	bool second = q->step == QUALIFY_SECONDARY;
+	const enum ledger_line line[] = {
+		[QUALIFY_QUALIFIED] =
+			refused ? LEDGER_SYMMETRIC : LEDGER_QUALIFIED,
+		[QUALIFY_CONFIRMED] = LEDGER_CONFIRMED,
+		[QUALIFY_MOVED] = LEDGER_MOVED,
+		[QUALIFY_UNANSWERED] =
+			second ? LEDGER_SECOND_SILENT : LEDGER_SILENT,
+	};
+
+	if (event != QUALIFY_NOTHING)
+		ledger_count(c->ledger, line[event]);
+}
+
 void client_event(struct client *c, enum qualify_event event, uint64_t now,
 		  struct outbox *out)
 {
+	count_event(c, event);
 	switch (event) {
 	case QUALIFY_NOTHING:
 		return;
@@ -479,7 +522,7 @@ void client_want(struct client *c, bool wanted, uint64_t now,
 		c->began = now;
 		begin(c, now, out);
 	} else {
-		drop_addresses(c, now);
+		lose_addresses(c, now);
 		qualify_stop(&c->qualify);
 		c->keep_until = 0;
 		c->rest_until = 0;
@@ -654,7 +697,7 @@ static uint64_t names_due(const struct client *c)
 
 static void lose_address(struct client *c, uint64_t now, struct outbox *out)
 {
-	drop_addresses(c, now);
+	lose_addresses(c, now);
 	c->keep_until = 0;
 	if (c->local.ip == 0 || !c->wanted)
 		qualify_stop(&c->qualify);

@@ -20,6 +20,7 @@
 #define CORE_CLIENT_H
 
 #include "held.h"
+#include "ledger.h"
 #include "probe.h"
 #include "qualify.h"
 #include "ratelim.h"
@@ -153,6 +154,7 @@ struct client {
 	struct client_conf conf;
 	struct gate *gate; /* its `mapped` is ours to set */
 	struct stats *stats;
+	struct ledger *ledger;
 	struct rng rng;
 	struct memos *memos;
 	struct client_status status;
@@ -200,7 +202,7 @@ const struct recent_peer *client_slab(const void *mem);
 
 /* mem is aligned to 64, and zeroed or to be recovered; it is the caller's. */
 void client_init(struct client *c, const struct client_conf *conf,
-		 struct gate *gate, struct stats *stats,
+		 struct gate *gate, struct stats *stats, struct ledger *ledger,
 		 const struct hash_key *key, const struct rng *rng, void *mem);
 
 /*

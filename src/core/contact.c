@@ -71,9 +71,12 @@ void contact_complain(struct client *c, uint8_t type, uint8_t code,
 	struct ip6 src;
 	size_t n;
 
-	if (!icmp6_may_complain(packet, type) ||
-	    !bucket_take(&c->errors, &c->conf.errors, now))
+	if (!icmp6_may_complain(packet, type))
 		return;
+	if (!bucket_take(&c->errors, &c->conf.errors, now)) {
+		ledger_count(c->ledger, LEDGER_LIMITED_ERROR);
+		return;
+	}
 	teredo_link_local(&src, FLAG_CONE, server);
 	n = icmp6_error(outbox_head(out), type, code, mtu, &src, packet, len);
 	outbox_ip6(out, n, NULL, 0);
@@ -100,8 +103,13 @@ static void make_room(struct client *c, enum standing s)
 {
 	uint32_t victim = recent_victim(&c->recent, s);
 
-	if (victim != RECENT_NONE)
-		forget(c, victim, REASON_QUEUE_EVICTED);
+	if (victim == RECENT_NONE)
+		return;
+	ledger_count(c->ledger, s == STANDING_ACTIVE ? LEDGER_EVICTED_ACTIVE
+				: s == STANDING_TRUSTED
+					? LEDGER_EVICTED_TRUSTED
+					: LEDGER_EVICTED_UNTRUSTED);
+	forget(c, victim, REASON_QUEUE_EVICTED);
 }
 
 uint32_t contact_of(struct client *c, unsigned own, const struct ip6 *a)
@@ -122,7 +130,8 @@ uint32_t contact_of(struct client *c, unsigned own, const struct ip6 *a)
  * room there is silence (4443 §3.1: no Destination Unreachable for congestion);
  * the peer may be there.
  */
-static void hold(struct client *c, uint32_t i, const uint8_t *p, uint16_t len)
+static void hold(struct client *c, uint32_t i, const uint8_t *p, uint16_t len,
+		 uint64_t now)
 {
 	struct recent_peer *e = recent_at(&c->recent, i);
 	uint32_t other;
@@ -132,7 +141,7 @@ static void hold(struct client *c, uint32_t i, const uint8_t *p, uint16_t len)
 	other = held_in_the_way(&c->held);
 	if (other != HELD_NONE)
 		drop_held(c, recent_at(&c->recent, other), REASON_QUEUE_FULL);
-	held_add(&c->held, i, &e->held, p, len);
+	held_add(&c->held, i, &e->held, p, len, now);
 }
 
 void contact_set_due(struct client *c, struct recent_peer *e, uint64_t due)
@@ -165,6 +174,9 @@ static void give_up(struct client *c, uint32_t i, uint64_t now,
 	const struct held_packet *k;
 
 	end_effort(e);
+	if (!no_way)
+		ledger_count(c->ledger, e->is_native ? LEDGER_GIVEN_UP_NATIVE
+						     : LEDGER_GIVEN_UP_CLIENT);
 	while ((k = held_first(&c->held, e->held)) != NULL) {
 		contact_complain(c, ICMP6_UNREACHABLE,
 				 no_way ? UNREACHABLE_NO_ROUTE
@@ -236,10 +248,11 @@ bool contact_send_super(const struct recent_peer *e, struct outbox *out,
 static void release(struct client *c, struct recent_peer *e, uint64_t now,
 		    struct outbox *out)
 {
-	const struct held_packet *k;
+	const struct held_packet *k = held_first(&c->held, e->held);
 	enum reason why;
 
-	if (held_first(&c->held, e->held)) {
+	if (k) {
+		ledger_wait(c->ledger, now - k->since);
 		e->sent = now;
 		e->talked = true;
 	}
@@ -419,7 +432,7 @@ enum reason contact_reach(struct client *c, unsigned own, const uint8_t *p,
 		return REASON_UNREACHABLE;
 	}
 	contact_want(c, i);
-	hold(c, i, p, len);
+	hold(c, i, p, len, now);
 	if (e->effort == EFFORT_NONE) {
 		begin(c, e, effort_for(c, e, now), now);
 		step(c, i, now, out);

@@ -33,6 +33,7 @@ void discovery_announce(struct client *c, struct outbox *out)
 				   &all_nodes, 1, 0);
 
 	outbox_group(out, n);
+	ledger_count(c->ledger, LEDGER_SENT_DISCOVERY);
 }
 
 void discovery_timeout(struct client *c, uint64_t now, struct outbox *out)

@@ -61,8 +61,10 @@ void contact_test(struct client *c, struct recent_peer *e, bool last_relay,
 	const struct tuple server = {c->own[e->own].server, TEREDO_PORT};
 
 	e->tested = now;
-	if (!bucket_take(&c->tests, &c->conf.tests, now))
+	if (!bucket_take(&c->tests, &c->conf.tests, now)) {
+		ledger_count(c->ledger, LEDGER_LIMITED_TEST);
 		return;
+	}
 	draw_test_nonce(c, e);
 	send_test(c, e, server, out);
 	if (last_relay && e->tuple.port)
@@ -84,9 +86,12 @@ void contact_test_stranger(struct client *c, unsigned own, const struct ip6 *a,
 
 	if (e && (e->effort != EFFORT_NONE || !contact_may_test(e, now)))
 		return;
-	if (bubble_allowed(&c->recent, a->b, sizeof(a->b), now) > now ||
-	    !bucket_take(&c->strangers, &c->conf.strangers, now))
+	if (bubble_allowed(&c->recent, a->b, sizeof(a->b), now) > now)
 		return;
+	if (!bucket_take(&c->strangers, &c->conf.strangers, now)) {
+		ledger_count(c->ledger, LEDGER_LIMITED_TEST);
+		return;
+	}
 	bubble_note(&c->recent, a->b, sizeof(a->b), now);
 	e = recent_at(&c->recent, contact_of(c, own, a));
 	contact_test(c, e, false, now, out);

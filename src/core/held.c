@@ -22,7 +22,7 @@ uint32_t held_in_the_way(const struct held *h)
 }
 
 void held_add(struct held *h, uint32_t peer, uint32_t *head,
-	      const uint8_t *data, uint16_t len)
+	      const uint8_t *data, uint16_t len, uint64_t now)
 {
 	uint32_t i = h->turn, *link = head;
 	struct held_packet *k = &h->v[i];
@@ -31,6 +31,7 @@ void held_add(struct held *h, uint32_t peer, uint32_t *head,
 	while (*link != HELD_NONE)
 		link = &h->v[*link].next;
 	*link = i;
+	k->since = *head == i ? now : h->v[*head].since;
 	k->owner = peer;
 	k->next = HELD_NONE;
 	k->len = len;

@@ -22,6 +22,8 @@ enum {
 };
 
 struct held_packet {
+	uint64_t since; /* when its peer's first packet came, of those that
+			   waited together; ns */
 	uint32_t owner; /* index of the peer, HELD_NONE = slot unused */
 	uint32_t next;
 	uint16_t len;
@@ -45,7 +47,7 @@ uint32_t held_in_the_way(const struct held *h);
 
 /* Keep a packet of at most INNER_MAX bytes; nothing is in the way. */
 void held_add(struct held *h, uint32_t peer, uint32_t *head,
-	      const uint8_t *data, uint16_t len);
+	      const uint8_t *data, uint16_t len, uint64_t now);
 
 /* The oldest packet of a chain, NULL if there is none. */
 const struct held_packet *held_first(const struct held *h, uint32_t head);

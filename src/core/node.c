@@ -43,20 +43,22 @@ void node_init(struct node *n, const struct node_conf *conf,
 	n->is_client = conf->is_client;
 	n->is_native = false;
 	n->stats = (struct stats){0};
+	n->ledger = (struct ledger){0};
 	n->gate.self = &n->self;
 	n->gate.prefix = conf->prefix;
 	n->gate.own[0] = n->is_server ? conf->server.primary : 0;
 	n->gate.own[1] = n->is_server ? conf->server.secondary : 0;
 	n->gate.mapped = (struct tuple){0, 0};
 	if (n->is_server)
-		server_init(&n->server, &conf->server, &n->gate, &seed->table);
+		server_init(&n->server, &conf->server, &n->gate, &n->ledger,
+			    &seed->table);
 	if (n->is_relay)
 		relay_init(&n->relay, &conf->relay, &n->gate, &n->stats,
-			   &seed->table, &rng,
+			   &n->ledger, &seed->table, &rng,
 			   (uint8_t *)mem + client_part(conf));
 	if (n->is_client)
 		client_init(&n->client, &conf->client, &n->gate, &n->stats,
-			    &seed->table, &client_rng, mem);
+			    &n->ledger, &seed->table, &client_rng, mem);
 	n->client.recent.log_key = seed->log;
 }
 

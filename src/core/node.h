@@ -40,6 +40,7 @@ struct node {
 	struct gate gate; /* rules set by the shell before the first packet,
 			     then by node_reconfigure() */
 	struct stats stats;
+	struct ledger ledger;
 	uint32_t addresses; /* the shell counts up when it changes self or gate
 			     */
 	struct server server;

@@ -30,9 +30,12 @@ void relay_complain(struct relay *r, uint8_t type, uint8_t code,
 	uint32_t mtu = type == ICMP6_PACKET_TOO_BIG ? r->conf.mtu : 0;
 	size_t n;
 
-	if (!self->has_source || !icmp6_may_complain(packet, type) ||
-	    !bucket_take(&r->errors, &r->conf.errors, now))
+	if (!self->has_source || !icmp6_may_complain(packet, type))
 		return;
+	if (!bucket_take(&r->errors, &r->conf.errors, now)) {
+		ledger_count(r->ledger, LEDGER_LIMITED_ERROR);
+		return;
+	}
 	n = icmp6_error(outbox_head(out), type, code, mtu, &self->source,
 			packet, len);
 	outbox_ip6(out, n, NULL, 0);
@@ -60,7 +63,8 @@ static void forget(struct relay *r, uint32_t i, enum reason why)
  * make room there is silence (4443 §3.1: no Destination Unreachable for
  * congestion); the client may be there. So it is in make_room().
  */
-static void hold(struct relay *r, uint32_t i, const uint8_t *p, uint16_t len)
+static void hold(struct relay *r, uint32_t i, const uint8_t *p, uint16_t len,
+		 uint64_t now)
 {
 	struct peer *e = peers_at(&r->peers, i);
 	uint32_t other;
@@ -70,7 +74,7 @@ static void hold(struct relay *r, uint32_t i, const uint8_t *p, uint16_t len)
 	other = held_in_the_way(&r->held);
 	if (other != HELD_NONE)
 		drop_held(r, peers_at(&r->peers, other), REASON_QUEUE_FULL);
-	held_add(&r->held, i, &e->held, p, len);
+	held_add(&r->held, i, &e->held, p, len, now);
 }
 
 /*
@@ -101,7 +105,8 @@ void relay_bubble_source(const struct relay *r, const struct peer *e,
  * become ours since the peer was let in. Its tries run out all the same.
  */
 static void send_bubble(struct relay *r, const struct peer *e, struct tuple to,
-			bool origin, bool nonce, struct outbox *out)
+			bool origin, bool nonce, struct outbox *out,
+			enum ledger_line line)
 {
 	uint8_t *head = outbox_head(out), *p = head;
 	struct ip6 source, client;
@@ -116,7 +121,9 @@ static void send_bubble(struct relay *r, const struct peer *e, struct tuple to,
 	}
 	p += wire_put_bubble(p, &source, &client, BUBBLE_HOPS,
 			     nonce ? e->nonce : 0);
-	(void)outbox_udp(out, r->conf.door, to, (size_t)(p - head), NULL, 0);
+	if (outbox_udp(out, r->conf.door, to, (size_t)(p - head), NULL, 0) ==
+	    REASON_NONE)
+		ledger_count(r->ledger, line);
 }
 
 /* R7, R14, R21: one attempt, which may be two bubbles. */
@@ -133,8 +140,10 @@ static void send_bubbles(struct relay *r, struct peer *e, struct outbox *out)
 	own = r->conf.server != 0 && t.server == r->conf.server;
 	e->nonce = r->conf.no_nonces ? 0 : rng_nonce(&r->rng);
 	if (r->conf.direct_bubbles && !own)
-		send_bubble(r, e, t.client, false, false, out);
-	send_bubble(r, e, own ? t.client : via, own, e->nonce != 0, out);
+		send_bubble(r, e, t.client, false, false, out,
+			    LEDGER_SENT_DIRECT);
+	send_bubble(r, e, own ? t.client : via, own, e->nonce != 0, out,
+		    LEDGER_SENT_INDIRECT);
 }
 
 /* R9: an attempt; without a token it counts, but sends nothing. */
@@ -146,10 +155,30 @@ static void attempt(struct relay *r, uint32_t i, bool send, uint64_t now,
 	e->tries++;
 	e->due = now + RETRY_NS +
 		 rng_below(&r->rng, RETRY_SPREAD_MS) * NS_PER_MS;
-	if (!send)
+	if (!send) {
+		ledger_count(r->ledger, LEDGER_LIMITED_BUBBLE);
 		return;
+	}
 	e->bubbled = now;
 	send_bubbles(r, e, out);
+}
+
+/* Pushed out by another, not forgotten with time. */
+static void evict(struct relay *r, uint32_t i)
+{
+	switch ((enum roll)peers_at(&r->peers, i)->roll) {
+	case ROLL_PROBING:
+		ledger_count(r->ledger, LEDGER_EVICTED_PROBING);
+		break;
+	case ROLL_FAILED:
+		ledger_count(r->ledger, LEDGER_EVICTED_FAILED);
+		break;
+	case ROLL_PROVEN:
+	case ROLL_COUNT:
+		ledger_count(r->ledger, LEDGER_EVICTED_PROVEN);
+		break;
+	}
+	forget(r, i, REASON_QUEUE_EVICTED);
 }
 
 /*
@@ -166,7 +195,7 @@ static bool make_room(struct relay *r, uint64_t now)
 	e = peers_at(&r->peers, victim);
 	if (e->roll == ROLL_PROBING && now - e->bubbled < BUBBLE_GAP_NS)
 		return false;
-	forget(r, victim, REASON_QUEUE_EVICTED);
+	evict(r, victim);
 	return true;
 }
 
@@ -256,16 +285,19 @@ enum reason relay_reach(struct relay *r, uint32_t i, const uint8_t *p,
 		if (why != REASON_NONE)
 			return why;
 	}
-	hold(r, i, p, len);
+	hold(r, i, p, len, now);
 	return REASON_HELD;
 }
 
 /* R12: what was kept goes where the proof came from, in order. */
-static void release(struct relay *r, struct peer *e, struct outbox *out)
+static void release(struct relay *r, struct peer *e, uint64_t now,
+		    struct outbox *out)
 {
-	const struct held_packet *k;
+	const struct held_packet *k = held_first(&r->held, e->held);
 	enum reason why;
 
+	if (k)
+		ledger_wait(r->ledger, now - k->since);
 	while ((k = held_first(&r->held, e->held)) != NULL) {
 		out->at_once = true;
 		memcpy(outbox_head(out), k->data, k->len);
@@ -294,11 +326,11 @@ void relay_prove(struct relay *r, uint32_t i, struct tuple from, uint64_t now,
 	if (e->roll != ROLL_PROVEN) {
 		victim = peers_victim(&r->peers, ROLL_PROVEN);
 		if (victim != PEER_NONE)
-			forget(r, victim, REASON_QUEUE_EVICTED);
+			evict(r, victim);
 	}
 	peers_move(&r->peers, i, ROLL_PROVEN);
 	e->due = now + MOVE_UP_NS;
-	release(r, e, out);
+	release(r, e, now, out);
 }
 
 void relay_heard(struct relay *r, const struct ip6 *client, struct tuple from,
@@ -322,6 +354,7 @@ static void give_up(struct relay *r, uint32_t i, uint64_t now,
 			       k->data, k->len, now, out);
 		drop_held(r, e, REASON_UNREACHABLE);
 	}
+	ledger_count(r->ledger, LEDGER_GIVEN_UP_CLIENT);
 	peers_move(&r->peers, i, ROLL_FAILED);
 	e->due = now + TOMBSTONE_NS;
 }

@@ -117,6 +117,7 @@ static enum reason on_indirect(struct client *c, const struct arrival *a,
 	i = contact_of(c, a->own, &a->f.ip->src);
 	e = recent_at(&c->recent, i);
 	e->nonce_got = a->nonce;
+	ledger_count(c->ledger, LEDGER_GOT_INDIRECT);
 	contact_answer(c, i, now, out);
 	return REASON_BUBBLE;
 }
@@ -131,6 +132,7 @@ static enum reason by_server(struct client *c, const struct arrival *a,
 		return REASON_NONE; /* A40: go on */
 	if (ip6_is_teredo(&ip->src, c->gate->prefix))
 		return on_indirect(c, a, now, out);
+	ledger_count(c->ledger, LEDGER_GOT_RELAY);
 	if (a->f.has_origin)
 		contact_answer_relay(c, a->own, &ip->src, a->f.origin, a->nonce,
 				     now, out);
@@ -251,10 +253,14 @@ static enum reason from_client(struct client *c, const struct arrival *a,
 }
 
 /* C33, C40, X6. */
-static enum reason deliver(const struct arrival *a, struct outbox *out)
+static enum reason deliver(const struct client *c, const struct arrival *a,
+			   struct outbox *out)
 {
-	if (ip6_is_bubble(a->f.ip))
+	if (ip6_is_bubble(a->f.ip)) {
+		ledger_count(c->ledger, a->is_neighbour ? LEDGER_GOT_NEIGHBOUR
+							: LEDGER_GOT_DIRECT);
 		return REASON_BUBBLE;
+	}
 	if (a->icmp >= ICMP6_ROUTER_SOLICITATION && a->icmp <= ICMP6_REDIRECT)
 		return REASON_CONTROL;
 	return decapsulate(&a->f, a->d->ecn, out);
@@ -301,7 +307,7 @@ static enum reason judge(struct client *c, struct arrival *a, uint64_t now,
 		why = from_client(c, a, now, out);
 	else
 		why = from_native(c, a, now, out);
-	return why == REASON_NONE ? deliver(a, out) : why;
+	return why == REASON_NONE ? deliver(c, a, out) : why;
 }
 
 enum reason receive_service(struct client *c, const struct frame *f,

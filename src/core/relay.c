@@ -40,10 +40,16 @@ size_t relay_memory(const struct relay_conf *conf)
 
 void relay_init(struct relay *r, const struct relay_conf *conf,
 		const struct gate *gate, struct stats *stats,
-		const struct hash_key *key, const struct rng *rng, void *mem)
+		struct ledger *ledger, const struct hash_key *key,
+		const struct rng *rng, void *mem)
 {
 	*r = (struct relay){
-		.conf = *conf, .gate = gate, .stats = stats, .rng = *rng};
+		.conf = *conf,
+		.gate = gate,
+		.stats = stats,
+		.ledger = ledger,
+		.rng = *rng,
+	};
 	peers_init(&r->peers, conf->max_peers, key, mem);
 	held_init(&r->held, conf->max_held,
 		  (uint8_t *)mem + table_memory(conf));
@@ -288,7 +294,9 @@ enum reason relay_from_ip4(struct relay *r, const struct datagram *d,
 		relay_prove(r, i, d->from, now, out);
 	else if (!r->conf.accept_strangers)
 		return REASON_UNKNOWN_PEER; /* R17 */
-	if (ip6_is_bubble(f.ip))
+	if (ip6_is_bubble(f.ip)) {
+		ledger_count(r->ledger, LEDGER_GOT_DIRECT);
 		return REASON_BUBBLE; /* R20 */
+	}
 	return deliver(r, &f, d->ecn, out);
 }

@@ -23,6 +23,7 @@
 #define CORE_RELAY_H
 
 #include "held.h"
+#include "ledger.h"
 #include "outbox.h"
 #include "peers.h"
 #include "ratelim.h"
@@ -57,6 +58,7 @@ struct relay {
 	struct relay_conf conf;
 	const struct gate *gate;
 	struct stats *stats; /* counts packets that were held when they end */
+	struct ledger *ledger;
 	struct rng rng;
 	struct peers peers;
 	struct held held;
@@ -74,7 +76,8 @@ size_t relay_memory(const struct relay_conf *conf);
 /* mem is aligned to 64, and zeroed or to be recovered; it is the caller's. */
 void relay_init(struct relay *r, const struct relay_conf *conf,
 		const struct gate *gate, struct stats *stats,
-		const struct hash_key *key, const struct rng *rng, void *mem);
+		struct ledger *ledger, const struct hash_key *key,
+		const struct rng *rng, void *mem);
 
 /* After that, if a relay of this configuration had the memory before: take over
  * the peers that it has proven or has just asked (peers_recover()). */

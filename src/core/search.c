@@ -136,6 +136,7 @@ enum reason search_input(struct client *c, const struct frame *f,
 	    client_own(c, &f->ip->src) < 0 ||
 	    !ip6_equal(&f->ip->dst, &s->address))
 		return REASON_NOT_OURS;
+	ledger_count(c->ledger, LEDGER_GOT_INTERVAL);
 	next_candidate(c, true, now, out);
 	return REASON_BUBBLE;
 }
@@ -148,7 +149,8 @@ static void send_bubble(struct client *c, uint64_t now, struct outbox *out)
 	size_t n = wire_put_bubble(outbox_head(out), &c->own[c->cur].ip6,
 				   &s->address, BUBBLE_HOPS, 0);
 
-	(void)outbox_udp(out, DOOR_SERVICE, server, n, NULL, 0);
+	if (outbox_udp(out, DOOR_SERVICE, server, n, NULL, 0) == REASON_NONE)
+		ledger_count(c->ledger, LEDGER_SENT_INTERVAL);
 	s->tries++;
 	s->due = now + WAIT_NS;
 }

@@ -39,9 +39,11 @@ static void init_ra(struct server *s)
 }
 
 void server_init(struct server *s, const struct server_conf *conf,
-		 const struct gate *gate, const struct hash_key *key)
+		 const struct gate *gate, struct ledger *ledger,
+		 const struct hash_key *key)
 {
-	*s = (struct server){.conf = *conf, .gate = gate, .key = *key};
+	*s = (struct server){
+		.conf = *conf, .gate = gate, .ledger = ledger, .key = *key};
 	teredo_link_local(&s->link_local, FLAG_CONE,
 			  (struct tuple){conf->primary, TEREDO_PORT});
 	init_ra(s);
@@ -294,7 +296,11 @@ static enum reason forward_ip4(const struct server *s, const struct query *q,
 	p += sizeof(*fwd);
 	r = outbox_udp(out, DOOR_PRIMARY, t.client, (size_t)(p - head),
 		       ip6_payload(ip), ip6_payload_len(ip) + q->f.tail_len);
-	return r == REASON_NONE ? REASON_TO_IPV4 : r;
+	if (r != REASON_NONE)
+		return r;
+	if (q->bubble)
+		ledger_count(s->ledger, LEDGER_SENT_PASSED);
+	return REASON_TO_IPV4;
 }
 
 /* S16, Z3: an echo packet of a verified client, out into the Internet. */

@@ -17,6 +17,7 @@
 
 #include "auth.h"
 #include "hash.h"
+#include "ledger.h"
 #include "outbox.h"
 #include "ratelim.h"
 
@@ -40,6 +41,7 @@ struct server_conf {
 struct server {
 	struct server_conf conf;
 	const struct gate *gate;
+	struct ledger *ledger;
 	struct ip6 link_local; /* source of advertisements (S25) */
 	struct wire_ra ra;     /* what does not change from one to the next */
 	struct hash_key key;
@@ -48,7 +50,8 @@ struct server {
 };
 
 void server_init(struct server *s, const struct server_conf *conf,
-		 const struct gate *gate, const struct hash_key *key);
+		 const struct gate *gate, struct ledger *ledger,
+		 const struct hash_key *key);
 
 /* Go on with these rates, rules and secrets; addresses stay. */
 void server_reconfigure(struct server *s, const struct server_conf *conf);

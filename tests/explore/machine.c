@@ -5,8 +5,9 @@
  * touches little, are left out but for that; machine_check() sees at the end of
  * a run that nothing else was ever written.
  *
- * The digest is over the same bytes. Left out are the counters of packets: no
- * decision and no check depends on them but I5, which was checked.
+ * The digest is over the same bytes. Left out are counters, and what is only
+ * there to be counted: no decision and no check depends on them but I5, which
+ * was checked.
  */
 #include "explore.h"
 
@@ -36,9 +37,16 @@ static void add_until(struct machine *m, void *p, void *end)
 
 static void add_held(struct machine *m, struct held *h)
 {
-	for (int i = 0; i < HELD_SLOTS; i++)
-		add(m, &h->v[i],
-		    offsetof(struct held_packet, data) + HELD_BYTES, true);
+	const size_t after = offsetof(struct held_packet, owner);
+
+	for (int i = 0; i < HELD_SLOTS; i++) {
+		struct held_packet *k = &h->v[i];
+
+		add(m, &k->since, sizeof(k->since), false);
+		add(m, &k->owner,
+		    offsetof(struct held_packet, data) - after + HELD_BYTES,
+		    true);
+	}
 }
 
 /* Of an array of buckets, those that were used in the prologue. */
@@ -80,6 +88,7 @@ void machine_settle(struct machine *m)
 	add_until(m, n, &n->self.ip4[SELF_IP4]);
 	add_until(m, &n->self.has_source, n->gate.allow);
 	add(m, &n->stats, sizeof(n->stats), false);
+	add(m, &n->ledger, sizeof(n->ledger), false);
 	add(m, &n->addresses, sizeof(n->addresses), true);
 	if (n->is_server) {
 		add_buckets(m, n->server.addresses, SERVER_ADDRESSES);

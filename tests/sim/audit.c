@@ -437,6 +437,7 @@ struct before {
 	uint32_t held, n[ROLL_COUNT], oldest, dst;
 	struct peer_key oldest_key;
 	unsigned outs;
+	uint64_t sent; /* bubbles, as the node counts them */
 };
 
 static uint64_t ended(const struct node *n)
@@ -454,6 +455,18 @@ static uint32_t held(const struct node *n)
 	       (n->is_client ? n->client.held.n : 0);
 }
 
+/* All lines of a family. */
+static uint64_t noted(const struct node *n, enum ledger_family f)
+{
+	uint64_t sum = 0;
+
+	for (int i = 0; i < LEDGER_COUNT; i++) {
+		if (ledger_words((enum ledger_line)i)->family == f)
+			sum += n->ledger.n[i];
+	}
+	return sum;
+}
+
 static void look(const struct audit *a, struct before *b,
 		 const struct outbox *out)
 {
@@ -462,6 +475,7 @@ static void look(const struct audit *a, struct before *b,
 	*b = (struct before){.ended = ended(a->node), .outs = out->n};
 	b->oldest = PEER_NONE;
 	b->held = held(a->node);
+	b->sent = noted(a->node, LEDGER_FAMILY_BUBBLES_SENT);
 	if (!a->node->is_relay)
 		return;
 	memcpy(b->n, p->n, sizeof(b->n));
@@ -484,6 +498,36 @@ static void check_count(const struct audit *a, const struct before *b,
 	     (unsigned long long)a->inputs);
 	WANT(n->stats.n[REASON_NONE] == 0 && n->stats.n[REASON_HELD] == 0,
 	     "I5: counted what is no end");
+}
+
+static bool is_bubble_out(const struct out *o)
+{
+	uint8_t p[PKT_MAX];
+	struct view v;
+
+	if (o->kind == OUT_IP6)
+		return false;
+	view_read(&v, p, flatten(p, o));
+	return v.ip && view_is_bubble(&v);
+}
+
+/* Each bubble is in the ledger, under one line, if it is no packet of a native
+ * host that looks like one. */
+static void check_ledger(const struct audit *a, const struct before *b,
+			 const struct outbox *out)
+{
+	const struct node *n = a->node;
+	uint64_t sent = noted(n, LEDGER_FAMILY_BUBBLES_SENT) - b->sent;
+	unsigned bubbles = 0;
+
+	for (unsigned i = b->outs; i < out->n; i++)
+		bubbles += is_bubble_out(&out->v[i]);
+	WANT(a->native_bubbles ? sent <= bubbles : sent == bubbles,
+	     "%u bubbles were sent, and %llu counted", bubbles,
+	     (unsigned long long)sent);
+	WANT(noted(n, LEDGER_FAMILY_BUBBLES_RECEIVED) ==
+		     n->stats.n[REASON_BUBBLE],
+	     "received bubbles are not those that ended so");
 }
 
 static void check_sizes(const struct audit *a)
@@ -512,10 +556,12 @@ static unsigned n_peers(const struct audit *a)
 	return sum;
 }
 
-static void after(struct audit *a, const struct before *b, uint64_t inputs)
+static void after(struct audit *a, const struct before *b, uint64_t inputs,
+		  const struct outbox *out)
 {
 	a->inputs += inputs;
 	check_count(a, b, inputs);
+	check_ledger(a, b, out);
 	check_sizes(a);
 	if (++a->steps >= a->next_walk) {
 		audit_walk(a);
@@ -588,7 +634,7 @@ static void client_after(struct audit *a, const struct before *b,
 	for (unsigned i = b->outs; i < out->n; i++)
 		client_check_out(a, &out->v[i], in, d, now);
 	client_check_step(a, out, b->outs, in, d, now);
-	after(a, b, in != NULL);
+	after(a, b, in != NULL, out);
 }
 
 static void client_ip4(struct audit *a, const struct datagram *d, uint64_t now,
@@ -615,6 +661,7 @@ static void client_ip6(struct audit *a, const uint8_t *p, uint16_t len,
 	client_look(a);
 	if (len >= 40 && p[0] >> 4 == 6)
 		view_read(&v, p, len);
+	a->native_bubbles |= v.ip && view_is_bubble(&v);
 	node_from_ip6(a->node, p, len, now, out);
 	client_after(a, &b, &v, NULL, now, out);
 }
@@ -715,7 +762,7 @@ void audit_ip4(struct audit *a, const struct datagram *d, uint64_t now,
 			check_ip6(a, &out->v[i], &v, d);
 	}
 	check_proven_ip4(a, &b);
-	after(a, &b, 1);
+	after(a, &b, 1, out);
 }
 
 /* I7: what a stranger sends costs no proven peer its place. */
@@ -756,6 +803,7 @@ void audit_ip6(struct audit *a, const uint8_t *p, uint16_t len, uint64_t now,
 	look(a, &b, out);
 	if (len >= 40 && p[0] >> 4 == 6)
 		view_read(&v, p, len);
+	a->native_bubbles |= v.ip && view_is_bubble(&v);
 	node_from_ip6(a->node, p, len, now, out);
 	WANT(out->n - b.outs <= 2, "I3: %u outputs", out->n - b.outs);
 	WANT(count_kind(out, b.outs, OUT_IP6) <= 1, "I3: two errors");
@@ -767,7 +815,7 @@ void audit_ip6(struct audit *a, const uint8_t *p, uint16_t len, uint64_t now,
 	}
 	if (a->node->is_relay)
 		check_proven_ip6(a, &b, v.ip ? &v.ip->dst : NULL, now);
-	after(a, &b, a->node->is_relay);
+	after(a, &b, a->node->is_relay, out);
 }
 
 /* I9. */
@@ -801,7 +849,7 @@ void audit_timeout(struct audit *a, uint64_t now, struct outbox *out)
 			check_ip6(a, &out->v[i], NULL, NULL);
 	}
 	check_progress(a, &b, out, now);
-	after(a, &b, 0);
+	after(a, &b, 0, out);
 }
 
 /* --- I6 --- */

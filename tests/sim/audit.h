@@ -49,6 +49,7 @@ struct audit {
 	unsigned steps, next_walk;
 	unsigned walk_every; /* steps between two looks at empty tables */
 	bool lost_proven;    /* the share of the proven has been full */
+	bool native_bubbles; /* packets that look like such have come */
 	uint64_t bubbles;
 	struct proof *book;
 	size_t book_size, book_used;

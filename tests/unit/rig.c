@@ -161,6 +161,17 @@ static uint64_t held_now(const struct rig *r)
 	       (r->node.is_client ? r->node.client.held.n : 0);
 }
 
+uint64_t noted_family(const struct rig *r, enum ledger_family f)
+{
+	uint64_t sum = 0;
+
+	for (int i = 0; i < LEDGER_COUNT; i++) {
+		if (ledger_words((enum ledger_line)i)->family == f)
+			sum += r->node.ledger.n[i];
+	}
+	return sum;
+}
+
 /* Each packet ends exactly once. */
 static void check_counts(struct rig *r, const char *file, int line)
 {
@@ -173,6 +184,9 @@ static void check_counts(struct rig *r, const char *file, int line)
 			 (uintmax_t)r->packets_in, (uintmax_t)sum);
 	if (r->node.stats.n[REASON_NONE] || r->node.stats.n[REASON_HELD])
 		complain(r, file, line, "counted what is no end");
+	if (noted_family(r, LEDGER_FAMILY_BUBBLES_RECEIVED) !=
+	    r->node.stats.n[REASON_BUBBLE])
+		complain(r, file, line, "bubbles ended and were not noted");
 }
 
 static void log_one(struct rig *r, const struct out *o)

@@ -112,6 +112,7 @@ void rig_flush(struct rig *r);
 
 /* Counters. */
 uint64_t counted(const struct rig *r, enum reason why);
+uint64_t noted_family(const struct rig *r, enum ledger_family f);
 void same_rate(struct rate got, uint32_t per_second, uint32_t burst);
 
 /*

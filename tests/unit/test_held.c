@@ -16,6 +16,7 @@ static struct peers peers;
 static struct held held;
 static void *peer_mem, *held_mem;
 static uint32_t a, b;
+static uint64_t now;
 
 static uint32_t new_peer(uint16_t port)
 {
@@ -54,7 +55,7 @@ static void add(uint32_t peer, uint8_t mark)
 	uint8_t d[100];
 
 	memset(d, mark, sizeof(d));
-	held_add(&held, peer, &at_(peer)->held, d, sizeof(d));
+	held_add(&held, peer, &at_(peer)->held, d, sizeof(d), now);
 }
 
 /* Takes the first out and says what it was. */
@@ -143,10 +144,32 @@ static void test_full_size(void **state)
 
 	(void)state;
 	memset(d, 0x5a, sizeof(d));
-	held_add(&held, a, &at_(a)->held, d, INNER_MAX);
+	held_add(&held, a, &at_(a)->held, d, INNER_MAX, now);
 	k = held_first(&held, at_(a)->held);
 	assert_int_equal(k->len, INNER_MAX);
 	assert_memory_equal(k->data, d, INNER_MAX);
+}
+
+/* Who waits, waits since his first packet came, be that gone meanwhile. */
+static void since_the_first(void **state)
+{
+	(void)state;
+	now = 1000;
+	add(a, 1);
+	now = 2000;
+	add(a, 2);
+	add(b, 3);
+	assert_int_equal(held_first(&held, at_(a)->held)->since, 1000);
+	assert_int_equal(held_first(&held, at_(b)->held)->since, 2000);
+	take(a);
+	now = 3000;
+	add(a, 4);
+	take(a);
+	assert_int_equal(held_first(&held, at_(a)->held)->since, 1000);
+	take(a);
+	now = 4000;
+	add(a, 5);
+	assert_int_equal(held_first(&held, at_(a)->held)->since, 4000);
 }
 
 int main(void)
@@ -157,6 +180,7 @@ int main(void)
 						fresh, done),
 		cmocka_unit_test_setup_teardown(r13_holes, fresh, done),
 		cmocka_unit_test_setup_teardown(test_full_size, fresh, done),
+		cmocka_unit_test_setup_teardown(since_the_first, fresh, done),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

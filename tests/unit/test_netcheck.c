@@ -61,6 +61,7 @@ static struct world {
 
 	struct server server[SERVERS];
 	struct gate server_gate[SERVERS];
+	struct ledger ledger;
 	enum mood mood[SERVERS];
 	uint64_t delay[SERVERS]; /* there and back */
 	uint64_t later[SERVERS]; /* more, of the second address */
@@ -378,7 +379,7 @@ static void add(int i, const char *ip, enum mood mood)
 		.self = &server_self,
 		.prefix = mood == WRONG_PREFIX ? 0x3ffe831f : TEREDO_PREFIX,
 		.public_only = true};
-	server_init(&w.server[i], &conf, &w.server_gate[i], &key);
+	server_init(&w.server[i], &conf, &w.server_gate[i], &w.ledger, &key);
 	w.mood[i] = mood;
 	w.delay[i] = SECONDS(0.02) * (unsigned)(i + 1);
 	netcheck_server(&n, ip4(ip), ip4(ip) + 1);

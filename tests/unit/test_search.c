@@ -242,6 +242,7 @@ static void c70_repeats(void **state)
 	begin(40);
 	live(SECONDS(75));
 	assert_int_equal(world.bubbles, 4);
+	assert_int_equal(r.node.ledger.n[LEDGER_SENT_INTERVAL], 4);
 	for (unsigned i = 1; i < 4; i++)
 		assert_int_equal(world.bubble_at[i] - world.bubble_at[i - 1],
 				 SECONDS(2));
