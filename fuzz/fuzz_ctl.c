@@ -35,7 +35,8 @@ static void show_all(struct page *p, const json_t *answer)
 	show_event(p, answer);
 	show_log_line(p, answer);
 	show_peers(p, answer);
-	show_metrics(p->out, answer);
+	show_metrics(p->out, answer, METRICS_PROMETHEUS);
+	show_metrics(p->out, answer, METRICS_OPEN);
 	page_end(p);
 	status_of(answer);
 }

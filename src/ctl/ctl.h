@@ -33,7 +33,7 @@ struct ctl {
 	const char *color;  /* "auto", "always" or "never" */
 
 	/* of some, see the table */
-	bool quiet, rates, all, keep, undo;
+	bool quiet, rates, all, keep, undo, openmetrics;
 	long limit;
 	double watch;   /* seconds, 0 = once */
 	double confirm; /* seconds, 0 = no need to */

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* Answers in one piece (see answer.h); status and peers have files of their
- * own. */
+/* Answers in one piece (see answer.h); status, metrics and peers have files of
+ * their own. */
 #include "answer.h"
 
 #include <syslog.h>
@@ -100,70 +100,6 @@ void event_log(struct json *j, const struct journal_line *l)
 	put_line(j, l);
 	json_close(j, '}');
 	json_end(j);
-}
-
-static void put_reasons(struct json *j, const struct stats *n)
-{
-	json_open(j, "reasons", '{');
-	for (int r = REASON_HELD + 1; r < REASON_COUNT; r++)
-		json_number(j, reason_name((enum reason)r), n->n[r]);
-	json_close(j, '}');
-}
-
-static void put_bytes(struct json *j, const struct show *s)
-{
-	struct meter_count in = {0}, out = {0};
-
-	board_totals(s->board, s->plan->threads, &in, &out);
-	json_open(j, "bytes", '{');
-	json_number(j, "to_ipv4", out.bytes);
-	json_number(j, "to_ipv6", in.bytes);
-	json_close(j, '}');
-}
-
-static void put_client_numbers(struct json *j, const struct view *v)
-{
-	const struct facts *f = &v->facts;
-	uint64_t age = f->heard < v->now ? v->now - f->heard : 0;
-
-	if (!f->is_client) {
-		json_none(j, "client");
-		return;
-	}
-	json_open(j, "client", '{');
-	put_duration(j, "server_rtt", f->rtt);
-	if (f->heard)
-		json_number(j, "last_answer_timestamp",
-			    (uint64_t)v->clock - age / NS_PER_S);
-	else
-		json_none(j, "last_answer_timestamp");
-	json_number(j, "address_changes", f->changes ? f->changes - 1 : 0);
-	json_number(j, "solicitations", f->asked);
-	json_close(j, '}');
-}
-
-void answer_metrics(struct json *j, const struct show *s)
-{
-	struct stats n = {0};
-	struct view v;
-
-	view_take(&v, s);
-	board_stats(s->board, s->plan->threads, &n);
-	answer_begin(j);
-	put_daemon(j, s, &v);
-	put_verdict(j, s, &v);
-	put_reasons(j, &n);
-	put_packets(j, s, &n);
-	put_bytes(j, s);
-	if (v.facts.is_client)
-		put_client_peers(j, s, &v.facts);
-	else if (v.facts.is_relay)
-		put_relay_peers(j, s, &v.facts);
-	else
-		json_none(j, "peers");
-	put_client_numbers(j, &v);
-	put_settings(j, s->settings, &v);
-	json_close(j, '}');
 }
 
 struct conf_lines {

@@ -29,11 +29,15 @@ void board_take_over(struct board *b, unsigned lanes,
 		     const struct hash_key *key)
 {
 	struct stats s = {0};
+	struct ledger l = {0};
 	struct lane_counts c;
 
 	board_stats(b, lanes, &s);
+	board_ledger(b, &l);
 	board_counts(b, lanes, &c);
 	b->before = s;
+	b->ledger_before = l;
+	b->ledger = (struct ledger){0};
 	b->counts_before = c;
 	b->core = (struct stats){0};
 	for (unsigned i = 0; i < lanes; i++) {
@@ -122,6 +126,12 @@ void board_stats(const struct board *b, unsigned lanes, struct stats *s)
 	lane_stats_add(s, &b->core);
 	for (unsigned i = 0; i < lanes; i++)
 		lane_stats_add(s, &b->lane[i].stats);
+}
+
+void board_ledger(const struct board *b, struct ledger *l)
+{
+	ledger_add(l, &b->ledger_before);
+	ledger_add(l, &b->ledger);
 }
 
 void board_counts(const struct board *b, unsigned lanes, struct lane_counts *c)

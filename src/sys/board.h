@@ -92,6 +92,7 @@ struct board {
 	struct facts facts;
 	struct stats core;   /* counted by the core */
 	struct stats before; /* by packet processes that are gone */
+	struct ledger ledger, ledger_before;
 	struct lane_counts counts_before;
 	struct journal journal;
 	struct board_lane lane[]; /* how many, only who made it knows */
@@ -117,6 +118,8 @@ uint32_t board_settings(const struct board *b);
 
 /* How packets ended, and what was carried, in all. */
 void board_stats(const struct board *b, unsigned lanes, struct stats *s);
+/* l is zeroed, or holds what that is added to. */
+void board_ledger(const struct board *b, struct ledger *l);
 void board_counts(const struct board *b, unsigned lanes, struct lane_counts *c);
 
 /* What is known of a peer's traffic, and of all. */

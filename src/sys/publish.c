@@ -25,10 +25,13 @@ void publish_lane(struct board *b, const struct lane *lane)
 void publish_core(struct loop *l)
 {
 	struct board *b = l->publisher.board;
+	const struct node *n = &l->node;
 
-	if (!b || memcmp(&b->core, &l->node.stats, sizeof(l->node.stats)) == 0)
+	if (!b || (memcmp(&b->core, &n->stats, sizeof(n->stats)) == 0 &&
+		   memcmp(&b->ledger, &n->ledger, sizeof(n->ledger)) == 0))
 		return;
-	b->core = l->node.stats;
+	b->core = n->stats;
+	b->ledger = n->ledger;
 	publish_soon(&l->publisher, l->lanes.latest);
 }
 

@@ -76,9 +76,25 @@ METRICS = {key: CLIENT[key] for key in [
     "reasons": {"to-ipv4": 7, "to-ipv6": 5, "rate-peer": 1},
     "packets": CLIENT["packets"],
     "bytes": {"to_ipv4": 900, "to_ipv6": 700},
+    "bubbles_sent": {"direct": 4, "indirect": 3, "relay": 2, "neighbour": 0,
+                     "discovery": 0, "interval": 0},
+    "bubbles_received": {"direct": 3, "indirect": 5, "relay": 2, "neighbour": 0,
+                         "interval": 0, "discovery": 0},
+    "peers_evicted": {"active": 0, "trusted": 1, "untrusted": 17},
+    "peers_given_up": {"client": 2, "native": 1},
+    "qualifications": {"qualified": 2, "confirmed": 40, "mapping-changed": 1,
+                       "symmetric-nat": 0, "server-silent": 3, "secondary-silent": 0},
+    "address_changes": {"qualified": 1, "mapping-changed": 1, "server": 0, "flags": 0,
+                        "lost": 0},
+    "ratelimited": {"bubble": 0, "bubble-answer": 6, "test": 0, "icmp-error": 0,
+                    "flood": 0},
+    "connection_setup": {
+        "buckets": [{"le": 0.025, "count": 1}, {"le": 0.5, "count": 4},
+                    {"le": 1.0, "count": 5}, {"le": 10.0, "count": 7}],
+        "count": 8, "sum": 14.25},
     "peers": {"active": 20, "trusted": 18, "untrusted": 2, "capacity": 1048576},
     "client": {"server_rtt": 0.024, "last_answer_timestamp": 1795701600,
-               "address_changes": 0, "solicitations": 40},
+               "solicitations": 40},
     "configuration": CLIENT["configuration"]}
 
 CONFIG = {"version": 1, "serial": 2, "lines": [

@@ -16,6 +16,7 @@ import termios
 import time
 
 import pytest
+from prometheus_client.openmetrics import parser
 
 import fake
 
@@ -490,7 +491,6 @@ def test_reload_on_a_terminal_ends_with_the_time(start):
 
 def test_promtool_likes_the_metrics(start):
     text = ask(start, "metrics", fake.METRICS).stdout
-    assert text.endswith("# EOF\n")
     got = subprocess.run(["promtool", "check", "metrics"], input=text, text=True,
                          capture_output=True, check=False)
     assert (got.returncode, got.stdout, got.stderr) == (0, "", "")
@@ -503,11 +503,55 @@ def test_promtool_likes_the_metrics(start):
     assert '"dropped"' not in text and '"capacity"' not in text
     assert re.findall('teredo_reason{reason="(.*)"} 1', text) == ["ok"]
     assert 'teredo_reason{reason="server-silent"} 0\n' in text
+    assert 'teredo_info{role="client",version="2.0.0"} 1\n' in text
+    assert "teredo_qualified 1\n" in text
+    assert 'teredo_bubbles_total{direction="sent",kind="indirect"} 3\n' in text
+    assert 'teredo_bubbles_total{direction="received",kind="indirect"} 5\n' in text
+    assert 'teredo_ratelimited_total{what="bubble-answer"} 6\n' in text
+    assert 'teredo_connection_setup_seconds_bucket{le="0.5"} 4\n' in text
+    assert 'teredo_connection_setup_seconds_bucket{le="+Inf"} 8\n' in text
+
+
+def families_of(answer, start):
+    text = ask(start, "metrics", answer, "--openmetrics").stdout
+    return {f.name: f for f in parser.text_string_to_metric_families(text)}
+
+
+def test_openmetrics_for_its_reference_parser(start):
+    got = families_of(fake.METRICS, start)
+    assert got["teredo"].type == "info"
+    assert got["teredo"].samples[0].labels == {"role": "client", "version": "2.0.0"}
+    assert (got["teredo_bytes"].type, got["teredo_bytes"].unit) == ("counter", "bytes")
+    waits = got["teredo_connection_setup_seconds"]
+    assert (waits.type, waits.unit, len(waits.samples)) == ("histogram", "seconds", 7)
+    assert got["teredo_peers_evicted"].samples[1].name == "teredo_peers_evicted_total"
+    assert len(got["teredo_bubbles"].samples) == 12
+    assert len(got) == len(set(re.findall(
+        "# TYPE (.*) ", ask(start, "metrics", fake.METRICS).stdout)))
+    # It is a strict one, which does not take the other format.
+    with pytest.raises(ValueError):
+        list(parser.text_string_to_metric_families(
+            ask(start, "metrics", fake.METRICS).stdout))
+
+
+@pytest.mark.parametrize("option", [[], ["--openmetrics"]])
+def test_metrics_have_each_number_once(start, option):
+    text = ask(start, "metrics", fake.METRICS, *option).stdout
+    samples = [line.rsplit(" ", 1)[0] for line in text.splitlines() if line[0] != "#"]
+    assert len(samples) == len(set(samples)) and len(samples) > 100
+    heads = re.findall("^# (?:TYPE|HELP|UNIT) .*", text, re.M)
+    assert len(heads) == len(set(heads))
 
 
 def test_metrics_of_others_have_no_client(start):
-    text = ask(start, "metrics", fake.METRICS | {"client": None, "role": "relay"}).stdout
+    relay = fake.METRICS | {"client": None, "role": "relay", "qualifications": None,
+                            "address_changes": None}
+    text = ask(start, "metrics", relay).stdout
     assert "server_rtt" not in text and 'role="relay"' in text
+    assert "teredo_qualif" not in text and "address_changes" not in text
+    server = relay | {"role": "server", "connection_setup": None, "peers": None}
+    assert "setup" not in ask(start, "metrics", server).stdout
+    assert {"teredo", "teredo_good"} <= set(families_of(server, start))
 
 
 # without a daemon

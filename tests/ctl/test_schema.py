@@ -64,6 +64,12 @@ def test_metrics(tmp_path):
     section = schema.PAGE.read_text().split(".Sh METRICS")[1].split(".Sh ")[0]
     assert set(re.findall(r"^# TYPE (\w+)", text, re.M)) == \
         set(re.findall(r"^\.It Ic (teredo_\w+)", section, re.M))
+    # What labels can say is a list, too.
+    core = (schema.PAGE.parent.parent / "src/core/ledger.h").read_text()
+    values = re.findall(r'^\tX\([A-Z_]+, (?:[A-Z_]+, )?"([a-z-]+)",', core, re.M)
+    assert len(values) > 35
+    for value in values:
+        assert re.search(rf"(^|\s){value}(\s|$)", section, re.M), value
     reasons = set(re.findall(r'ended_total\{reason="(.*?)"', text))
     counters = (schema.PAGE.parent / "teredo.7").read_text().split(".Sh COUNTERS")[1]
     assert reasons == set(re.findall(r"^\.It ([a-z0-9-]+)$", counters, re.M))
@@ -74,10 +80,11 @@ def test_alerts_and_dashboard():
     page = set(re.findall(r"^\.It Ic (teredo_\w+)", schema.PAGE.read_text(), re.M))
     board = json.loads((dist / "grafana.json").read_text())
     exprs = [t["expr"] for panel in board["panels"] for t in panel["targets"]]
-    assert set(re.findall(r"teredo_\w+", " ".join(exprs))) <= page and len(exprs) > 8
+    names = set(re.findall(r"teredo_\w+", " ".join(exprs)))
+    assert {re.sub("_bucket$", "", name) for name in names} <= page and len(exprs) > 8
     alerts = (dist / "alerts.yml").read_text()
     exprs = re.findall(r"expr: (.*)", alerts)
-    assert set(re.findall(r"teredo_\w+", " ".join(exprs))) <= page and len(exprs) == 4
+    assert set(re.findall(r"teredo_\w+", " ".join(exprs))) <= page and len(exprs) == 6
     subprocess.run(["promtool", "check", "rules", dist / "alerts.yml"], check=True,
                    capture_output=True)
 

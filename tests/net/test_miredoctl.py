@@ -1,7 +1,10 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """miredoctl and the daemons themselves; with a daemon of paper: tests/ctl."""
 
+import json
+
 import pytest
+from prometheus_client.openmetrics import parser
 
 from lab import schema, teredo
 from lab.control import RELAY, SERVER
@@ -35,9 +38,23 @@ def test_answers_are_as_the_manual_page_has_them(three):
 def test_metrics_are_as_promtool_likes_them(three):
     for host in three:
         text = ctl(host, "metrics").stdout
-        assert text.endswith("# EOF\n")
         got = host.run(["promtool", "check", "metrics"], input=text, check=False)
         assert (got.returncode, got.stdout + got.stderr) == (0, "")
+        assert list(parser.text_string_to_metric_families(
+            ctl(host, "metrics", "--openmetrics").stdout))
+
+
+def test_what_has_happened_is_counted(three):
+    client, relay, _ = (json.loads(ctl(host, "metrics", "--json").stdout) for host in three)
+    assert client["qualifications"]["qualified"] >= 1
+    assert client["address_changes"]["qualified"] == 1
+    assert client["connection_setup"]["count"] >= 1
+    assert relay["connection_setup"]["count"] >= 1
+    assert 0 < relay["connection_setup"]["sum"] < 60
+    assert relay["bubbles_sent"]["indirect"] >= 1
+    assert client["bubbles_sent"]["relay"] >= 1
+    assert relay["bubbles_received"]["direct"] >= 1
+    assert relay["qualifications"] is None
 
 
 def test_peers_are_each_others(three):

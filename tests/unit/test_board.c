@@ -58,20 +58,30 @@ static void facts_are_whole(void **state)
 static void numbers_outlive_a_process(void **state)
 {
 	struct stats s = {0};
+	struct ledger l = {0};
 	struct lane_counts c;
 
 	(void)state;
 	board_take_over(b, 2, &key);
 	b->core.n[REASON_RA] = 5;
+	b->ledger.n[LEDGER_QUALIFIED] = 3;
+	b->ledger.waits[1] = 2;
+	b->ledger.waited_ns = 90;
 	b->lane[1].stats.n[REASON_RA] = 2;
 	b->lane[0].counts.sent = 10;
 	board_take_over(b, 2, &key);
 	b->core.n[REASON_RA] = 1;
+	b->ledger.n[LEDGER_QUALIFIED] = 1;
+	ledger_wait(&b->ledger, 30 * NS_PER_MS);
 	b->lane[1].counts.sent = 1;
 	board_stats(b, 2, &s);
 	board_counts(b, 2, &c);
 	assert_int_equal(s.n[REASON_RA], 8);
 	assert_int_equal(c.sent, 11);
+	board_ledger(b, &l);
+	assert_int_equal(l.n[LEDGER_QUALIFIED], 4);
+	assert_int_equal(l.waits[1], 3);
+	assert_int_equal(l.waited_ns, 90 + 30 * NS_PER_MS);
 }
 
 static void the_last_lines(void **state)
