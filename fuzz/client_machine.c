@@ -6,6 +6,7 @@
  */
 #include "auth.h"
 #include "csum.h"
+#include "icmp6.h"
 #include "machine.h"
 
 enum {
@@ -416,6 +417,67 @@ static void op_discovery(struct machine *m)
 		      how & 0x40 ? how & 7 : 0));
 }
 
+/* Our host answers who knocks, rightly or nearly so. */
+static size_t put_knocked(struct machine *m, uint8_t *p, uint8_t how)
+{
+	const struct knock *k = &m->node.client.knock;
+	struct wire_ip6 *ip = (void *)p;
+	struct wire_tcp *tcp = (void *)(ip + 1);
+	struct wire_icmp6 *h = (void *)(ip + 1);
+	bool is_tcp = how & 1;
+	uint8_t n = is_tcp ? sizeof(*tcp) : sizeof(*h);
+
+	wire_put_ip6(ip, n, is_tcp ? NEXT_TCP : NEXT_ICMPV6, 64, own(m),
+		     &k->stranger);
+	memset(ip + 1, 0, n);
+	if (is_tcp) {
+		put16(tcp->src, k->to);
+		put16(tcp->dst, k->from);
+		put32(tcp->ack, k->seq + 1);
+		tcp->offset = 5 << 4;
+		tcp->flags = TCP_ACK | (how & 2 ? TCP_RST : TCP_SYN);
+	} else {
+		h->type = ICMP6_ECHO_REPLY;
+		put32(h->body, k->echo_id);
+	}
+	return sizeof(*ip) + n;
+}
+
+static size_t put_refusal(struct machine *m, uint8_t *p, uint8_t how)
+{
+	const struct knock *k = &m->node.client.knock;
+	uint8_t about[PKT_MAX];
+	struct wire_ip6 *ip = (void *)about;
+	size_t n = put_knocked(m, about, how);
+
+	ip->src = k->stranger;
+	ip->dst = *own(m);
+	if (how & 1) {
+		put16(about + IP6_LEN, k->from);
+		put16(about + IP6_LEN + 2, k->to);
+		put32(about + IP6_LEN + 4, k->seq);
+	} else {
+		about[IP6_LEN] = ICMP6_ECHO_REQUEST;
+	}
+	return icmp6_error(p, ICMP6_UNREACHABLE, 1, 0, own(m), ip, n);
+}
+
+/* From behind the door; if nobody knocks, our host has something else to do. */
+static void op_door(struct machine *m)
+{
+	uint8_t p[PKT_MAX], how;
+
+	if (!m->node.client.knock.is_on) {
+		op_host(m);
+		return;
+	}
+	how = script_u8(&m->s);
+	give_ip6(m, p,
+		 bend(m, p,
+		      how & 4 ? put_refusal(m, p, how) : put_knocked(m, p, how),
+		      how & 0x80 ? how >> 3 & 7 : 0));
+}
+
 static const uint32_t steps[16] = {0,     1,      100,    999,    1050,  1350,
 				   2000,  2050,   2250,   8200,   22500, 30000,
 				   60000, 120000, 300001, 3600000};
@@ -464,7 +526,9 @@ static void op_want(struct machine *m)
 {
 	uint8_t k = script_u8(&m->s);
 
-	if (k & 2)
+	if (k & 4)
+		audit_ready(&m->audit, m->now, &m->out);
+	else if (k & 2)
 		audit_check(&m->audit, m->now, &m->out);
 	else if (m->conf.is_relay)
 		audit_native(&m->audit, k & 1, m->now, &m->out);
@@ -487,7 +551,7 @@ static machine_op *const ops[] = {
 	op_raw_ip4,   op_raw_ip6, op_advertise, op_client,  op_by_server,
 	op_relay,     op_pong,    op_answer,    op_host,    op_flood,
 	op_discovery, op_again,   op_time,      op_network, op_server,
-	op_want,      op_rules,   op_host,      op_time,    op_advertise,
+	op_want,      op_rules,   op_door,      op_time,    op_advertise,
 };
 
 /* --- set-up --- */

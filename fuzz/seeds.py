@@ -91,10 +91,11 @@ def machines(directory):
 
 
 (C_RAW4, C_RAW6, C_ADVERTISE, C_CLIENT, C_BY_SERVER, C_RELAY, C_PONG, C_ANSWER, C_HOST, C_FLOOD,
- C_DISCOVERY, C_AGAIN, C_TIME, C_NETWORK, C_SERVER, C_WANT, C_RULES) = range(17)
+ C_DISCOVERY, C_AGAIN, C_TIME, C_NETWORK, C_SERVER, C_WANT, C_RULES, C_DOOR) = range(18)
 QUALIFY = bytes([C_ADVERTISE, 0, 0, 0]) * 2  # both addresses of the server, the same mapping
 TO_NATIVE, TO_CLIENT = bytes([C_HOST, 0x80, 1]), bytes([C_HOST, 0, 1])
 PONG_BACK = bytes([C_PONG, 0, 0])
+READY = bytes([C_WANT, 4])  # the host has the address
 
 
 def later(step):
@@ -116,6 +117,11 @@ def client_stories():
     yield QUALIFY + bytes([C_DISCOVERY, 9, 1]) + TO_CLIENT + bytes([C_CLIENT, 7, 0x20, 1, 9, 0])
     yield QUALIFY + bytes([C_FLOOD, 63, 1]) + TO_NATIVE + PONG_BACK + bytes([C_FLOOD, 63, 2])
     yield QUALIFY + (later(12) + QUALIFY + bytes([C_CLIENT, 0x40, 0x40, 1])) * 4
+    for n in range(8):  # knocks: answers, refusals, silence; later, and wrong
+        yield QUALIFY + READY + bytes([C_DOOR, n, C_DOOR, n ^ 1]) + (later(11) + QUALIFY) * 24 + \
+            bytes([C_DOOR, n])
+    yield QUALIFY + READY + later(6) + bytes([C_DOOR, 0]) + later(6) + later(6) + bytes([C_WANT, 2])
+    yield QUALIFY + READY + bytes([C_DOOR, 0x88, 43, 1, C_DOOR, 0x8d, 60, 1, C_DOOR, 3])
 
 
 def client_train(how, who, cars=b'\3' * 9, kind=DATA):

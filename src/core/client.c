@@ -115,6 +115,7 @@ static void drop_addresses(struct client *c, uint64_t now)
 	c->announce_at = 0;
 	search_stop(c);
 	probe_stop(c);
+	knock_stop(c);
 }
 
 static void lose_addresses(struct client *c, uint64_t now)
@@ -181,6 +182,7 @@ static void set_address(struct client *c, uint64_t now)
 		return;
 	ledger_count(c->ledger, change_to(c, &a));
 	c->changes++;
+	knock_stop(c);
 	if (c->own[other].on && ip6_equal(&a.ip6, &c->own[other].ip6)) {
 		c->cur = other;
 		return;
@@ -459,6 +461,7 @@ void client_suspect(struct client *c, uint64_t now, struct outbox *out)
 void client_check(struct client *c, uint64_t now, struct outbox *out)
 {
 	qualify_check(&c->qualify, now, out);
+	knock_again(c, now);
 	client_publish(c);
 }
 
@@ -622,6 +625,7 @@ void client_reconfigure(struct client *c, const struct client_conf *conf,
 		probe_stop(c);
 	if (other_host && client_has_address(c))
 		probe_start(c, now);
+	knock_again(c, now);
 	judge_symmetric(c, now, out);
 	forget_refused(c);
 	leave(c, now, out);
@@ -736,6 +740,7 @@ uint64_t client_next(const struct client *c)
 		c->announce_at ? c->announce_at : UINT64_MAX,
 		search_next(c),
 		probe_next(c),
+		knock_next(c),
 		c->effort_at,
 	};
 
@@ -760,6 +765,7 @@ void client_timeout(struct client *c, uint64_t now, struct outbox *out)
 	if (outbox_has_room(out))
 		discovery_timeout(c, now, out);
 	probe_timeout(c, now, out);
+	knock_timeout(c, now, out);
 	contact_timeout(c, now, out);
 	client_publish(c);
 }

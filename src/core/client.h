@@ -21,6 +21,7 @@
 
 #include "held.h"
 #include "ledger.h"
+#include "knock.h"
 #include "probe.h"
 #include "qualify.h"
 #include "ratelim.h"
@@ -161,6 +162,7 @@ struct client {
 	struct qualify qualify;
 	struct search search;
 	struct probe probe;
+	struct knock knock;
 	struct recent recent;
 	struct held held;
 	struct server_entry server[CLIENT_SERVERS];
@@ -250,7 +252,7 @@ void client_servers(struct client *c, unsigned n,
 void client_want(struct client *c, bool wanted, uint64_t now,
 		 struct outbox *out);
 
-/* Ask the server now, if that was not just done. */
+/* Ask the server now, if that was not just done; and knock (knock.h). */
 void client_check(struct client *c, uint64_t now, struct outbox *out);
 
 /* A datagram on any of its doors: how it ended. */

@@ -81,6 +81,8 @@ enum reason client_from_ip6(struct client *c, const uint8_t *p, uint16_t len,
 		return REASON_SCOPE;
 	if (ip6_is_bubble(ip))
 		return REASON_CONTROL; /* ours have limits to keep */
+	if (knock_awaits(&c->knock, &ip->dst) && knock_input(c, ip, now, out))
+		return REASON_KNOCK;
 	if (gate_embeds_self(c->gate, &ip->dst))
 		return REASON_LOOP;
 	if (len > c->conf.mtu) {

@@ -25,6 +25,7 @@
 	X(RA_TAKEN, "advertisement", "advertisement of our server")            \
 	X(TEST_REPLY, "test-reply", "answer to a connectivity test")           \
 	X(DISCOVERY, "discovery", "discovery bubble of a neighbour")           \
+	X(KNOCK, "knock-answer", "answer to a test of this host's firewall")   \
 	/* malformed */                                                        \
 	X(TRUNCATED, "truncated", "shorter than its headers say")              \
 	X(OVERSIZE, "oversize", "larger than any Teredo packet")               \

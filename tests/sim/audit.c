@@ -719,6 +719,16 @@ void audit_check(struct audit *a, uint64_t now, struct outbox *out)
 	client_after(a, &b, NULL, NULL, now, out);
 }
 
+void audit_ready(struct audit *a, uint64_t now, struct outbox *out)
+{
+	struct before b;
+
+	look(a, &b, out);
+	client_look(a);
+	knock_ready(&a->node->client, now);
+	client_after(a, &b, NULL, NULL, now, out);
+}
+
 void audit_native(struct audit *a, bool native, uint64_t now,
 		  struct outbox *out)
 {

@@ -24,6 +24,7 @@
  *   C57 four attempts in 300 s, if there is no direct answer
  *   Z6  a connectivity test every 2 s to a host, so many a second in all
  *   Z10 nonces do not repeat
+ *   K1  who knocks at our host is nobody else, and hears nobody else
  */
 #ifndef SIM_AUDIT_H
 #define SIM_AUDIT_H
@@ -86,6 +87,7 @@ void audit_want(struct audit *a, bool wanted, uint64_t now, struct outbox *out);
 void audit_native(struct audit *a, bool native, uint64_t now,
 		  struct outbox *out);
 void audit_check(struct audit *a, uint64_t now, struct outbox *out);
+void audit_ready(struct audit *a, uint64_t now, struct outbox *out);
 
 /*
  * For who goes back in time (tests/explore): the books as bytes, and from bytes

@@ -740,7 +740,27 @@ static size_t flatten(uint8_t *p, const struct out *o)
 	return (size_t)o->head_len + o->body_len;
 }
 
-/* To the host goes what was for it, and errors about what it sent. */
+/* An address that leads to our own mapping, and is not ours. */
+static bool is_strange(const struct audit *a, const struct ip6 *ip)
+{
+	return is_teredo(a, ip) && same(mapped(ip), client(a)->status.mapped) &&
+	       !is_own(a, ip);
+}
+
+/* K1. What it asks: an echo; to be let in by TCP, and no more then. */
+static bool is_knock(const struct audit *a, const struct view *v)
+{
+	const uint8_t *p = ip6_payload(v->ip);
+
+	if (!is_own(a, &v->ip->dst) || !is_strange(a, &v->ip->src))
+		return false;
+	if (v->ip->next == NEXT_TCP)
+		return v->len == IP6_LEN + 20 &&
+		       (p[13] == TCP_SYN || p[13] == TCP_RST);
+	return v->len == IP6_LEN + 8 && icmp(v, ICMP6_ECHO_REQUEST);
+}
+
+/* To the host goes what was for it, errors about what it sent, and knocks. */
 static void check_ip6(struct audit *a, const struct out *o,
 		      const struct view *in, const struct datagram *d)
 {
@@ -753,6 +773,8 @@ static void check_ip6(struct audit *a, const struct out *o,
 	     "no plain packet to the host");
 	if (!d || !in->ip || in->len != n ||
 	    memcmp(&in->ip->src, &v.ip->src, 32) != 0) {
+		if (is_knock(a, &v))
+			return;
 		WANT(v.ip->next == NEXT_ICMPV6 && n >= 48 &&
 			     ip6_payload(v.ip)[0] < 128 && n <= TEREDO_MTU,
 		     "the host gets what nobody sent");
@@ -935,6 +957,10 @@ void client_check_step(struct audit *a, const struct outbox *out, unsigned from,
 	struct client_book *b = a->client;
 
 	check_number(a, out, from, d, in);
+	if (counted(a, REASON_KNOCK))
+		WANT(!d && in && in->ip && is_strange(a, &in->ip->dst) &&
+			     is_own(a, &in->ip->src),
+		     "K1: an answer to nobody");
 	check_status(a);
 	check_sizes(a);
 	check_trusted(a, now);

@@ -10,6 +10,7 @@
 #include <string.h>
 
 static const uint64_t RESOLVER = MS(5);
+static const uint64_t STEWARD = MS(2);
 
 static struct home *home(const struct actor *a)
 {
@@ -83,8 +84,10 @@ static void look(struct ours *o)
 	if (s->wants_names != h->seen.wants_names)
 		h->lookup_at = o->a.w->now + RESOLVER;
 	if (s->n &&
-	    (!h->seen.n || !ip6_equal(&s->address[0], &h->seen.address[0])))
+	    (!h->seen.n || !ip6_equal(&s->address[0], &h->seen.address[0]))) {
 		h->up_at = o->a.w->now;
+		h->ready_at = o->a.w->now + STEWARD;
+	}
 	h->seen = *s;
 	write_down(h);
 }
@@ -103,6 +106,13 @@ static void look_up(struct home *h)
 	}
 	if (h->resolver_down) /* the shell goes on asking */
 		h->lookup_at = now + S(1);
+}
+
+static void be_ready(struct home *h)
+{
+	h->ready_at = NEVER;
+	audit_ready(&h->o.audit, h->o.a.w->now, h->o.out);
+	ours_carry_out(&h->o, NULL);
 }
 
 void home_network(struct home *h, uint32_t ip)
@@ -127,6 +137,7 @@ static void start(struct home *h)
 void home_restart(struct home *h)
 {
 	ours_restart(&h->o);
+	h->ready_at = NEVER;
 	h->seen = *status(h);
 	start(h);
 	world_touch(&h->o.a);
@@ -186,10 +197,13 @@ static void receive(struct home *h, const uint8_t *p, size_t n)
 	if (!home_has(h, &ip->dst))
 		return; /* of an address that has just gone */
 	on_app(h, ip, n);
+	if (ip->next == NEXT_TCP && n == IP6_LEN + sizeof(struct wire_tcp) &&
+	    u[13] == TCP_SYN && h->firewall < INBOUND_ECHO)
+		emit(h, q, pkt_reset(q, ip));
 	if (ip->next != NEXT_ICMPV6 || n < 48)
 		return;
 	h->errors += u[0] == ICMP6_UNREACHABLE;
-	if (u[0] == ICMP6_ECHO_REQUEST)
+	if (u[0] == ICMP6_ECHO_REQUEST && h->firewall < INBOUND_FILTERED)
 		emit(h, q, pkt_pong(q, ip, n));
 }
 
@@ -243,6 +257,8 @@ static uint64_t next(const struct actor *a)
 		t = h->start_at;
 	if (h->lookup_at < t)
 		t = h->lookup_at;
+	if (h->ready_at < t)
+		t = h->ready_at;
 	for (int i = 0; i < HOME_FLOWS; i++) {
 		if (can_send(h, i) && h->flow[i].next < t)
 			t = h->flow[i].next;
@@ -259,6 +275,8 @@ static void on_timer(struct actor *a)
 		start(h);
 	if (h->lookup_at <= now)
 		look_up(h);
+	if (h->ready_at <= now)
+		be_ready(h);
 	ours_timer(a);
 	for (int i = 0; i < HOME_FLOWS; i++) {
 		if (can_send(h, i) && h->flow[i].next <= now)
@@ -302,6 +320,7 @@ void home_init(struct home *h, struct world *w, const char *name,
 	h->o.deliver = deliver;
 	h->o.after = look;
 	h->lookup_at = NEVER;
+	h->ready_at = NEVER;
 	h->start_at = w->now + MS(sim_below(w, 1000));
 	ours_init(&h->o, w, name, &c);
 	h->seen = *status(h);

@@ -116,6 +116,24 @@ size_t pkt_pong(uint8_t *p, const struct wire_ip6 *ping, size_t n)
 	return n;
 }
 
+size_t pkt_reset(uint8_t *p, const struct wire_ip6 *syn)
+{
+	const struct wire_tcp *to = (const void *)(syn + 1);
+	struct wire_ip6 *ip = (void *)p;
+	struct wire_tcp *tcp = (void *)(ip + 1);
+
+	wire_put_ip6(ip, sizeof(*tcp), NEXT_TCP, 64, &syn->dst, &syn->src);
+	*tcp = (struct wire_tcp){
+		.offset = sizeof(*tcp) / 4 << 4,
+		.flags = TCP_RST | TCP_ACK,
+	};
+	memcpy(tcp->src, to->dst, sizeof(tcp->src));
+	memcpy(tcp->dst, to->src, sizeof(tcp->dst));
+	put32(tcp->ack, be32(to->seq) + 1);
+	put16(tcp->csum, csum_ip6(ip, NEXT_TCP));
+	return sizeof(*ip) + sizeof(*tcp);
+}
+
 size_t pkt_app(uint8_t *p, const struct ip6 *src, const struct ip6 *dst,
 	       enum app_kind kind, uint32_t seq)
 {

@@ -43,6 +43,8 @@ size_t pkt_echo(uint8_t *p, const struct ip6 *src, const struct ip6 *dst,
 		uint8_t type, const uint8_t data[8]);
 /* The answer to an echo request of n bytes, with all its data. */
 size_t pkt_pong(uint8_t *p, const struct wire_ip6 *ping, size_t n);
+/* What a SYN gets from a port where nobody is. */
+size_t pkt_reset(uint8_t *p, const struct wire_ip6 *syn);
 size_t pkt_app(uint8_t *p, const struct ip6 *src, const struct ip6 *dst,
 	       enum app_kind kind, uint32_t seq);
 

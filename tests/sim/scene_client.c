@@ -391,6 +391,39 @@ static void no_network(struct stage *s, int arg)
 	}
 }
 
+static void inbound_is(struct stage *s, enum inbound want)
+{
+	enum inbound got = s->h.o.node->client.knock.inbound;
+
+	EXPECT(got == want, "inbound is %s, not %s", inbound_name(got),
+	       inbound_name(want));
+}
+
+/* What the firewall of the host lets in, now and when it changes; beside it, an
+ * idle client does what an idle client does. */
+static void inbound(struct stage *s, int arg)
+{
+	struct client_conf c = home_conf();
+	const struct audit *a = &s->h.o.audit;
+
+	s->h.firewall = (enum inbound)arg;
+	set_service(s);
+	start_home(s, &s->h, any_nat(s), &c);
+	home_qualifies(s, &s->h, S(1));
+	run(s, S(5));
+	inbound_is(s, s->h.firewall);
+	s->h.firewall = (enum inbound)(arg % INBOUND_FILTERED + 1);
+	run(s, S(590));
+	inbound_is(s, (enum inbound)arg);
+	run(s, S(100));
+	inbound_is(s, s->h.firewall);
+	EXPECT(a->solicitations <= 3 + 695 * 2 / 45 && a->bubbles == 0 &&
+		       a->tests == 0,
+	       "it is not quiet");
+	EXPECT(s->h.o.node->stats.n[REASON_KNOCK] && s->h.errors == 0,
+	       "nobody knocked");
+}
+
 const struct scenario client_scenarios[] = {
 	{"qualification", qualification, 0, 2},
 	{"qualification-lossy", qualification_lossy, 0, 10},
@@ -411,5 +444,8 @@ const struct scenario client_scenarios[] = {
 	{"interval-200", interval, 200, 10},
 	{"native-comes-and-goes", native_comes_and_goes, 0, 10},
 	{"no-network", no_network, 0, 10},
+	{"inbound-open", inbound, INBOUND_OPEN, 10},
+	{"inbound-echo", inbound, INBOUND_ECHO, 10},
+	{"inbound-filtered", inbound, INBOUND_FILTERED, 10},
 	{0},
 };

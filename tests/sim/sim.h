@@ -233,8 +233,10 @@ struct home {
 	bool resolver_down;
 	bool is_auto; /* set before home_init(): has a relay, too */
 	uint64_t start_at, lookup_at;
-	uint64_t up_at;    /* the address last changed */
-	struct ip6 native; /* its address if there is native IPv6 */
+	uint64_t ready_at;     /* the interface has the address */
+	enum inbound firewall; /* what it lets in of strangers; unknown: all */
+	uint64_t up_at;        /* the address last changed */
+	struct ip6 native;     /* its address if there is native IPv6 */
 };
 
 void home_init(struct home *h, struct world *w, const char *name,
