@@ -14,6 +14,7 @@
 #include <math.h>
 #include <string.h>
 
+#include "../core/knock.h"
 #include "../core/reason.h"
 #include "../sys/value.h"
 #include "../sys/verdict.h"
@@ -200,6 +201,24 @@ static void put_state(struct text *t, const json_t *answer)
 	put_reason(t, get_text(answer, "reason"));
 }
 
+/* What the host of a client lets in: 1 for that, 0 for all others. */
+static void put_inbound(struct text *t, const json_t *answer)
+{
+	const char *inbound =
+		get_text(json_object_get(answer, "client"), "inbound");
+
+	if (!*inbound)
+		return;
+	put_head(t, "teredo_inbound", "gauge",
+		 "1 for what strangers reach of this host, 0 for all others.");
+	for (int i = INBOUND_UNKNOWN; i <= INBOUND_FILTERED; i++) {
+		const char *name = inbound_name((enum inbound)i);
+
+		put_labelled(t, "teredo_inbound", NULL, "state", name,
+			     strcmp(inbound, name) == 0);
+	}
+}
+
 /* All reasons show, be they 0: what appears late looks like no growth. */
 static void put_ends(struct text *t, const json_t *answer)
 {
@@ -299,6 +318,7 @@ void show_metrics(FILE *out, const json_t *answer, enum metrics_format format)
 	put_state(&t, answer);
 	for (size_t i = 0; i < sizeof(families) / sizeof(families[0]); i++)
 		put_family(&t, &families[i], answer);
+	put_inbound(&t, answer);
 	put_waits(&t, answer);
 	put_ends(&t, answer);
 	if (format == METRICS_OPEN)

@@ -190,6 +190,30 @@ static void show_nat(struct page *p, const json_t *client)
 				  : "not known");
 }
 
+static void show_inbound(struct page *p, const json_t *client)
+{
+	const char *what = get_text(client, "inbound");
+	char age[32];
+
+	page_row(p, "inbound");
+	if (!get_known(client, "address"))
+		return;
+	if (strcmp(what, "unknown") == 0) {
+		page_fact(p, "not tested yet");
+		return;
+	}
+	if (strcmp(what, "open") == 0)
+		page_toned(p, PAGE_FAIR, "open");
+	else
+		page_fact(p, strcmp(what, "echo") == 0
+				     ? "filtered but for pings"
+				     : "filtered");
+	if (get_known(client, "inbound_age"))
+		page_fact(p, "tested %s ago",
+			  page_duration(age,
+					get_number(client, "inbound_age", -1)));
+}
+
 static void show_probe(struct page *p, const json_t *client)
 {
 	const json_t *probe = json_object_get(client, "probe");
@@ -240,6 +264,7 @@ static void show_client(struct page *p, const json_t *status)
 	show_nat(p, client);
 	show_counts(p, json_object_get(client, "peers"));
 	show_probe(p, client);
+	show_inbound(p, client);
 	page_row(p, "used for");
 	if (get_known(client, "used_for"))
 		page_fact(p, "%s (%s native IPv6 on this host)",

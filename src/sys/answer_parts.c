@@ -88,6 +88,14 @@ void put_verdict(struct json *j, const struct show *s, const struct view *v)
 	put_notes(j, v->notes);
 }
 
+void put_inbound(struct json *j, const struct facts *f)
+{
+	bool known = f->inbound <= INBOUND_FILTERED;
+
+	json_text(j, "inbound",
+		  inbound_name(known ? f->inbound : INBOUND_UNKNOWN));
+}
+
 void put_daemon(struct json *j, const struct show *s, const struct view *v)
 {
 	json_text(j, "program", "miredo " MIREDO_VERSION);

@@ -16,6 +16,9 @@ void put_age(struct json *j, const char *key, uint64_t t, uint64_t now);
 /* null for 0. */
 void put_duration(struct json *j, const char *key, uint64_t ns);
 
+/* What the host lets in, as a word. */
+void put_inbound(struct json *j, const struct facts *f);
+
 /* Members of an object. */
 void put_daemon(struct json *j, const struct show *s, const struct view *v);
 void put_verdict(struct json *j, const struct show *s, const struct view *v);

@@ -128,6 +128,8 @@ static void put_client(struct json *j, const struct show *s,
 	json_number(j, "address_changes", f->changes ? f->changes - 1 : 0);
 	json_bool(j, "native_ipv6", f->host_native);
 	json_text(j, "used_for", used_for(f));
+	put_inbound(j, f);
+	put_age(j, "inbound_age", f->knocked, v->now);
 	put_client_peers(j, s, f);
 	put_probe(j, s, v);
 	json_close(j, '}');

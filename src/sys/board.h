@@ -56,6 +56,8 @@ struct facts {
 	uint64_t changed; /* the address, the time before the last */
 	enum reason refused;
 	struct probe probe;
+	enum inbound inbound; /* what the host lets in */
+	uint64_t knocked;     /* that was found */
 	uint32_t standing[STANDINGS];
 	int steward_error; /* errno of what it could not do */
 

@@ -336,15 +336,27 @@ static void take_done(struct clientrun *r, const struct steward_done *d)
 	r->error = error;
 }
 
-void clientrun_on_steward(struct loop *l)
+/* The host has what the core has now: so packets come in. */
+static void be_ready(struct loop *l, const struct steward_done *d, uint64_t now)
+{
+	const struct clientrun *r = l->client;
+
+	if (!d->error && d->serial == r->wish.serial && !clientrun_is_behind(l))
+		knock_ready(&l->node.client, now);
+}
+
+void clientrun_on_steward(struct loop *l, uint64_t now)
 {
 	struct clientrun *r = l->client;
 	struct steward_done d;
 	ssize_t n;
 
 	publish_soon(&l->publisher, l->lanes.latest);
-	while ((n = recv(r->steward, &d, sizeof(d), MSG_DONTWAIT)) == sizeof(d))
+	while ((n = recv(r->steward, &d, sizeof(d), MSG_DONTWAIT)) ==
+	       sizeof(d)) {
 		take_done(r, &d);
+		be_ready(l, &d, now);
+	}
 	if (n < 0 && (errno == EAGAIN || errno == EINTR))
 		return;
 	if (!l->done)
@@ -366,9 +378,9 @@ void clientrun_finish(struct loop *l)
 /* --- how it is --- */
 
 /* For who looks for it in the journal. */
-static struct event_facts facts_of(const struct client_status *s)
+static struct event_facts facts_of(enum event e, const struct client_status *s)
 {
-	struct event_facts f = event_facts(event_of_why(s->why));
+	struct event_facts f = event_facts(e);
 
 	snprintf(f.state, sizeof(f.state), "%s", verdict_client_state(s));
 	f.server = s->server_ip;
@@ -379,7 +391,7 @@ static struct event_facts facts_of(const struct client_status *s)
 
 static void log_qualified(const struct client_status *s)
 {
-	const struct event_facts f = facts_of(s);
+	const struct event_facts f = facts_of(event_of_why(s->why), s);
 	const char *cause =
 		s->why == WHY_MOVED ? "the NAT has changed the mapping; " : "";
 
@@ -394,7 +406,7 @@ static void log_trouble(const struct client_status *s)
 {
 	const char *state = s->n ? "the address is kept" : "off-line";
 	bool by_server = s->why == WHY_SERVER || s->why == WHY_SECONDARY;
-	const struct event_facts f = facts_of(s);
+	const struct event_facts f = facts_of(event_of_why(s->why), s);
 
 	if (s->why == WHY_NATIVE)
 		log_event(LOG_INFO, &f, "off: %s [%s]", client_why_text(s->why),
@@ -450,6 +462,31 @@ static void log_change(struct clientrun *r, const struct client_status *s)
 			    r->plan->conf->client_id);
 }
 
+/* What nobody would believe of a host behind a NAT is said. */
+static void log_inbound(struct clientrun *r, const struct client *c)
+{
+	const struct client_status *s = &c->status;
+	struct event_facts f;
+
+	if (c->knock.inbound == r->inbound ||
+	    c->knock.inbound == INBOUND_UNKNOWN || s->n == 0)
+		return;
+	r->inbound = c->knock.inbound;
+	if (r->inbound == INBOUND_OPEN) {
+		f = facts_of(EVENT_INBOUND_OPEN, s);
+		log_event(LOG_WARNING, &f,
+			  "the Internet reaches any port of this host at %s "
+			  "[%s]\n"
+			  "  unless that is wanted, have a firewall: teredo(7)",
+			  ip6_text(&s->address[0]), f.reason);
+		return;
+	}
+	f = facts_of(EVENT_INBOUND_FILTERED, s);
+	log_event(LOG_INFO, &f, "a firewall keeps strangers out%s [%s]",
+		  r->inbound == INBOUND_ECHO ? ", but for pings" : "",
+		  f.reason);
+}
+
 void clientrun_doors(struct loop *l)
 {
 	struct clientrun *r = l->client;
@@ -479,6 +516,7 @@ void clientrun_look(struct loop *l, uint64_t now)
 	struct clientrun *r = l->client;
 	const struct client_status *s = &l->node.client.status;
 
+	log_inbound(r, &l->node.client);
 	if (!clientrun_is_behind(l))
 		return;
 	r->version = s->version;
@@ -505,12 +543,14 @@ void clientrun_log(const struct loop *l)
 	const struct client *c = &l->node.client;
 	const struct client_status *s = &c->status;
 
-	log_info("client: %s [%s], server %s (%s), NAT %s%s, refresh %u s",
+	log_info("client: %s [%s], server %s (%s), NAT %s%s, refresh %u s, "
+		 "inbound %s",
 		 states[s->state], client_why_name(s->why),
 		 l->client->plan->conf->servers[s->server].host,
 		 s->server_ip ? ip4_text(s->server_ip) : "unknown",
 		 client_nat_name(s->nat),
-		 s->preserves_port ? ", preserves the port" : "", s->refresh_s);
+		 s->preserves_port ? ", preserves the port" : "", s->refresh_s,
+		 inbound_name(c->knock.inbound));
 	for (unsigned i = 0; i < s->n; i++)
 		log_info("address: %s%s", ip6_text(&s->address[i]),
 			 i ? ", going away" : "");

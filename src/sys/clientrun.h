@@ -48,6 +48,7 @@ struct clientrun {
 	bool unusable[RESOLVER_NAMES]; /* it can, but is no server's */
 	int error; /* why the steward could not do as wished; that was said */
 	struct client_status logged;
+	enum inbound inbound; /* as it was logged; unknown = not yet */
 };
 
 /* Its part of what the loop waits for. */
@@ -56,7 +57,7 @@ void clientrun_watch(struct loop *l);
 /* Once, before the first packet. */
 void clientrun_start(struct loop *l, uint64_t now);
 
-void clientrun_on_steward(struct loop *l);
+void clientrun_on_steward(struct loop *l, uint64_t now);
 void clientrun_on_resolver(struct loop *l, uint64_t now);
 void clientrun_on_way(struct loop *l, uint64_t now);
 

@@ -27,7 +27,9 @@
 	X(RELOAD_FAILED, "reload-failed", "ee4767727a0844919f2c1c797af39e49") \
 	X(DIED, "packet-process-died", "753a0fe0e66343a798e976f5c266614f") \
 	X(STARTED, "restarted", "fa8913419b3741ec8a22459d931775c7") \
-	X(PUT_BACK, "put-back", "4d531644ff854d9380b0c4cac92c3af9")
+	X(PUT_BACK, "put-back", "4d531644ff854d9380b0c4cac92c3af9") \
+	X(INBOUND_OPEN, "inbound-open", "e8714faad45645a7a6d3a9d1bd709fc1") \
+	X(INBOUND_FILTERED, "inbound-filtered", "55402c8e389e4bb1940b2c2819419000")
 /* clang-format on */
 
 enum event {

@@ -409,7 +409,7 @@ static void on_event(struct loop *l, uint32_t source, uint64_t now)
 		on_timer(l);
 		break;
 	case SOURCE_STEWARD:
-		clientrun_on_steward(l);
+		clientrun_on_steward(l, now);
 		break;
 	case SOURCE_RESOLVER:
 		clientrun_on_resolver(l, now);

@@ -79,6 +79,8 @@ static void fill_client(struct facts *f, struct loop *l)
 	p->changes = c->changes;
 	f->changed = p->changed;
 	f->probe = c->probe;
+	f->inbound = c->knock.inbound;
+	f->knocked = c->knock.tested;
 	memcpy(f->standing, c->recent.n, sizeof(f->standing));
 	f->steward_error = r->error;
 	f->host_native = r->host_native;

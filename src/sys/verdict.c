@@ -123,6 +123,8 @@ unsigned verdict_notes(const struct facts *f)
 		n |= 1u << NOTE_FORWARDING;
 	if (f->allows)
 		n |= 1u << NOTE_ALLOWED;
+	if (f->is_client && f->inbound == INBOUND_OPEN)
+		n |= 1u << NOTE_INBOUND;
 	if (f->is_client && f->changes > 2 && f->at - f->changed < UNSTABLE_NS)
 		n |= 1u << NOTE_UNSTABLE;
 	if (f->is_client && f->client.key_ends)

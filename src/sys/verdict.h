@@ -80,6 +80,10 @@
 	X(ALLOWED, "private-allowed",                                          \
 	  "addresses that are not global are allowed (AllowIPv4)",             \
 	  "in a laboratory only")                                              \
+	X(INBOUND, "inbound-open",                                             \
+	  "strangers reach any port of this host at its Teredo address",       \
+	  "unless that is wanted: nft -f "                                     \
+	  "/usr/share/doc/miredo/examples/client.nft")                         \
 	X(UNSTABLE, "mapping-unstable",                                        \
 	  "the NAT changes its mapping often, and the address with it",        \
 	  "a shorter RefreshInterval may help; or another NAT")                \

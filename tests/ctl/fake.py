@@ -23,6 +23,7 @@ CLIENT = {
         "local": "192.168.1.2:35554", "mapped": "203.0.113.7:35554", "refresh": 30,
         "requests": 0, "next_request": None, "address_changes": 0,
         "native_ipv6": False, "used_for": "peers and default route",
+        "inbound": "echo", "inbound_age": 95.5,
         "peers": {"active": 20, "trusted": 18, "untrusted": 2, "capacity": 1048576},
         "probe": {"host": "2001:db8::1", "state": "ok", "relay": "216.66.64.154:3545",
                   "rtt": 0.031, "age": 12}},
@@ -38,7 +39,7 @@ SILENT = CLIENT | {
     "text": "the server answers on its first address only",
     "advice": "miredoctl netcheck",
     "client": CLIENT["client"] | {
-        "address": None, "requests": 4, "next_request": 3.2, "mapped": None,
+        "address": None, "inbound": "unknown", "inbound_age": None, "requests": 4, "next_request": 3.2, "mapped": None,
         "used_for": "nothing", "probe": None,
         "server": CLIENT["client"]["server"] | {"rtt": None, "last_answer": None}}}
 
@@ -94,7 +95,7 @@ METRICS = {key: CLIENT[key] for key in [
         "count": 8, "sum": 14.25},
     "peers": {"active": 20, "trusted": 18, "untrusted": 2, "capacity": 1048576},
     "client": {"server_rtt": 0.024, "last_answer_timestamp": 1795701600,
-               "solicitations": 40},
+               "solicitations": 40, "inbound": "echo"},
     "configuration": CLIENT["configuration"]}
 
 CONFIG = {"version": 1, "serial": 2, "lines": [

@@ -36,7 +36,7 @@ def test_next_packet_process_is_shown(net):
     now = wait_for(lambda: control.status(net.c1)["lives"] == 2 and
                    control.status(net.c1), "the next life")
     assert now["packets"]["from_ipv4"] >= before
-    assert [note["reason"] for note in now["notes"]] == ["restarted"]
+    assert "restarted" in [note["reason"] for note in now["notes"]]
 
 
 def test_stopped_packet_process_is_stuck(net):

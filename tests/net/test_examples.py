@@ -96,7 +96,17 @@ def extra(lab):
     return lab.join("extra", "9.0.5", "2001:db8:5")
 
 
-def be_client(net, silent):
+@contextlib.contextmanager
+def firewall(host):
+    """That of doc/examples."""
+    host.nft((TREE / "doc/examples/client.nft").read_text())
+    try:
+        yield
+    finally:
+        host.nft("delete table ip6 teredo_client\n")
+
+
+def be_client(net, silent, inbound):
     """c1 has a client, perhaps of a server that does not answer."""
     net.relay.daemon(["miredo"])
     teredo.forget(net.c1)
@@ -108,6 +118,7 @@ def be_client(net, silent):
     else:
         teredo.start_client(net.c1, server="teredo.example.net")
         teredo.wait_address(net.c1)
+        wait_for(lambda: control.status(net.c1)["client"]["inbound"] == inbound, inbound)
     return net.c1
 
 
@@ -139,7 +150,9 @@ def place(net, extra, block):
         elif re.search("miredoctl|ping", text) and not re.search(r"^miredo ", text, re.M):
             if "ping" in text:
                 run_mire(extra)
-            yield be_client(net, "NOT qualified" in block)
+            guarded = "but for pings" in block
+            with firewall(net.c1) if guarded else contextlib.nullcontext():
+                yield be_client(net, "NOT qualified" in block, "echo" if guarded else "open")
         else:
             yield net.c1
 

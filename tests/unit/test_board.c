@@ -171,6 +171,19 @@ static void of_a_client(void **state)
 	says(VERDICT_SERVER, "silent");
 }
 
+/* Said only of what is known to be open. */
+static void notes_of_a_client(void **state)
+{
+	(void)state;
+	f.is_client = true;
+	f.inbound = INBOUND_OPEN;
+	assert_int_equal(verdict_notes(&f), 1u << NOTE_INBOUND);
+	f.inbound = INBOUND_ECHO;
+	assert_int_equal(verdict_notes(&f), 0);
+	f.inbound = INBOUND_UNKNOWN;
+	assert_int_equal(verdict_notes(&f), 0);
+}
+
 static void of_relay_and_server(void **state)
 {
 	(void)state;
@@ -243,10 +256,11 @@ int main(void)
 {
 #define TEST(name) cmocka_unit_test_setup_teardown(name, fresh, done)
 	const struct CMUnitTest tests[] = {
-		TEST(facts_are_whole), TEST(numbers_outlive_a_process),
-		TEST(the_last_lines),  TEST(lines_are_printable),
-		TEST(of_a_client),     TEST(of_relay_and_server),
-		TEST(names_are_one),   TEST(default_route),
+		TEST(facts_are_whole),   TEST(numbers_outlive_a_process),
+		TEST(the_last_lines),    TEST(lines_are_printable),
+		TEST(of_a_client),       TEST(of_relay_and_server),
+		TEST(names_are_one),     TEST(default_route),
+		TEST(notes_of_a_client),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -42,7 +42,8 @@ static void reasons_of_a_client_are_events(void **state)
 static void they_are_called_as_verdicts_are(void **state)
 {
 	static const enum event same[] = {EVENT_SOURCE_LOST, EVENT_STARTED,
-					  EVENT_RELOAD_FAILED};
+					  EVENT_RELOAD_FAILED,
+					  EVENT_INBOUND_OPEN};
 
 	(void)state;
 	for (unsigned i = 0; i < sizeof(same) / sizeof(same[0]); i++)
