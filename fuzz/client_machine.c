@@ -595,6 +595,8 @@ static void set_client(struct machine *m, uint8_t bits, uint8_t more)
 	m->conf.relay.max_held = HELD_MIN;
 	if (more & 32)
 		c->strangers = (struct rate){1, 1};
+	if (more & 128)
+		c->idle_s = CLIENT_MIN_IDLE;
 }
 
 static void set_host(struct machine *m)

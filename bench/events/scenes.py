@@ -423,10 +423,12 @@ def killed(stage):
             "_now": now}
 
 
-def idle(stage, seconds=60):
+def idle(stage, seconds=60, until_log=None):
     """Nothing happens: how often does it wake up, how large is it?"""
     stage.client, _ = stage.start()
     time.sleep(5)
+    if until_log:
+        stage.client.wait_log(until_log)
     wire = stage.net.capture(stage.net.nat1)
     before = wake_ups(stage.host)
     time.sleep(seconds)

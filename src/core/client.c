@@ -10,6 +10,7 @@
 #include <string.h>
 
 #include "contact.h"
+#include "dormant.h"
 #include "memo.h"
 #include "search.h"
 
@@ -113,6 +114,7 @@ static void drop_addresses(struct client *c, uint64_t now)
 		drop_address(c, i, now);
 	c->gate->mapped = (struct tuple){0, 0};
 	c->announce_at = 0;
+	dormant_end(c);
 	search_stop(c);
 	probe_stop(c);
 	knock_stop(c);
@@ -240,6 +242,7 @@ static unsigned next_known(const struct client *c, unsigned i, uint64_t now)
 
 static void ask(struct client *c, unsigned i, uint64_t now, struct outbox *out)
 {
+	dormant_end(c);
 	c->at = i;
 	c->left = false;
 	c->rest_until = 0;
@@ -355,6 +358,15 @@ static void on_symmetric(struct client *c, uint64_t now)
 	c->rest_until = now + REST_NS; /* others will say the same */
 }
 
+/* The address is good: what goes on with it, unless it does already. */
+static void settle(struct client *c, uint64_t now, struct outbox *out)
+{
+	search_start(c, now, out);
+	probe_start(c, now);
+	if (c->conf.local_discovery && c->announce_at == 0)
+		c->announce_at = now;
+}
+
 static void on_qualified(struct client *c, uint64_t now, struct outbox *out)
 {
 	server_answers(c, now);
@@ -362,11 +374,10 @@ static void on_qualified(struct client *c, uint64_t now, struct outbox *out)
 		on_symmetric(c, now);
 		return;
 	}
+	if (!client_has_address(c))
+		c->dormancy.carried = now;
 	set_address(c, now);
-	search_start(c, now, out);
-	probe_start(c, now);
-	if (c->conf.local_discovery && c->announce_at == 0)
-		c->announce_at = now;
+	settle(c, now, out);
 }
 
 /*
@@ -427,8 +438,7 @@ void client_event(struct client *c, enum qualify_event event, uint64_t now,
 		break;
 	case QUALIFY_CONFIRMED:
 		server_answers(c, now);
-		search_start(c, now, out);
-		probe_start(c, now);
+		settle(c, now, out);
 		break;
 	case QUALIFY_MOVED: /* the second address is asked meanwhile */
 		on_moved(c, now);
@@ -437,6 +447,7 @@ void client_event(struct client *c, enum qualify_event event, uint64_t now,
 		on_silence(c, now, out);
 		break;
 	}
+	dormant_answered(c, now);
 }
 
 /*
@@ -449,7 +460,7 @@ void client_suspect(struct client *c, uint64_t now, struct outbox *out)
 
 	if (gap < SUSPECT_MIN_NS)
 		gap = SUSPECT_MIN_NS;
-	if (now - c->any_heard < QUIET_NS ||
+	if (c->dormancy.on || now - c->any_heard < QUIET_NS ||
 	    (c->suspected && now - c->suspected < gap))
 		return;
 	c->suspect_gap = 2 * gap < SUSPECT_MAX_NS ? 2 * gap : SUSPECT_MAX_NS;
@@ -460,6 +471,7 @@ void client_suspect(struct client *c, uint64_t now, struct outbox *out)
 
 void client_check(struct client *c, uint64_t now, struct outbox *out)
 {
+	dormant_wake(c, WAKER_ORDER, now, out);
 	qualify_check(&c->qualify, now, out);
 	knock_again(c, now);
 	client_publish(c);
@@ -496,6 +508,10 @@ void client_network(struct client *c, struct tuple local, uint64_t now,
 		search_stop(c); /* it knows nothing of networks; again later */
 	if (!c->wanted)
 		return;
+	if (dormant_moves(c, local)) {
+		client_publish(c);
+		return;
+	}
 	if (local.ip == 0) {
 		c->why = WHY_NO_IPV4;
 		qualify_pause(&c->qualify);
@@ -584,7 +600,8 @@ static void set_learning(struct client *c, bool learn, uint64_t now,
 	c->conf.learn_refresh = learn;
 	search_stop(c);
 	draw_interval(c);
-	if (client_has_address(c) && c->qualify.step == QUALIFY_DONE)
+	if (client_has_address(c) && c->qualify.step == QUALIFY_DONE &&
+	    !c->dormancy.on)
 		search_start(c, now, out);
 }
 
@@ -601,7 +618,8 @@ static void set_secret(struct client *c, const struct secret *secret,
 	c->qualify.conf.secret = secret;
 	c->search.qualify.conf.secret = secret;
 	c->qualify.key_ends = false;
-	qualify_check(&c->qualify, now, out);
+	if (!c->dormancy.on)
+		qualify_check(&c->qualify, now, out);
 }
 
 void client_reconfigure(struct client *c, const struct client_conf *conf,
@@ -614,6 +632,7 @@ void client_reconfigure(struct client *c, const struct client_conf *conf,
 	c->conf.cone_first = conf->cone_first;
 	c->conf.no_nonce_ok = conf->no_nonce_ok;
 	c->conf.probe = conf->probe;
+	c->conf.idle_s = conf->idle_s;
 	c->qualify.conf.cone_first = conf->cone_first;
 	c->qualify.conf.no_nonce_ok = conf->no_nonce_ok;
 	c->search.qualify.conf.cone_first = conf->cone_first;
@@ -626,6 +645,8 @@ void client_reconfigure(struct client *c, const struct client_conf *conf,
 	if (other_host && client_has_address(c))
 		probe_start(c, now);
 	knock_again(c, now);
+	if (!conf->idle_s)
+		dormant_wake(c, WAKER_ORDER, now, out);
 	judge_symmetric(c, now, out);
 	forget_refused(c);
 	leave(c, now, out);
@@ -680,8 +701,9 @@ static uint64_t old_goes_at(const struct client *c)
 /* Maintenance (C59): when the server was not heard for so long. */
 static uint64_t check_due(const struct client *c)
 {
-	return c->qualify.step == QUALIFY_DONE ? c->heard + c->interval
-					       : UINT64_MAX;
+	return c->qualify.step == QUALIFY_DONE && !c->dormancy.on
+		       ? c->heard + c->interval
+		       : UINT64_MAX;
 }
 
 /* Names that have not been looked up yet hold us up no longer. */
@@ -741,6 +763,7 @@ uint64_t client_next(const struct client *c)
 		search_next(c),
 		probe_next(c),
 		knock_next(c),
+		dormant_next(c),
 		c->effort_at,
 	};
 
@@ -767,5 +790,6 @@ void client_timeout(struct client *c, uint64_t now, struct outbox *out)
 	probe_timeout(c, now, out);
 	knock_timeout(c, now, out);
 	contact_timeout(c, now, out);
+	dormant_timeout(c, now);
 	client_publish(c);
 }

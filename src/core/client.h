@@ -33,6 +33,9 @@ enum {
 	CLIENT_HELD_PER_PEER = 8, /* C51 */
 	CLIENT_MIN_REFRESH = 5,
 	CLIENT_MAX_REFRESH = 300,
+	CLIENT_IDLE_S = 600, /* dormant after that, if on demand (A52) */
+	CLIENT_MIN_IDLE = 5,
+	CLIENT_MAX_IDLE = 86400,
 };
 
 struct client_conf {
@@ -40,6 +43,7 @@ struct client_conf {
 	unsigned n_servers;          /* 1..CLIENT_SERVERS */
 	unsigned first_server;       /* the one that worked last */
 	uint16_t refresh_s;          /* C64 */
+	uint32_t idle_s;             /* dormant after that; 0 = never (A52) */
 	bool learn_refresh;          /* interval determination, C68-C70 */
 	bool local_discovery;        /* C71-C77 */
 	bool same_mapped_only;       /* C73's option */
@@ -68,7 +72,8 @@ enum client_state {
 	CLIENT_RESOLVING, /* the address of no server is known */
 	CLIENT_ASKING,    /* qualifying; there is no address */
 	CLIENT_QUALIFIED,
-	CLIENT_SILENT, /* the address is kept; the server does not answer */
+	CLIENT_SILENT,  /* the address is kept; the server does not answer */
+	CLIENT_DORMANT, /* the same; it is not asked, for nobody needs us */
 };
 
 /* Why it is in its state; names are shown to users and stay as they are. */
@@ -83,7 +88,8 @@ enum client_state {
 	  "the server answers on its first address only")                      \
 	X(SYMMETRIC, "symmetric-nat",                                          \
 	  "the NAT gives each destination another port, and Symmetric is no")  \
-	X(MOVED, "mapping-changed", "the NAT has changed address or port")
+	X(MOVED, "mapping-changed", "the NAT has changed address or port")     \
+	X(IDLE, "idle", "nothing is sent, so the server is not asked")
 
 enum client_why {
 #define X(id, name, text) WHY_##id,
@@ -94,6 +100,21 @@ enum client_why {
 
 const char *client_why_name(enum client_why w);
 const char *client_why_text(enum client_why w);
+
+/* By whom it was last made to ask after it had been dormant. */
+#define CLIENT_WAKER_LIST(X)                                                   \
+	X(NOBODY, "nobody so far")                                             \
+	X(HOST, "a packet of this host")                                       \
+	X(PEER, "a packet of a peer")                                          \
+	X(ORDER, "it was told to")
+
+enum client_waker {
+#define X(id, text) WAKER_##id,
+	CLIENT_WAKER_LIST(X)
+#undef X
+};
+
+const char *client_waker_text(enum client_waker w);
 
 enum client_nat {
 	CLIENT_NAT_UNKNOWN,
@@ -123,7 +144,14 @@ struct client_status {
 	bool wants_probe;   /* the shell opens DOOR_PROBE, or closes it (C69) */
 	uint16_t refresh_s; /* as configured or learned */
 	unsigned wants_names; /* grows when names should be looked up again */
+	enum client_waker waker;
 };
+
+/* It has an address, and no server to look for. */
+static inline bool client_is_settled(const struct client_status *s)
+{
+	return s->state == CLIENT_QUALIFIED || s->state == CLIENT_DORMANT;
+}
 
 struct own_address {
 	bool on;
@@ -149,6 +177,14 @@ struct search {
 	uint64_t due;                      /* next bubble; UINT64_MAX = none */
 };
 
+/* Whether it is quiet (dormant.h); times in ns. */
+struct dormancy {
+	bool on;
+	enum client_waker waker;
+	uint64_t carried;     /* last packet that counts */
+	uint64_t waits_until; /* just woken up: packets wait; 0 = not */
+};
+
 struct memos;
 
 struct client {
@@ -163,6 +199,7 @@ struct client {
 	struct search search;
 	struct probe probe;
 	struct knock knock;
+	struct dormancy dormancy;
 	struct recent recent;
 	struct held held;
 	struct server_entry server[CLIENT_SERVERS];

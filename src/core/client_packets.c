@@ -8,6 +8,7 @@
 #include "client.h"
 
 #include "contact.h"
+#include "dormant.h"
 #include "lease.h"
 #include "receive.h"
 #include "search.h"
@@ -66,7 +67,7 @@ enum reason client_from_ip6(struct client *c, const uint8_t *p, uint16_t len,
 {
 	const struct wire_ip6 *ip = (const void *)p;
 	enum reason why = ip6_check(p, len);
-	const struct recent_peer *e;
+	struct recent_peer *e;
 	uint32_t i;
 	int own;
 
@@ -101,6 +102,7 @@ enum reason client_from_ip6(struct client *c, const uint8_t *p, uint16_t len,
 	if (why != REASON_NONE)
 		return why;
 	contact_sent(c, i, now, out);
+	dormant_sent(c, e, p, len, now, out);
 	return REASON_TO_IPV4;
 }
 
@@ -121,6 +123,8 @@ bool client_super_from_ip6(struct client *c, const struct super *s,
 	    !contact_send_super(recent_at(&c->recent, i), out, s))
 		return false;
 	contact_sent(c, i, now, out);
+	recent_at(&c->recent, i)->sought = true;
+	dormant_carried(c, WAKER_HOST, now, out);
 	return true;
 }
 

@@ -4,6 +4,7 @@
 
 #include <string.h>
 
+#include "dormant.h"
 #include "icmp6.h"
 
 enum {
@@ -230,6 +231,20 @@ void contact_stop(struct client *c, uint64_t now)
 	}
 }
 
+void contact_go_on(struct client *c, uint64_t waited_until, uint64_t now)
+{
+	for (int s = 0; s < STANDINGS; s++) {
+		uint32_t i = c->recent.oldest[s];
+
+		for (; i != RECENT_NONE; i = recent_at(&c->recent, i)->newer) {
+			struct recent_peer *e = recent_at(&c->recent, i);
+
+			if (e->effort != EFFORT_NONE && e->due == waited_until)
+				contact_set_due(c, e, now);
+		}
+	}
+}
+
 enum reason contact_send(const struct recent_peer *e, struct outbox *out,
 			 size_t head_len, const void *body, size_t body_len)
 {
@@ -337,7 +352,8 @@ static void step_bubbles(struct client *c, uint32_t i, uint64_t now,
 	}
 	if (e->effort == EFFORT_LOCAL) { /* C44 */
 		contact_send_local(c, e, now, out);
-		discovery_announce(c, out);
+		if (!c->dormancy.on)
+			discovery_announce(c, out);
 	} else {
 		contact_send_attempt(c, e, false, now, out);
 	}
@@ -366,6 +382,11 @@ static void step(struct client *c, uint32_t i, uint64_t now, struct outbox *out)
 {
 	struct recent_peer *e = recent_at(&c->recent, i);
 
+	if (e->effort != EFFORT_NONE && e->tries == 0 &&
+	    dormant_waits(c, now)) {
+		contact_set_due(c, e, dormant_waits(c, now));
+		return;
+	}
 	if (e->effort == EFFORT_LOCAL &&
 	    (e->tries >= LOCAL_TRIES || !discovery_knows(c, e, now))) {
 		e->lan.port = 0; /* A46: not there; ask the Internet */
@@ -432,6 +453,7 @@ enum reason contact_reach(struct client *c, unsigned own, const uint8_t *p,
 		return REASON_UNREACHABLE;
 	}
 	contact_want(c, i);
+	dormant_sent(c, e, p, len, now, out);
 	hold(c, i, p, len, now);
 	if (e->effort == EFFORT_NONE) {
 		begin(c, e, effort_for(c, e, now), now);

@@ -130,6 +130,9 @@ void contact_cookie(const struct client *c, const struct recent_peer *e,
  */
 void contact_stop(struct client *c, uint64_t now);
 
+/* Efforts that were put off until then are due now. */
+void contact_go_on(struct client *c, uint64_t waited_until, uint64_t now);
+
 /* Forget all peers of one of our addresses (C62); see contact_stop(). */
 void contact_flush(struct client *c, unsigned own, uint64_t now);
 

@@ -7,6 +7,7 @@
  * makes nobody trust him, it only tells where to look for him (Z15). Somebody
  * on the link can still claim to be a peer, and answer for it: so this is off
  * unless it is configured, and then the socket hears the group only (C74).
+ * Who is dormant says nothing, but notes what others say.
  */
 #include "contact.h"
 
@@ -106,6 +107,7 @@ enum reason discovery_input(struct client *c, const struct frame *f,
 		welcome(c, now);
 	e->lan = from;
 	e->lan_heard = now;
-	contact_answer_neighbour(c, i, now, out);
+	if (!c->dormancy.on)
+		contact_answer_neighbour(c, i, now, out);
 	return REASON_DISCOVERY;
 }

@@ -211,6 +211,7 @@ void client_recover(struct client *c, uint64_t now)
 	if (take_addresses(c, &m, now)) {
 		c->local = m.local;
 		c->is_resumed = true;
+		c->dormancy.carried = now; /* awake, as at the start */
 		take_server(c, &m, now);
 		take_announcement(c, &m, now);
 	}

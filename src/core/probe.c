@@ -94,10 +94,12 @@ void probe_timeout(struct client *c, uint64_t now, struct outbox *out)
 		try(c, now, out);
 }
 
-/* Without a way to the Internet, or an address, there is nothing to ask. */
+/* Without a way to the Internet, or an address, there is nothing to ask; and
+ * nobody to ask for while it is dormant. */
 uint64_t probe_next(const struct client *c)
 {
-	if (!c->probe.due || !client_has_address(c) || c->local.ip == 0)
+	if (!c->probe.due || !client_has_address(c) || c->local.ip == 0 ||
+	    c->dormancy.on)
 		return UINT64_MAX;
 	return c->probe.due;
 }

@@ -9,6 +9,7 @@
 
 #include "contact.h"
 #include "decap.h"
+#include "dormant.h"
 #include "receive.h"
 
 /* A packet under judgement. */
@@ -21,6 +22,7 @@ struct arrival {
 	unsigned own;      /* which address it is for */
 	int icmp;          /* type of an ICMPv6 message, else -1 */
 	bool to_cookie;    /* or rather, for a bubble's link-local source */
+	bool is_sought;    /* from a trusted peer that our host wanted */
 };
 
 /* C29: a server of an address that we have. */
@@ -171,7 +173,7 @@ static void on_test_reply(struct client *c, uint32_t i, struct tuple from,
 }
 
 /* Rules 1, 2 and 6 (C30, C31, C37). */
-static enum reason from_native(struct client *c, const struct arrival *a,
+static enum reason from_native(struct client *c, struct arrival *a,
 			       uint64_t now, struct outbox *out)
 {
 	const struct wire_ip6 *ip = a->f.ip;
@@ -186,6 +188,7 @@ static enum reason from_native(struct client *c, const struct arrival *a,
 	if (e && is_at_tuple(e, a->d->from)) {
 		contact_calm(e, now);
 		contact_prove(c, i, a->d->from, false, now, out); /* C34 */
+		a->is_sought = e->sought;
 		contact_keep(c, i, now, out);
 	} else if (!ip6_is_bubble(ip)) {
 		contact_test_stranger(c, a->own, &ip->src, now, out);
@@ -226,7 +229,7 @@ static enum rule rule_for(const struct client *c, const struct arrival *a,
 	return RULE_NONE; /* X16, C37 */
 }
 
-static enum reason from_client(struct client *c, const struct arrival *a,
+static enum reason from_client(struct client *c, struct arrival *a,
 			       uint64_t now, struct outbox *out)
 {
 	bool is_bubble = ip6_is_bubble(a->f.ip);
@@ -244,6 +247,7 @@ static enum reason from_client(struct client *c, const struct arrival *a,
 		e->owes = false; /* who sends packets has got our bubbles */
 	}
 	contact_prove(c, i, a->d->from, rule == RULE_LAN, now, out);
+	a->is_sought = e->sought;
 	if (rule == RULE_NONCE)
 		/* Let it learn that we are here, too (4380 §5.2.3, end). */
 		contact_attempt(c, i, true, now, out);
@@ -307,7 +311,12 @@ static enum reason judge(struct client *c, struct arrival *a, uint64_t now,
 		why = from_client(c, a, now, out);
 	else
 		why = from_native(c, a, now, out);
-	return why == REASON_NONE ? deliver(c, a, out) : why;
+	if (why != REASON_NONE)
+		return why;
+	why = deliver(c, a, out);
+	if (why == REASON_TO_IPV6 && a->is_sought)
+		dormant_carried(c, WAKER_PEER, now, out);
+	return why;
 }
 
 enum reason receive_service(struct client *c, const struct frame *f,

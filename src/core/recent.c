@@ -303,6 +303,7 @@ static void clean(struct recent_peer *e, uint64_t now)
 		.own = old.own,
 		.standing = old.standing,
 		.talked = is_set(&e->talked),
+		.sought = is_set(&e->sought),
 		.is_lan = is_set(&e->is_lan),
 		.held = RECENT_NONE,
 		.tuple = old.tuple,

@@ -14,6 +14,11 @@ static const char *const why_names[] = {
 	CLIENT_WHY_LIST(X)
 #undef X
 };
+static const char *const wakers[] = {
+#define X(id, text) [WAKER_##id] = (text),
+	CLIENT_WAKER_LIST(X)
+#undef X
+};
 static const char *const why_texts[] = {
 #define X(id, name, text) [WHY_##id] = (text),
 	CLIENT_WHY_LIST(X)
@@ -29,6 +34,11 @@ const char *client_why_name(enum client_why w)
 const char *client_why_text(enum client_why w)
 {
 	return why_texts[w];
+}
+
+const char *client_waker_text(enum client_waker w)
+{
+	return wakers[w];
 }
 
 const char *client_nat_name(enum client_nat n)
@@ -48,10 +58,18 @@ const char *client_nat_name(enum client_nat n)
 	return "unknown";
 }
 
+/* With an address. */
+static enum client_state settled_state(const struct client *c)
+{
+	if (c->dormancy.on)
+		return CLIENT_DORMANT;
+	return c->keep_until ? CLIENT_SILENT : CLIENT_QUALIFIED;
+}
+
 static enum client_state state_of(const struct client *c)
 {
 	if (client_has_address(c))
-		return c->keep_until ? CLIENT_SILENT : CLIENT_QUALIFIED;
+		return settled_state(c);
 	if (!c->wanted || c->local.ip == 0)
 		return CLIENT_OFF;
 	return c->qualify.step == QUALIFY_IDLE && !c->rest_until
@@ -110,6 +128,7 @@ void client_show(struct client *c)
 	s.wants_probe = search_wants_door(c);
 	s.refresh_s = search_interval_s(c);
 	s.wants_names = c->wants_names;
+	s.waker = c->dormancy.waker;
 	list_addresses(c, &s);
 	/* NOLINTNEXTLINE: what is between the fields is 0 in both */
 	if (memcmp(&s, &c->status, sizeof(s)) == 0)

@@ -16,7 +16,7 @@ static const char *windows_nat(enum client_nat nat)
 static const char *server_state(const struct facts *f, unsigned i)
 {
 	if (i == f->client.server && f->client.server_ip)
-		return f->client.state == CLIENT_QUALIFIED ? "in use" : "asked";
+		return client_is_settled(&f->client) ? "in use" : "asked";
 	if (f->server[i].primary)
 		return "known";
 	return f->server[i].failed ? "not found" : "unknown";

@@ -45,8 +45,8 @@ static void tell_server(struct loop *l, unsigned i, uint64_t now)
 {
 	struct clientrun *r = l->client;
 	const struct client *c = &l->node.client;
-	bool is_content = r->told[i] && !r->wanted[i] &&
-			  c->status.state == CLIENT_QUALIFIED;
+	bool is_content =
+		r->told[i] && !r->wanted[i] && client_is_settled(&c->status);
 	uint32_t first, second;
 
 	if (is_content || !names_server(&r->names, i, &first, &second))
@@ -208,7 +208,7 @@ static void report_network(struct loop *l, uint64_t now)
 		  ip4_text(r->way.gateway));
 	loop_make_room(l);
 	client_network(&l->node.client, local, now, loop_out(l));
-	if (local.ip)
+	if (local.ip && l->node.client.status.state != CLIENT_DORMANT)
 		names_hurry(&r->names, now);
 	loop_flush(l);
 }
@@ -418,6 +418,30 @@ static void log_trouble(const struct client_status *s)
 			  client_why_name(s->why));
 }
 
+/*
+ * It is quiet now, or asks again: it keeps its address, and nothing is wrong.
+ * Was there nothing else to say?
+ */
+static bool log_dormancy(const struct client_status *was,
+			 const struct client_status *s)
+{
+	struct event_facts f;
+
+	if (s->state == CLIENT_DORMANT) {
+		f = facts_of(event_of_why(s->why), s);
+		log_event(LOG_INFO, &f, "dormant: %s [%s]",
+			  client_why_text(s->why), client_why_name(s->why));
+		return true;
+	}
+	if (was->state != CLIENT_DORMANT || s->state != CLIENT_QUALIFIED)
+		return false;
+	f = facts_of(EVENT_AWAKE, s);
+	log_event(LOG_INFO, &f, "awake: %s, so server %s is asked [%s]",
+		  client_waker_text(s->waker), ip4_text(s->server_ip),
+		  event_name(EVENT_AWAKE));
+	return ip6_equal(&was->address[0], &s->address[0]);
+}
+
 /* A mapping that was changed is none, once the address is the new one. */
 static enum client_why trouble(const struct client_status *s)
 {
@@ -440,18 +464,19 @@ static bool is_same(const struct client_status *a,
 /* A line for each change; not for each server that is tried in turn. */
 static void log_change(struct clientrun *r, const struct client_status *s)
 {
-	bool is_known;
+	const struct client_status was = r->logged;
 
 	if (s->why == WHY_START) {
 		log_debug("asking server %s", ip4_text(s->server_ip));
 		return;
 	}
-	if (is_same(&r->logged, s))
+	if (is_same(&was, s))
 		return;
-	/* There was no address, and each name has a line of its own. */
-	is_known = s->n == 0 && r->logged.n == 0 && s->why == WHY_RESOLVER;
 	r->logged = *s;
-	if (is_known)
+	/* There was no address, and each name has a line of its own. */
+	if (s->n == 0 && was.n == 0 && s->why == WHY_RESOLVER)
+		return;
+	if (log_dormancy(&was, s))
 		return;
 	if (s->state == CLIENT_QUALIFIED)
 		log_qualified(s);
@@ -524,7 +549,7 @@ void clientrun_look(struct loop *l, uint64_t now)
 	log_change(r, s);
 	fill_wish(l, &r->wish);
 	tell_steward(l, now);
-	names_silent(&r->names, s->state != CLIENT_QUALIFIED, now);
+	names_silent(&r->names, !client_is_settled(s), now);
 	if (s->wants_names != r->wants_names)
 		want_names(l, now);
 	if (s->server_ip != r->server_ip) {
@@ -538,7 +563,7 @@ void clientrun_log(const struct loop *l)
 	static const char *const states[] = {
 		[CLIENT_OFF] = "off",       [CLIENT_RESOLVING] = "resolving",
 		[CLIENT_ASKING] = "asking", [CLIENT_QUALIFIED] = "qualified",
-		[CLIENT_SILENT] = "silent",
+		[CLIENT_SILENT] = "silent", [CLIENT_DORMANT] = "dormant",
 	};
 	const struct client *c = &l->node.client;
 	const struct client_status *s = &c->status;

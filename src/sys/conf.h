@@ -58,6 +58,11 @@ enum default_route {
 	DEFAULT_ROUTE_NO
 };
 
+enum demand {
+	DEMAND_ALWAYS,
+	DEMAND_ON, /* dormant while nobody needs it */
+};
+
 enum discovery {
 	DISCOVERY_DISABLED,
 	DISCOVERY_ENABLED, /* of neighbours behind the same NAT (C73) */
@@ -120,6 +125,8 @@ struct conf {
 	struct server_name servers[CLIENT_SERVERS];
 	char second[HOST_SPACE]; /* ServerAddress2 before any ServerAddress */
 	uint16_t refresh_s;
+	enum demand qualify;
+	uint32_t qualify_idle; /* seconds */
 	bool learn_refresh, symmetric, cone_phase, nonce_required;
 	enum discovery discovery;
 	char discovery_ifaces[CONF_REGEX]; /* empty = all */

@@ -56,6 +56,7 @@ const struct conf_kind kind_bool = {set_bool, print_bool};
 static_assert(sizeof(enum relay_type) == sizeof(int) &&
 		      sizeof(enum choice) == sizeof(int) &&
 		      sizeof(enum default_route) == sizeof(int) &&
+		      sizeof(enum demand) == sizeof(int) &&
 		      sizeof(enum discovery) == sizeof(int) &&
 		      sizeof(enum log_target) == sizeof(int),
 	      "the field of a word is an int");

@@ -62,6 +62,12 @@ static const struct conf_word default_routes[] = {
 	{0},
 };
 
+static const struct conf_word demands[] = {
+	{"always", DEMAND_ALWAYS},
+	{"on-demand", DEMAND_ON},
+	{0},
+};
+
 static const struct conf_word discoveries[] = {
 	{"enabled", DISCOVERY_ENABLED}, {"disabled", DISCOVERY_DISABLED},
 	{"forced", DISCOVERY_FORCED},   {"yes", DISCOVERY_ENABLED},
@@ -150,6 +156,10 @@ const struct directive conf_table[] = {
 	{"RefreshInterval", LIVE(u16), FIELD(refresh_s),
 	 .min = CLIENT_MIN_REFRESH, .max = CLIENT_MAX_REFRESH,
 	 .allowed = "5 to 300 (seconds)"},
+	{"Qualify", LIVE(word), FIELD(qualify), .words = demands,
+	 .allowed = "always or on-demand"},
+	{"QualifyIdle", LIVE(u32), FIELD(qualify_idle), .min = CLIENT_MIN_IDLE,
+	 .max = CLIENT_MAX_IDLE, .allowed = "5 to 86400 (seconds)"},
 	{"LearnRefresh", LIVE(bool), FIELD(learn_refresh), YES_NO},
 	{"LocalDiscovery", START(word), FIELD(discovery), .words = discoveries,
 	 .allowed = "enabled, disabled or forced"},
@@ -185,7 +195,6 @@ const struct directive conf_table[] = {
 
 	{"DiscoveryNetmask", LATER,
 	 .allowed = "the subnets of the interfaces count"},
-	{"Qualify", LATER, .usual = "always"},
 	{"PortMapping", LATER, .usual = "off"},
 	{"Extensions", LATER, .usual = "none"},
 	{"IgnoreConeBit", GONE},
@@ -209,6 +218,7 @@ void conf_defaults(struct conf *c)
 		.symmetric_clients = true,
 		.public_only = true,
 		.refresh_s = 30,
+		.qualify_idle = CLIENT_IDLE_S,
 		.symmetric = true,
 		.nonce_required = true,
 		.route_metric = 1029,

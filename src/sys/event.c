@@ -14,7 +14,8 @@ static const struct {
 #undef X
 };
 
-static_assert((int)EVENT_MOVED - (int)EVENT_OK == (int)WHY_MOVED,
+static_assert((int)EVENT_IDLE - (int)EVENT_OK == (int)WHY_IDLE &&
+		      (int)WHY_IDLE + 1 == (int)WHY_COUNT,
 	      "the same order as enum client_why");
 
 const char *event_name(enum event e)

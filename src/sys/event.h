@@ -21,6 +21,7 @@
 	X(SECONDARY, "secondary-silent", "9bfc440e8f44430aa1b3dff0ee451682") \
 	X(SYMMETRIC, "symmetric-nat", "18b7b47906fc49a89fdfd75b7b0f1965") \
 	X(MOVED, "mapping-changed", "dab5360899bd4bd5b8a293281b23db87") \
+	X(IDLE, "idle", "7fd1066e7d21487fb1c70c58d9f27841") \
 	X(SOURCE_LOST, "no-native-ipv6", "547c699f325540b19ecd56a7f736f8ea") \
 	X(SOURCE_FOUND, "source-found", "afe437392a08439fad5fff505b947a7f") \
 	X(RELOADED, "reload-applied", "aba549c5b8374d818f162355707f3ae6") \
@@ -29,7 +30,8 @@
 	X(STARTED, "restarted", "fa8913419b3741ec8a22459d931775c7") \
 	X(PUT_BACK, "put-back", "4d531644ff854d9380b0c4cac92c3af9") \
 	X(INBOUND_OPEN, "inbound-open", "e8714faad45645a7a6d3a9d1bd709fc1") \
-	X(INBOUND_FILTERED, "inbound-filtered", "55402c8e389e4bb1940b2c2819419000")
+	X(INBOUND_FILTERED, "inbound-filtered", "55402c8e389e4bb1940b2c2819419000") \
+	X(AWAKE, "awake", "7aee9d56d57b4ab2b3bfc7942ec97a3a")
 /* clang-format on */
 
 enum event {

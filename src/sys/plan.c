@@ -323,6 +323,7 @@ static void plan_client(struct client_conf *k, const struct conf *c)
 	k->mtu = c->mtu;
 	k->n_servers = c->n_servers;
 	k->refresh_s = c->refresh_s;
+	k->idle_s = c->qualify == DEMAND_ON ? c->qualify_idle : 0;
 	k->learn_refresh = c->learn_refresh;
 	k->local_discovery = c->discovery != DISCOVERY_DISABLED;
 	k->same_mapped_only = c->discovery == DISCOVERY_ENABLED;

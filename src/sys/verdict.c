@@ -96,6 +96,8 @@ static enum verdict of_client(const struct facts *f)
 		return of_silence(f);
 	case WHY_SYMMETRIC:
 		return VERDICT_SYMMETRIC;
+	case WHY_IDLE:
+		return f->steward_error ? VERDICT_ADDRESS : VERDICT_IDLE;
 	case WHY_COUNT:
 		break;
 	}
@@ -148,6 +150,8 @@ const char *verdict_client_state(const struct client_status *s)
 		return "qualified";
 	case CLIENT_SILENT:
 		return "silent";
+	case CLIENT_DORMANT:
+		return "dormant";
 	}
 	return "stuck"; /* nobody says so who can be believed */
 }

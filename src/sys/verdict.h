@@ -19,6 +19,9 @@
 	X(NATIVE, "native-ipv6", true,                                         \
 	  "there is native IPv6, so no client is needed",                      \
 	  "for a client nevertheless, set RelayType client")                   \
+	X(IDLE, "idle", true,                                                  \
+	  "nothing is sent, so the server is not asked until a packet is",     \
+	  "for a client that others can always reach, set Qualify always")     \
 	X(START, "starting", false, "a server was asked just now", "")         \
 	X(NO_IPV4, "no-ipv4", false, "there is no way to the IPv4 Internet",   \
 	  "see which is missing, an address or a default route: ip route get " \

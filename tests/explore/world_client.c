@@ -225,6 +225,15 @@ static void start_learn(void)
 	start_up(&c, HABIT_NONE, true);
 }
 
+/* It is dormant while nobody needs it. */
+static void start_quiet(void)
+{
+	struct client_conf c = small();
+
+	c.idle_s = CLIENT_MIN_IDLE;
+	start_up(&c, HABIT_NONCE, true);
+}
+
 static void start_pair(void)
 {
 	const struct client_conf c = small();
@@ -396,6 +405,22 @@ const struct world client_worlds[] = {
 	 NULL,
 	 {{"native", host_native},
 	  {"rebind", rebind},
+	  {"next", act_next},
+	  {"2s", act_2s},
+	  {"30s", act_30s},
+	  {"sleep", act_sleep}}},
+	{"quiet",
+	 "a client that is dormant when it is idle",
+	 4,
+	 7,
+	 3,
+	 start_quiet,
+	 after,
+	 sent,
+	 {{"peer", host_peer},
+	  {"check", check},
+	  {"rebind", rebind},
+	  {"network", network},
 	  {"next", act_next},
 	  {"2s", act_2s},
 	  {"30s", act_30s},

@@ -9,6 +9,7 @@ import time
 
 import pytest
 
+from lab import control, teredo
 from lab.host import wait_for
 from test_daemon import (has_interface, is_clean, keeper_of, sockets, status,
                          worker_of)
@@ -599,6 +600,48 @@ def test_link_that_goes_and_comes(net, server, c1):
     c1.ip("link set eth0 up", "route add default via 192.168.1.1")
     wait_for(lambda: solicitations(capture), "a solicitation")
     assert addresses(c1) == [address]
+
+
+def test_dormant(net, server, c1):
+    """A52: quiet, with its address; the first packet wakes it, and leaves when
+    the server has said that the address is good, or ends in an error."""
+    teredo.start_relay(net)
+    client = c1.daemon(configured(c1, "", SERVER))
+    address = wait_address(c1)
+    c1.write("/etc/test.conf", "Qualify on-demand\nQualifyIdle 5\n")
+    c1.run(["miredoctl", "reload"])
+
+    def falls_asleep(since):
+        wait_for(lambda: "dormant: nothing is sent, so the server is not asked "
+                 "[idle]" in client.log[since:], "it to be dormant")
+
+    def ping(host):
+        """Of one packet: its fate."""
+        return c1.run(["ping", "-6", "-n", "-c", "1", "-W", "6", host],
+                      check=False).stdout
+
+    native, other = net.v6.ip6, net.v6.ip6 + "2"
+    net.v6.ip(f"address replace {other}/64 dev eth0 nodad")
+    falls_asleep(0)
+    now = control.status(c1)
+    assert (now["state"], now["reason"], now["good"]) == ("dormant", "idle", True)
+    assert now["client"]["address"] == address == addresses(c1)[0]
+    assert now["client"]["used_for"] == "peers and default route"
+    assert c1.run(["miredoctl", "status", "-q"]).returncode == 0
+    since = len(client.log)
+    assert " 1 received" in ping(native)
+    assert f"awake: a packet of this host, so server {SERVER} is asked [awake]" \
+        in client.log[since:]
+    assert control.status(c1)["state"] == "qualified"
+    falls_asleep(since)
+    since = len(client.log)
+    net.site1.rebind()
+    assert "unreachable" in ping(other)
+    wait_for(lambda: "the NAT has changed the mapping; qualified" in
+             client.log[since:], "the other address")
+    assert wait_address(c1) != address
+    assert " 1 received" in ping(other)
+    net.v6.ip(f"address del {other}/64 dev eth0")
 
 
 def test_idle_client_sleeps(net, server, c1):

@@ -53,6 +53,8 @@ SCENES = {
     "sighup": (scenes.sighup, {}, OURS, {}),
     "kill": (scenes.killed, {}, OURS, {}),
     "idle": (scenes.idle, {"seconds": 30}, OURS, {}),
+    "idle, dormant": (scenes.idle, {"seconds": 20, "until_log": "dormant"}, OURS, {
+        "config": "Qualify on-demand\nQualifyIdle 5\nRefreshInterval 5\n"}),
     "native": (scenes.first_packet, {"way": "native", "ms": 5}, OURS, {}),
     "peer": (scenes.first_packet, {"way": "peer", "ms": 5}, OURS,
              {"nat": "restricted"}),
@@ -237,6 +239,13 @@ def test_idle(seen):
     assert seen["own"] <= 8
     assert {s.what for s in seen["_sent"]} <= {"solicitation",
                                                "advertisement"}
+
+
+@plays("idle, dormant")
+def test_dormant(seen):
+    """A52: nothing is sent; the beat of the board is what is left."""
+    assert not seen["asked"]
+    assert seen["own"] <= 6
 
 
 # -- the first packet --------------------------------------------------

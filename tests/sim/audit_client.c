@@ -35,6 +35,7 @@ struct row {
 	uint64_t sent;  /* peer: data to it, from this address */
 	struct ip6 sent_from;
 	unsigned sent_step;
+	bool wanted;       /* peer: our host had a packet for it */
 	uint64_t bubbled;  /* peer or relay: last attempt */
 	unsigned step;     /* of that */
 	uint64_t tries[4]; /* bubble attempts, newest first */
@@ -65,6 +66,7 @@ struct client_book {
 	unsigned flushes; /* an address went, and its peers */
 	bool orphans;     /* some of whom packets wait for */
 	bool lost;        /* entries may have been pushed out */
+	bool was_dormant; /* before this step */
 	struct stats before;
 	uint32_t held;
 	uint32_t n[STANDINGS];
@@ -257,6 +259,7 @@ void client_look(struct audit *a)
 	const struct recent *r = &client(a)->recent;
 
 	b->step++;
+	b->was_dormant = client(a)->status.state == CLIENT_DORMANT;
 	b->before = a->node->stats;
 	b->held = client(a)->held.n;
 	for (int s = 0; s < STANDINGS; s++) {
@@ -442,6 +445,11 @@ void client_note_input(struct audit *a, const struct datagram *d,
 		note_native(a, d, v, now);
 }
 
+static bool is_dormant(const struct audit *a)
+{
+	return client(a)->status.state == CLIENT_DORMANT;
+}
+
 /* --- output --- */
 
 static void check_solicitation(struct audit *a, const struct out *o,
@@ -463,6 +471,8 @@ static void check_solicitation(struct audit *a, const struct out *o,
 	     "Z10: the nonce of a solicitation repeats");
 	if (o->door != DOOR_SERVICE)
 		return;
+	WANT(!a->client->was_dormant || !is_dormant(a),
+	     "A52: a solicitation of who is dormant");
 	a->solicitations++;
 	if (a->last_solicitation && last == 0 &&
 	    now - a->last_solicitation < a->min_refresh)
@@ -624,6 +634,8 @@ static void check_announcement(struct audit *a, const struct view *v)
 		     ip6_equal(&v->ip->dst, &all_nodes) &&
 		     is_own(a, &v->ip->src),
 	     "C72: malformed discovery bubble");
+	WANT(!a->client->was_dormant || !is_dormant(a),
+	     "A52: says that it is there, though dormant");
 	a->announcements++;
 }
 
@@ -828,6 +840,26 @@ void client_check_out(struct audit *a, const struct out *o,
 
 /* --- state --- */
 
+/* A52: who may wake it, and what is left to do until then. */
+static void check_dormancy(struct audit *a, const struct datagram *d,
+			   const struct view *in)
+{
+	const struct client *c = client(a);
+
+	if (in && in->ip && !d)
+		peer_row(a, &in->ip->dst)->wanted = true;
+	if (a->client->was_dormant && !is_dormant(a) && d) {
+		const struct row *r;
+
+		WANT(counted(a, REASON_TO_IPV6), "A52: woken by no packet");
+		r = peer_row(a, &in->ip->src);
+		WANT(r->sent || r->wanted, "A52: woken by a stranger");
+	}
+	if (is_dormant(a) && !a->client->was_dormant)
+		WANT(!d && !in && c->conf.idle_s && c->held.n == 0,
+		     "A52: dormant while somebody needs it");
+}
+
 /* I8. */
 static void check_address(struct audit *a, const struct ip6 *ip)
 {
@@ -873,6 +905,7 @@ static void check_status(struct audit *a)
 		break;
 	case CLIENT_QUALIFIED:
 	case CLIENT_SILENT:
+	case CLIENT_DORMANT:
 		WANT(s->n, "no address in state %d", s->state);
 		break;
 	}
@@ -962,6 +995,7 @@ void client_check_step(struct audit *a, const struct outbox *out, unsigned from,
 			     is_own(a, &in->ip->src),
 		     "K1: an answer to nobody");
 	check_status(a);
+	check_dormancy(a, d, in);
 	check_sizes(a);
 	check_trusted(a, now);
 	/* I9 */

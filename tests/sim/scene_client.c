@@ -103,6 +103,113 @@ static void idle(struct stage *s, int arg)
 	expect_heals(s, &s->x.flow, S(1), "the host");
 }
 
+/* A52: is nothing sent, and is nothing waited for? */
+static void stays_dormant(struct stage *s, uint64_t time)
+{
+	const struct audit was = s->h.o.audit, *a = &s->h.o.audit;
+
+	run(s, time);
+	EXPECT(status(&s->h)->state == CLIENT_DORMANT, "state %d",
+	       status(&s->h)->state);
+	EXPECT(a->solicitations == was.solicitations &&
+		       a->bubbles == was.bubbles && a->tests == was.tests &&
+		       a->announcements == was.announcements,
+	       "it is not quiet");
+	EXPECT(a->steps == was.steps, "it did something");
+	EXPECT(node_next(s->h.o.node) == NEVER, "it waits for something");
+}
+
+static void goes_dormant(struct stage *s, struct client_conf *c)
+{
+	c->idle_s = 60 + sim_below(&s->w, 600);
+	c->local_discovery = sim_chance(&s->w, 500);
+	c->learn_refresh = sim_chance(&s->w, 500);
+	set_service(s);
+	start_home(s, &s->h, this_nat(s), c);
+	home_qualifies(s, &s->h, S(1));
+	home_talk(&s->h, 0, &s->x.a.ip6[0], S(5));
+	run(s, S(10) + S(sim_below(&s->w, 1000)));
+	EXPECT(status(&s->h)->state == CLIENT_QUALIFIED, "state %d",
+	       status(&s->h)->state);
+	s->h.flow[0].on = false;
+	run(s, S(c->idle_s + 10));
+}
+
+/* A52: the NAT has kept the mapping: the first packet arrives; or the first of
+ * a host that it talked with does. */
+static void dormant(struct stage *s, int arg)
+{
+	struct client_conf c = home_conf();
+	struct ip6 was;
+
+	(void)arg;
+	goes_dormant(s, &c);
+	s->nat.timeout = NEVER / 2;
+	for (int i = 0; i < 3; i++) {
+		/* What the NAT lets in of who was sent something long ago. */
+		bool by_host = sim_chance(&s->w, 500) && i &&
+			       !nat_is_symmetric(&s->nat);
+		struct flow *f = by_host ? &s->x.flow : &s->h.flow[0];
+
+		stays_dormant(s, S(3600 + sim_below(&s->w, 7200)));
+		was = *home_address(&s->h);
+		if (by_host)
+			flow_start(f, &s->x.a.ip6[0], &was, s->w.now, MS(500));
+		else
+			home_talk(&s->h, 0, &s->x.a.ip6[0], MS(500));
+		world_touch(&s->x.a);
+		flow_mark(f);
+		run(s, S(30));
+		f->on = false;
+		run(s, S(1));
+		expect_lossless(f, by_host ? "the host" : "the client");
+		EXPECT(ip6_equal(home_address(&s->h), &was), "another address");
+		run(s, S(c.idle_s + 10));
+	}
+}
+
+/* A52: it has forgotten us, and may have another address, too; or we are in
+ * another network; and it may lose packets. */
+static void dormant_rebound(struct stage *s, int arg)
+{
+	struct client_conf c = home_conf();
+
+	(void)arg;
+	goes_dormant(s, &c);
+	for (int i = 0; i < 3; i++) {
+		if (s->h.o.a.nat && sim_chance(&s->w, 300))
+			home_network(&s->h, IP(192, 168, 1, 30 + i));
+		stays_dormant(s, S(3600 + sim_below(&s->w, 7200)));
+		nat_rebind(&s->nat, s->nat.ip + sim_below(&s->w, 2));
+		home_talk(&s->h, 0, &s->x.a.ip6[0], MS(500));
+		expect_heals(s, &s->h.flow[0], S(2), "the client");
+		expect_no_loss(s, &s->h.flow[0], S(20), "the client");
+		s->h.flow[0].on = false;
+		run(s, S(c.idle_s + 10));
+	}
+}
+
+/* A52, C65: the server is gone meanwhile; a peer needs none. */
+static void dormant_serverless(struct stage *s, int arg)
+{
+	struct client_conf c = home_conf(), other = home_conf();
+
+	(void)arg;
+	goes_dormant(s, &c);
+	stays_dormant(s, S(3600));
+	start_home(s, &s->h2, NAT_NONE, &other);
+	home_qualifies(s, &s->h2, S(2));
+	s->server.down = true;
+	home_talk(&s->h, 0, home_address(&s->h2), MS(500));
+	run(s, S(5));
+	EXPECT(status(&s->h)->state == CLIENT_SILENT, "state %d",
+	       status(&s->h)->state);
+	run(s, S(200));
+	s->server.down = false;
+	/* C57: four bubbles in 300 s. */
+	expect_heals(s, &s->h.flow[0], S(310), "the client");
+}
+
 static const struct secret good = {
 	.id_len = 5,
 	.key_len = 6,
@@ -429,6 +536,9 @@ const struct scenario client_scenarios[] = {
 	{"qualification-lossy", qualification_lossy, 0, 10},
 	{"qualification-cone", qualification_cone, 0, 10},
 	{"idle", idle, 0, 10},
+	{"dormant", dormant, 0, 10},
+	{"dormant-rebound", dormant_rebound, 0, 10},
+	{"dormant-serverless", dormant_serverless, 0, 10},
 	{"secure", secure, 0, 10},
 	{"forged-advertisements", forged_advertisements, 0, 10},
 	{"forged-advertisements-spy", forged_advertisements, 1, 10},

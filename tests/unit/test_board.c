@@ -169,6 +169,12 @@ static void of_a_client(void **state)
 	f.client.state = CLIENT_SILENT;
 	f.client.why = WHY_SERVER;
 	says(VERDICT_SERVER, "silent");
+	f.client.state = CLIENT_DORMANT;
+	f.client.why = WHY_IDLE;
+	says(VERDICT_ADDRESS, "dormant");
+	f.steward_error = 0;
+	says(VERDICT_IDLE, "dormant");
+	assert_true(verdict_words(VERDICT_IDLE)->is_good);
 }
 
 /* Said only of what is known to be open. */

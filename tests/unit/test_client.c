@@ -99,7 +99,8 @@ static void test_names(void **state)
 					  "server-silent",
 					  "secondary-silent",
 					  "symmetric-nat",
-					  "mapping-changed"};
+					  "mapping-changed",
+					  "idle"};
 
 	(void)state;
 	assert_int_equal(WHY_COUNT, ARRAY_SIZE(why));

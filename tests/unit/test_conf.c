@@ -328,6 +328,11 @@ static void bad_values_of_each_kind(void **state)
 		"ServerAddress2 2001:db8::1",
 		"RefreshInterval 4",
 		"RefreshInterval 301",
+		"Qualify",
+		"Qualify yes",
+		"Qualify on demand",
+		"QualifyIdle 4",
+		"QualifyIdle 86401",
 		"LearnRefresh sometimes",
 		"LocalDiscovery auto",
 		"DiscoveryInterfaces [",
@@ -460,6 +465,7 @@ static void everything_of_a_client(void **state)
 		  "ServerAddress b.example.net\n"
 		  "ServerAddress2 b2.example.net\n"
 		  "RefreshInterval 25\nLearnRefresh yes\n"
+		  "Qualify on-demand\nQualifyIdle 60\n"
 		  "LocalDiscovery forced\nDiscoveryInterfaces ^(eth|wlan)\n"
 		  "DefaultRoute no\nRouteMetric 7\nRouteTable 100\n"
 		  "Symmetric no\nConePhase yes\nNonceRequired no\n"
@@ -487,6 +493,7 @@ static void everything_of_a_client(void **state)
 	assert_true(p.node.is_client && !p.node.is_relay);
 	assert_int_equal(p.node.client.n_servers, 3);
 	assert_int_equal(p.node.client.refresh_s, 25);
+	assert_int_equal(p.node.client.idle_s, 60);
 	assert_true(p.node.client.learn_refresh &&
 		    p.node.client.local_discovery &&
 		    p.node.client.no_symmetric && p.node.client.cone_first &&
@@ -525,16 +532,16 @@ static void servers_are_at_most_eight(void **state)
 static void later_versions(void **state)
 {
 	(void)state;
-	read_text("Qualify always\nPortMapping off\nExtensions none\n");
+	read_text("PortMapping off\nExtensions none\n");
 	assert_int_equal(r.n, 0);
-	read_text("Qualify on-demand\nPortMapping upnp\nExtensions all\n"
+	read_text("PortMapping upnp\nExtensions all\n"
 		  "DiscoveryNetmask 255.0.0.0\n");
 	assert_clean();
-	assert_int_equal(r.n, 4);
-	assert_string_equal(r.v[0].text, "m.conf:1: Qualify: not in this "
+	assert_int_equal(r.n, 3);
+	assert_string_equal(r.v[0].text, "m.conf:1: PortMapping: not in this "
 					 "version, ignored");
-	assert_string_equal(r.v[3].text,
-			    "m.conf:4: DiscoveryNetmask: not in this version, "
+	assert_string_equal(r.v[2].text,
+			    "m.conf:3: DiscoveryNetmask: not in this version, "
 			    "ignored: the subnets of the interfaces count");
 }
 
@@ -831,6 +838,7 @@ static void list_reads_back(void **state)
 		"ServerAddress2 two.net\nServerAddress one.net\n"
 		"ServerAddress 9.0.0.4\nServerAddress2 9.0.0.6\n"
 		"RefreshInterval 300\nLearnRefresh yes\n"
+		"Qualify On-Demand\nQualifyIdle 86400\n"
 		"LocalDiscovery forced\nDiscoveryInterfaces ^(a|b)#$\n"
 		"ClientID x\"y\nDefaultRoute no\nRouteMetric 4294967295\n"
 		"RouteTable 7\nHookScript /a\nStateDirectory /b/c\n"
@@ -897,6 +905,8 @@ static void each_difference_is_seen(void **state)
 		"ServerAddress a",
 		"ServerAddress2 a",
 		"RefreshInterval 31",
+		"Qualify on-demand",
+		"QualifyIdle 5",
 		"LearnRefresh yes",
 		"LocalDiscovery yes",
 		"DiscoveryInterfaces x",

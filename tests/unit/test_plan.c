@@ -190,6 +190,10 @@ static void test_client_is_small(void **state)
 	assert_in_range(node_memory(&p.node), 1, 1 << 20);
 	assert_int_equal(p.node.client.n_servers, 1);
 	assert_int_equal(p.node.client.refresh_s, 30);
+	assert_int_equal(p.node.client.idle_s, 0);
+	c.qualify = DEMAND_ON;
+	plan_make(&p, &c, &o, 24 * GIB, 2);
+	assert_int_equal(p.node.client.idle_s, 600);
 	assert_false(p.node.client.local_discovery ||
 		     p.node.client.cone_first || p.node.client.no_symmetric ||
 		     p.node.client.no_nonce_ok || p.node.client.learn_refresh);
