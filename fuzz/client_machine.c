@@ -543,6 +543,7 @@ static void op_rules(struct machine *m)
 	uint8_t k = script_u8(&m->s);
 
 	g->n_deny = k & 1;
+	g->neighbour_len = k & 64 ? (uint8_t)(8 + k % 24) : 0;
 	g->deny[0] = (struct ip4_prefix){k & 2 ? 0x0c000000 : 0x0e000000,
 					 (uint8_t)(8 + k % 16)};
 }

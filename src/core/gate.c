@@ -167,6 +167,22 @@ enum reason gate_target(const struct gate *g, struct tuple t)
 	return REASON_DST_DENIED;
 }
 
+/* On the link of our address i; and no broadcast address of it. */
+static bool is_near(const struct gate *g, unsigned i, uint32_t ip)
+{
+	struct ip4_prefix net = {g->self->ip4[i].ip, g->self->ip4[i].len};
+	uint32_t host;
+
+	if (net.len == 0 || net.ip >> 24 == 127)
+		return false;
+	if (g->neighbour_len)
+		net.len = g->neighbour_len;
+	host = UINT32_MAX >> net.len % 32;
+	if (net.len < 31 && ((ip & host) == host || (ip & host) == 0))
+		return false;
+	return ip4_in(ip, &net);
+}
+
 enum reason gate_neighbour(const struct gate *g, struct tuple t)
 {
 	if (t.port == 0 || t.ip >> 28 == 0xe || is_broadcast(g->self, t.ip))
@@ -176,10 +192,7 @@ enum reason gate_neighbour(const struct gate *g, struct tuple t)
 	if (in_rules(g->deny, g->n_deny, t.ip))
 		return REASON_DST_DENIED;
 	for (unsigned i = 0; i < g->self->n_ip4; i++) {
-		const struct ip4_prefix net = {g->self->ip4[i].ip,
-					       g->self->ip4[i].len};
-
-		if (net.len > 0 && net.ip >> 24 != 127 && ip4_in(t.ip, &net))
+		if (is_near(g, i, t.ip))
 			return REASON_NONE;
 	}
 	return REASON_DST_NOT_GLOBAL;

@@ -45,7 +45,8 @@ struct gate {
 	uint32_t own[2];     /* of a server here; ours even if self overflows */
 	struct tuple mapped; /* of a client here, as the Internet sees it */
 	uint32_t prefix;     /* of Teredo addresses: TEREDO_PREFIX */
-	bool public_only;    /* the extended list, 6890; default on (A35) */
+	uint8_t neighbour_len; /* of links; 0 = as addresses say */
+	bool public_only;      /* the extended list, 6890; default on (A35) */
 	unsigned n_allow, n_deny;
 	struct ip4_prefix allow[GATE_MAX_RULES]; /* lifts RFC 1918 and 6890 */
 	struct ip4_prefix deny[GATE_MAX_RULES];
@@ -62,7 +63,8 @@ enum reason gate_target(const struct gate *g, struct tuple t);
 
 /*
  * Is it on a link of this host, and somebody else's? Only peers that local
- * discovery has found are looked for there (C49).
+ * discovery has found are looked for there (C49). What is on a link is in the
+ * subnet of one of our addresses, as that is, or by neighbour_len.
  */
 enum reason gate_neighbour(const struct gate *g, struct tuple t);
 

@@ -74,6 +74,7 @@ void node_reconfigure(struct node *n, const struct node_conf *conf,
 		      const struct gate *rules, uint64_t now,
 		      struct outbox *out)
 {
+	n->gate.neighbour_len = rules->neighbour_len;
 	n->gate.public_only = rules->public_only;
 	n->gate.n_allow = rules->n_allow;
 	n->gate.n_deny = rules->n_deny;

@@ -130,6 +130,7 @@ struct conf {
 	bool learn_refresh, symmetric, cone_phase, nonce_required;
 	enum discovery discovery;
 	char discovery_ifaces[CONF_REGEX]; /* empty = all */
+	uint8_t discovery_len; /* of a subnet; 0 = as the interface says */
 	char client_id[CONF_ID];
 	enum default_route default_route;
 	uint32_t route_metric, route_table; /* table 0 = main */

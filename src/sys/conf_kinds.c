@@ -269,6 +269,22 @@ static bool print_ip4(PRINT)
 
 const struct conf_kind kind_ip4 = {set_ip4, print_ip4};
 
+static bool set_netmask(SET)
+{
+	return value_netmask(field_of(c, d->field), s, d->min, d->max);
+}
+
+static bool print_netmask(PRINT)
+{
+	const uint8_t *len = value_of(c, d->field);
+
+	(void)i;
+	print_quad(out, *len ? UINT32_MAX << (32 - *len) : 0);
+	return *len != 0;
+}
+
+const struct conf_kind kind_netmask = {set_netmask, print_netmask};
+
 static bool set_prefix(SET)
 {
 	return value_teredo_prefix(field_of(c, d->field), s);

@@ -165,6 +165,9 @@ const struct directive conf_table[] = {
 	 .allowed = "enabled, disabled or forced"},
 	{"DiscoveryInterfaces", START(regex), FIELD(discovery_ifaces),
 	 .max = CONF_REGEX, .allowed = "a regular expression, regex(7)"},
+	{"DiscoveryNetmask", LIVE(netmask), FIELD(discovery_len), .min = 8,
+	 .max = 31,
+	 .allowed = "a netmask such as 255.255.0.0, or its length, 8 to 31"},
 	{"ClientID", LIVE(text), FIELD(client_id), .max = CONF_ID,
 	 .allowed = "an identifier of 1 to 255 bytes"},
 	{"DefaultRoute", LIVE(word), FIELD(default_route),
@@ -193,8 +196,6 @@ const struct directive conf_table[] = {
 	{"Mark", START(mark), FIELD(mark),
 	 .allowed = "0 to 4294967295, or 0x0 to 0xffffffff"},
 
-	{"DiscoveryNetmask", LATER,
-	 .allowed = "the subnets of the interfaces count"},
 	{"PortMapping", LATER, .usual = "off"},
 	{"Extensions", LATER, .usual = "none"},
 	{"IgnoreConeBit", GONE},

@@ -26,7 +26,7 @@ extern const struct conf_kind kind_bool, kind_u16, kind_u32, kind_new_peers,
 	kind_word, kind_ip4, kind_iface, kind_text, kind_path, kind_socket,
 	kind_regex, kind_prefix, kind_date, kind_ip4_list, kind_ip6_list,
 	kind_server, kind_second, kind_threads, kind_offload, kind_dscp,
-	kind_mark, kind_probe;
+	kind_mark, kind_netmask, kind_probe;
 
 /* A word of kind_word, and the value of an enum, which has the size of an int.
  */

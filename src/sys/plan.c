@@ -70,6 +70,7 @@ static struct rate rate_of(uint32_t per_second)
 
 static void plan_gate(struct gate *g, const struct conf *c)
 {
+	g->neighbour_len = c->discovery_len;
 	g->public_only = c->public_only;
 	g->n_allow = c->n_allow;
 	g->n_deny = c->n_deny;

@@ -104,6 +104,25 @@ bool value_ip4_prefix(struct ip4_prefix *out, const char *s)
 	return true;
 }
 
+/* As 255.255.0.0, 16 or /16. */
+bool value_netmask(uint8_t *len, const char *s, uint32_t min, uint32_t max)
+{
+	uint32_t n = 0, mask;
+
+	if (value_ip4(&mask, s)) {
+		while (n < 32 && mask << n >> 31)
+			n++;
+		if (n < 32 && mask << n)
+			return false; /* a hole */
+		if (n < min || n > max)
+			return false;
+	} else if (!value_number(&n, s + (*s == '/'), min, max)) {
+		return false;
+	}
+	*len = (uint8_t)n;
+	return true;
+}
+
 bool value_ip6_prefix(struct ip6_prefix *out, const char *s)
 {
 	char addr[INET6_ADDRSTRLEN];

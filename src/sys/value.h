@@ -25,6 +25,9 @@ bool value_host(char out[static HOST_SPACE], const char *s);
 
 /* ADDRESS or ADDRESS/LENGTH; bits beyond the length must be zero. */
 bool value_ip4_prefix(struct ip4_prefix *out, const char *s);
+
+/* The length of a netmask, min to max: 255.255.0.0, 16 or /16. */
+bool value_netmask(uint8_t *len, const char *s, uint32_t min, uint32_t max);
 bool value_ip6_prefix(struct ip6_prefix *out, const char *s);
 
 /* A Teredo prefix: 2001:0:: or 2001::/32; global unicast. */

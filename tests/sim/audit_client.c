@@ -730,7 +730,9 @@ static void check_target(struct audit *a, const struct out *o,
 		return;
 	}
 	for (unsigned i = 0; i < s->n_ip4; i++) {
-		unsigned len = s->ip4[i].len;
+		unsigned len = a->node->gate.neighbour_len && s->ip4[i].len
+				       ? a->node->gate.neighbour_len
+				       : s->ip4[i].len;
 		uint64_t size = UINT64_C(1) << (32 - len);
 
 		WANT(s->ip4[i].ip != o->to.ip, "I1: sends to itself");

@@ -117,7 +117,7 @@ static const struct sample samples[] = {
 			"IgnoreConeBit yes\nDiscoveryNetmask 255.255.255.0\n",
 		.role = ROLE_CLIENT,
 		.server = "teredo.example.net",
-		.notes = 2,
+		.notes = 1,
 	},
 };
 

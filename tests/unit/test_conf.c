@@ -336,6 +336,17 @@ static void bad_values_of_each_kind(void **state)
 		"LearnRefresh sometimes",
 		"LocalDiscovery auto",
 		"DiscoveryInterfaces [",
+		"DiscoveryNetmask",
+		"DiscoveryNetmask x",
+		"DiscoveryNetmask 255.0.255.0",
+		"DiscoveryNetmask 0.0.0.255",
+		"DiscoveryNetmask 255.255.255.254.0",
+		"DiscoveryNetmask 0.0.0.0",
+		"DiscoveryNetmask 254.0.0.0",
+		"DiscoveryNetmask 255.255.255.255",
+		"DiscoveryNetmask 7",
+		"DiscoveryNetmask /32",
+		"DiscoveryNetmask //24",
 		"DefaultRoute maybe",
 		"RouteMetric 0",
 		"RouteTable main",
@@ -467,6 +478,7 @@ static void everything_of_a_client(void **state)
 		  "RefreshInterval 25\nLearnRefresh yes\n"
 		  "Qualify on-demand\nQualifyIdle 60\n"
 		  "LocalDiscovery forced\nDiscoveryInterfaces ^(eth|wlan)\n"
+		  "DiscoveryNetmask 255.255.128.0\n"
 		  "DefaultRoute no\nRouteMetric 7\nRouteTable 100\n"
 		  "Symmetric no\nConePhase yes\nNonceRequired no\n"
 		  "HookScript /a/hook\nStateDirectory /b\n"
@@ -494,6 +506,7 @@ static void everything_of_a_client(void **state)
 	assert_int_equal(p.node.client.n_servers, 3);
 	assert_int_equal(p.node.client.refresh_s, 25);
 	assert_int_equal(p.node.client.idle_s, 60);
+	assert_int_equal(p.gate.neighbour_len, 17);
 	assert_true(p.node.client.learn_refresh &&
 		    p.node.client.local_discovery &&
 		    p.node.client.no_symmetric && p.node.client.cone_first &&
@@ -534,15 +547,13 @@ static void later_versions(void **state)
 	(void)state;
 	read_text("PortMapping off\nExtensions none\n");
 	assert_int_equal(r.n, 0);
-	read_text("PortMapping upnp\nExtensions all\n"
-		  "DiscoveryNetmask 255.0.0.0\n");
+	read_text("PortMapping upnp\nExtensions all\n");
 	assert_clean();
-	assert_int_equal(r.n, 3);
+	assert_int_equal(r.n, 2);
 	assert_string_equal(r.v[0].text, "m.conf:1: PortMapping: not in this "
 					 "version, ignored");
-	assert_string_equal(r.v[2].text,
-			    "m.conf:3: DiscoveryNetmask: not in this version, "
-			    "ignored: the subnets of the interfaces count");
+	assert_string_equal(r.v[1].text, "m.conf:2: Extensions: not in this "
+					 "version, ignored");
 }
 
 static void log_and_control(void **state)
@@ -840,6 +851,7 @@ static void list_reads_back(void **state)
 		"RefreshInterval 300\nLearnRefresh yes\n"
 		"Qualify On-Demand\nQualifyIdle 86400\n"
 		"LocalDiscovery forced\nDiscoveryInterfaces ^(a|b)#$\n"
+		"DiscoveryNetmask 255.128.0.0\n"
 		"ClientID x\"y\nDefaultRoute no\nRouteMetric 4294967295\n"
 		"RouteTable 7\nHookScript /a\nStateDirectory /b/c\n"
 		"ProbeHost 2001:db8::1\nSymmetric no\nConePhase yes\n"
@@ -849,7 +861,8 @@ static void list_reads_back(void **state)
 			  "Offload no\nDSCP 46\nMark 0\n"
 			  "Sunset 2030-01-01T10:11:12Z\n"
 			  "RequireSecret yes\nDefaultRoute yes\n");
-	assert_round_trip("LocalDiscovery yes\nSyslogFacility local3\n"
+	assert_round_trip("DiscoveryNetmask 31\nLocalDiscovery "
+			  "yes\nSyslogFacility local3\n"
 			  "RelayType cone\n");
 }
 
@@ -910,6 +923,7 @@ static void each_difference_is_seen(void **state)
 		"LearnRefresh yes",
 		"LocalDiscovery yes",
 		"DiscoveryInterfaces x",
+		"DiscoveryNetmask /24",
 		"ClientID x",
 		"DefaultRoute no",
 		"RouteMetric 1",

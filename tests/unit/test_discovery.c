@@ -277,6 +277,36 @@ static void c73_z15_outer_source(void **state)
 	neighbour();
 }
 
+/* C73, C49: at run time, for who is known as well. */
+static void c73_netmask(void **state)
+{
+	struct gate rules;
+
+	(void)state;
+	begin();
+	said_by(peer, at("192.168.2.9", 50007));
+	none(REASON_SRC_NOT_GLOBAL, "another subnet");
+	rules = r.node.gate;
+	rules.neighbour_len = 16;
+	node_reconfigure(&r.node, &r.conf, &rules, r.now, &r.out);
+	said_by(peer, at("192.168.2.9", 50007));
+	ended(&r, REASON_DISCOVERY);
+	sent_direct(&r, at("192.168.2.9", 50007), peer, NULL);
+	bubble(&q, peer, client);
+	from_ip4(&r, DOOR_SERVICE, at("192.168.2.9", 50007), &q);
+	ended(&r, REASON_BUBBLE);
+	goes_to(&r, &p, peer);
+	ended(&r, REASON_TO_IPV4);
+	sent_udp(&r, DOOR_SERVICE, at("192.168.2.9", 50007), &p);
+	rules.neighbour_len = 0;
+	node_reconfigure(&r.node, &r.conf, &rules, r.now, &r.out);
+	goes_to(&r, &p, peer);
+	dropped(&r, REASON_DST_NOT_GLOBAL);
+	data(&q, peer, client);
+	from_ip4(&r, DOOR_SERVICE, at("192.168.2.9", 50007), &q);
+	dropped(&r, REASON_SRC_NOT_GLOBAL);
+}
+
 /* C73's option: only those that come out of the same NAT. */
 static void c73_same_mapped_only(void **state)
 {
@@ -629,6 +659,7 @@ int main(void)
 		TEST(c73_inner),
 		TEST(c73_blocks),
 		TEST(c73_z15_outer_source),
+		TEST(c73_netmask),
 		TEST(c73_same_mapped_only),
 		TEST(c75_z15_entry),
 		TEST(c75_known_peer),

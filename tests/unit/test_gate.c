@@ -373,6 +373,37 @@ static void c49_c73_neighbours(void **state)
 	assert_int_equal(neighbour("14.0.0.9"), REASON_DST_NOT_GLOBAL);
 }
 
+/* C73: what a link is, by a mask of the operator's. */
+static void c73_netmask(void **state)
+{
+	(void)state;
+	own("127.0.0.1", 8);
+	own("192.168.1.5", 24);
+	own("12.0.0.1", 0);
+	gate.neighbour_len = 16;
+	assert_int_equal(neighbour("192.168.77.9"), REASON_NONE);
+	assert_int_equal(neighbour("192.168.1.9"), REASON_NONE);
+	assert_int_equal(neighbour("192.169.1.9"), REASON_DST_NOT_GLOBAL);
+	assert_int_equal(neighbour("192.168.1.5"), REASON_DST_OWN);
+	assert_int_equal(neighbour("192.168.1.255"), REASON_DST_NOT_GLOBAL);
+	assert_int_equal(neighbour("192.168.255.255"), REASON_DST_NOT_GLOBAL);
+	assert_int_equal(neighbour("192.168.0.0"), REASON_DST_NOT_GLOBAL);
+	assert_int_equal(neighbour("127.0.3.4"), REASON_DST_NOT_GLOBAL);
+	assert_int_equal(neighbour("12.0.0.9"), REASON_DST_NOT_GLOBAL);
+	gate.neighbour_len = 29;
+	assert_int_equal(neighbour("192.168.1.6"), REASON_NONE);
+	assert_int_equal(neighbour("192.168.1.7"), REASON_DST_NOT_GLOBAL);
+	assert_int_equal(neighbour("192.168.1.9"), REASON_DST_NOT_GLOBAL);
+	gate.neighbour_len = 31;
+	assert_int_equal(neighbour("192.168.1.4"), REASON_NONE);
+	gate.neighbour_len = 0;
+	assert_int_equal(neighbour("192.168.1.9"), REASON_NONE);
+	assert_int_equal(neighbour("192.168.77.9"), REASON_DST_NOT_GLOBAL);
+	/* For all else subnets are what they are. */
+	gate.neighbour_len = 16;
+	assert_int_equal(target(ip4("192.168.77.9")), REASON_DST_NOT_GLOBAL);
+}
+
 /* C49, Z2, Z8, Z42: somebody on the link, but not everybody, nor ourselves. */
 static void c49_z2_z8_z42_no_neighbours(void **state)
 {
@@ -418,6 +449,7 @@ int main(void)
 		cmocka_unit_test_setup(c21_global, fresh),
 		cmocka_unit_test_setup(z8_z39_own_mapping, fresh),
 		cmocka_unit_test_setup(c49_c73_neighbours, fresh),
+		cmocka_unit_test_setup(c73_netmask, fresh),
 		cmocka_unit_test_setup(c49_z2_z8_z42_no_neighbours, fresh),
 	};
 
