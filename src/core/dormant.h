@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * Inside the client: it is quiet while nobody needs it (Qualify on-demand,
- *A52).
+ * Inside the client: quiet while nobody needs it (Qualify on-demand, A52).
  *
  *	awake ---- nothing was carried for
  *	           conf.idle_s --------------> dormant: the server is not asked,
@@ -19,10 +18,10 @@
  * NAT may have kept the mapping, is judged, delivered and answered as ever.
  *
  * Only our host can want us awake. Any stranger may send data that is
- *delivered, and make a host answer by itself: echo replies, errors and resets
- *count for nothing, and so does a peer to which our host has sent nothing but
- *these. So who wants to keep this client awake must get an answer of some
- *service.
+ * delivered, and make a host answer by itself: echo replies, errors and resets
+ * count for nothing, and so does a peer to which our host has sent nothing but
+ * these. So who wants to keep this client awake must get an answer of some
+ * service.
  */
 #ifndef CORE_DORMANT_H
 #define CORE_DORMANT_H

@@ -7,8 +7,7 @@
  *
  *	a line		VERB [ARGUMENT], at most 255 bytes
  *	an answer	one JSON object and a newline; then it is closed
- *	monitor		an object a line for each change, until who asks has
- *gone
+ *	monitor		an object a line for each change, to the end
  *
  * Everybody may look. Who may change something is root, the user of the
  * daemon, and the members of ControlGroup, as the kernel knows them.

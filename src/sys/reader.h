@@ -4,13 +4,13 @@
  * runs. It has the user who started us, for the files may be root's alone, and
  * no capability; of files it sees those directories that the configuration and
  * the secrets are in, and reads only. It writes what is in force to the
- *settings (settings.h), and wakes those who obey them. Secrets go to the packet
- *process alone (vault.h).
+ * settings (settings.h), and wakes those who obey them. Secrets go to the
+ * packet process alone (vault.h).
  *
  *	monitor --- SIGHUP has come ---------> reader ---> settings
  *	control --- struct reader_request ---> (files)
  *	        <-- struct reader_answer ----         ---> packet process,
- *steward: "look again", a byte
+ *	                                                   steward: a byte
  *
  * It starts before the keeper. When it is gone all goes on as it is.
  */
