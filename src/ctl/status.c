@@ -163,8 +163,9 @@ static void show_servers(struct page *p, const json_t *client)
 	}
 }
 
-static void show_nat(struct page *p, const json_t *client)
+static void show_nat(struct page *p, const json_t *status, const json_t *client)
 {
+	bool is_dormant = strcmp(get_text(status, "state"), "dormant") == 0;
 	char text[32];
 
 	page_row(p, "nat");
@@ -177,9 +178,13 @@ static void show_nat(struct page *p, const json_t *client)
 			page_fact(p, "Windows says %s", theirs);
 		if (get_bool(client, "preserves_port"))
 			page_fact(p, "preserves ports");
-		page_fact(p, "refreshed every %s",
-			  page_duration(text,
-					get_number(client, "refresh", -1)));
+		if (is_dormant)
+			page_fact(p, "not refreshed");
+		else
+			page_fact(p, "refreshed every %s",
+				  page_duration(text,
+						get_number(client, "refresh",
+							   -1)));
 	}
 	page_row(p, "");
 	if (get_known(client, "local"))
@@ -261,7 +266,7 @@ static void show_client(struct page *p, const json_t *status)
 		return;
 	show_address(p, status, client);
 	show_servers(p, client);
-	show_nat(p, client);
+	show_nat(p, status, client);
 	show_counts(p, json_object_get(client, "peers"));
 	show_probe(p, client);
 	show_inbound(p, client);

@@ -43,6 +43,9 @@ SILENT = CLIENT | {
         "used_for": "nothing", "probe": None,
         "server": CLIENT["client"]["server"] | {"rtt": None, "last_answer": None}}}
 
+DORMANT = CLIENT | {
+    "state": "dormant", "reason": "idle", "text": "nothing is sent"}
+
 RELAY = CLIENT | {
     "role": "relay", "state": "serving", "client": None,
     "notes": [{"reason": "no-forwarding", "text": "IPv6 forwarding is off",

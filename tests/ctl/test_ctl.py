@@ -119,6 +119,13 @@ def test_each_fact_of_a_client_shows(start):
     assert "192.168.1.2:35554 -> 203.0.113.7:35554" in text
 
 
+def test_who_is_dormant_refreshes_nothing(start):
+    got = ask(start, "status", fake.DORMANT)
+    assert got.returncode == 0
+    assert got.stdout.splitlines()[0] == "teredo: dormant: nothing is sent  [idle]"
+    assert "preserves ports, not refreshed\n" in got.stdout
+
+
 def test_trouble_comes_with_what_to_try(start):
     text = ask(start, "status", fake.SILENT).stdout
     assert re.search(r"^  tried     4 times, next in 3.2 s$", text, re.M)
