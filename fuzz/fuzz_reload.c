@@ -46,7 +46,8 @@ static bool is_of_servers(unsigned row)
 static bool is_of_roles(unsigned row)
 {
 	return is_of_servers(row) ||
-	       strcmp(conf_name(row), "InterfaceMTU") == 0;
+	       strcmp(conf_name(row), "InterfaceMTU") == 0 ||
+	       strcmp(conf_name(row), "ControlGroup") == 0;
 }
 
 static void check(const struct conf *old, const struct conf *wanted,

@@ -13,6 +13,7 @@
 #include "sys/board.h"
 #include "sys/conf_files.h"
 #include "sys/configure.h"
+#include "sys/control.h"
 #include "sys/descriptors.h"
 #include "sys/fdstore.h"
 #include "sys/keeper.h"
@@ -128,6 +129,7 @@ static int run(int argc, char **argv)
 	privs_require((p.node.is_relay || p.node.is_client) && o.tun_fd < 0,
 		      p.node.is_server && !p.node.is_relay);
 	privs_lookup(&task.identity, c.user, c.group);
+	control_group(&p);
 	p.reader = &reader;
 	make_board(&p);
 	all.pidfile = pidfile(&p);

@@ -193,6 +193,10 @@ bool conf_is_live(unsigned row);
 bool conf_is_any(const bool row[static CONF_ROWS]);
 bool conf_is_same(const struct conf *a, const struct conf *b, unsigned row);
 
+/* Where the (first) value of a row was said, as in struct conf_line. */
+void conf_where(const struct conf *c, unsigned row,
+		char out[static CONF_ORIGIN]);
+
 /* What `from` says of a row, in place of what `to` does. (ServerAddress2 goes
  * with the servers.) */
 void conf_take(struct conf *to, const struct conf *from, unsigned row);

@@ -124,6 +124,12 @@ bool conf_is_same(const struct conf *a, const struct conf *b, unsigned row)
 	return true;
 }
 
+void conf_where(const struct conf *c, unsigned row,
+		char out[static CONF_ORIGIN])
+{
+	conf_origin_text(c, c->origins.of[conf_slot(row, 0)], out);
+}
+
 void conf_take(struct conf *to, const struct conf *from, unsigned row)
 {
 	const struct directive *d = &conf_table[row];

@@ -115,7 +115,7 @@ const struct directive conf_table[] = {
 	{"ControlSocket", START(socket), FIELD(control_socket),
 	 .max = CONF_PATH,
 	 .allowed = "the name of a file, with its whole path, or none"},
-	{"ControlGroup", START(text), FIELD(control_group), .max = CONF_NAME,
+	{"ControlGroup", LIVE(text), FIELD(control_group), .max = CONF_NAME,
 	 .allowed = "a group name of 1 to 32 characters"},
 	{"User", START(text), FIELD(user), .max = CONF_NAME,
 	 .allowed = "a user name of 1 to 32 characters"},

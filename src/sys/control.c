@@ -161,7 +161,8 @@ static void accept_one(void)
 	c->fd = fd;
 	c->uid = who.uid;
 	c->may_change = who.uid == 0 || who.uid == geteuid() ||
-			(t->has_group && is_member(fd, &who, t->group));
+			(ctl.settings.has_group &&
+			 is_member(fd, &who, ctl.settings.group));
 	c->job = JOB_ASK;
 	c->n_request = 0;
 	c->sent = c->n = 0;

@@ -30,8 +30,6 @@ struct control_task {
 	int listener; /* from control_listen() */
 	int bell;     /* see publish.h */
 	int life;     /* a pipe from the keeper: at its end, so do we */
-	bool has_group;
-	gid_t group; /* ControlGroup */
 };
 
 /*
@@ -56,8 +54,8 @@ bool control_listen(struct control_socket *s, const struct plan *p);
 /* It is to be gone with the daemon. */
 void control_remove(const struct control_socket *s);
 
-/* The group, if there is one; dies if it is unknown. */
-void control_group(struct control_task *t, const struct plan *p);
+/* ControlGroup of the start, for the plan; dies if it is unknown. */
+void control_group(struct plan *p);
 
 /* In a process of its own, of the right user already. */
 _Noreturn void control_run(const struct control_task *t);

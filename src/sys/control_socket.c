@@ -157,7 +157,7 @@ bool control_listen(struct control_socket *s, const struct plan *p)
 	return is_usual;
 }
 
-void control_group(struct control_task *t, const struct plan *p)
+void control_group(struct plan *p)
 {
 	const char *name = p->conf->control_group;
 	const struct group *g = name[0] ? getgrnam(name) : NULL;
@@ -166,6 +166,6 @@ void control_group(struct control_task *t, const struct plan *p)
 		die("group \"%s\" of ControlGroup does not exist\n"
 		    "  create it:  addgroup --system %s",
 		    name, name);
-	t->has_group = g != NULL;
-	t->group = g ? g->gr_gid : 0;
+	p->has_group = g != NULL;
+	p->group = g ? g->gr_gid : 0;
 }

@@ -249,7 +249,6 @@ static void make_control(struct keeper *k, int listener)
 	k->control.bell = k->life.bell;
 	k->control.settings = k->life.plan->reader->settings;
 	k->control.reader = k->life.plan->reader->control;
-	control_group(&k->control, k->life.plan);
 	tzset(); /* gmtime_r() looks for the file once, for nothing */
 }
 

@@ -382,6 +382,8 @@ static void let_go(const struct reader *r)
 	close(r->worker);
 	close(r->steward);
 	close(r->secrets);
+	if (r->groups >= 0)
+		close(r->groups);
 }
 
 /*

@@ -8,7 +8,7 @@
  *	    keeper	user miredo; has opened the sockets, keeps them, waits
  *	      worker	user miredo; handles the packets
  *	      control	user miredo; answers who asks how it is
- *	      resolver	user miredo; looks up a client's names, if any
+ *	      resolver	user miredo; looks up names, if there are any
  *	      steward	miredo with CAP_NET_ADMIN; a client's addresses, routes
  *	        hooks	root with CAP_NET_ADMIN; runs scripts, if any
  *

@@ -114,15 +114,15 @@ static int start_resolver(const struct plan *p, const struct identity *id)
 	static const char *names[RESOLVER_NAMES];
 	const struct conf *c = p->conf;
 
-	if (!p->node.is_client ||
-	    !names_need_resolver(c->servers, c->n_servers))
+	if (!plan_has_resolver(p))
 		return -1;
 	for (unsigned i = 0; i < c->n_servers; i++) {
 		names[2 * i] = c->servers[i].host;
 		names[2 * i + 1] = c->servers[i].second;
 	}
 	return resolver_start(names, 2 * c->n_servers,
-			      p->reader ? p->reader->settings : NULL, id);
+			      p->reader ? p->reader->settings : NULL,
+			      p->reader ? p->reader->groups : -1, id);
 }
 
 /* What the last run on this interface knew: begin with it. */

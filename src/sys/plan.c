@@ -10,6 +10,7 @@
 #include <unistd.h>
 
 #include "lane.h"
+#include "names.h"
 #include "plan.h"
 #include "preflight.h"
 
@@ -41,6 +42,15 @@ static enum role role_of_type(enum relay_type type)
 		break;
 	}
 	return ROLE_RELAY;
+}
+
+bool plan_has_resolver(const struct plan *p)
+{
+	const struct conf *c = p->conf;
+
+	return c->control_group[0] ||
+	       (p->node.is_client &&
+		names_need_resolver(c->servers, c->n_servers));
 }
 
 enum role plan_role(const struct conf *c, const struct options *o)
@@ -421,6 +431,8 @@ void plan_change(struct plan *p, const struct conf *c)
 	p->board = old.board;
 	p->reader = old.reader;
 	p->vault = old.vault;
+	p->has_group = old.has_group;
+	p->group = old.group;
 	p->node.server.secrets = n->server.secrets;
 	p->node.server.n_secrets = n->server.n_secrets;
 	keep_client(&p->node.client, &n->client, c,

@@ -6,6 +6,8 @@
 #ifndef SYS_PLAN_H
 #define SYS_PLAN_H
 
+#include <sys/types.h>
+
 #include "../core/node.h"
 #include "conf.h"
 #include "options.h"
@@ -32,7 +34,13 @@ struct plan {
 	struct board *board;         /* of all processes */
 	const struct reader *reader; /* of changes; NULL = there will be none */
 	const struct vault *vault;   /* of other secrets; NULL = the same */
+	bool has_group;              /* ControlGroup, at the start */
+	gid_t group;
 };
+
+/* Is there somebody to look up names, of servers and of groups? Who has none at
+ * the start has none later. */
+bool plan_has_resolver(const struct plan *p);
 
 /* The first rule that matches. */
 enum role plan_role(const struct conf *c, const struct options *o);

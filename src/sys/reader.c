@@ -22,6 +22,7 @@
 #include "confine.h"
 #include "descriptors.h"
 #include "event.h"
+#include "groups.h"
 #include "hoard.h"
 #include "lanes.h"
 #include "log.h"
@@ -44,11 +45,12 @@ struct reading {
 	int monitor, control, worker, steward;
 	const struct options *options;
 	struct settings *out;
-	bool can_look_up; /* there is a resolver */
 	bool has_before;
-	bool has_secrets;   /* other ones, which were just read */
-	uint32_t confirm_s; /* how long that may take */
-	int secrets;        /* see struct reader */
+	bool has_secrets; /* other ones, which were just read */
+	bool has_group;   /* which was just looked up */
+	gid_t group;
+	uint32_t confirm_s;  /* how long that may take */
+	int secrets, groups; /* see struct reader */
 	struct hoard hoard;
 	const struct board *board;        /* NULL = there is none to look at */
 	struct settings_view now, before; /* the one to go back to */
@@ -156,6 +158,27 @@ static void refuse(struct reading *r, const struct report *report)
 	publish(r);
 }
 
+/* ControlGroup is one that there is; false if not. */
+static bool find_group(struct reading *r, const struct conf *next,
+		       struct report *report)
+{
+	char where[CONF_ORIGIN];
+	const char *wrong;
+
+	r->has_group = next->control_group[0];
+	r->group = r->now.group;
+	if (!r->has_group ||
+	    strcmp(next->control_group, r->now.conf.control_group) == 0)
+		return true;
+	wrong = groups_ask(r->groups, next->control_group, &r->group);
+	if (!wrong)
+		return true;
+	conf_where(next, conf_row("ControlGroup"), where);
+	report_add(report, SEVERITY_ERROR, "%s: ControlGroup: \"%s\": %s",
+		   where, next->control_group, wrong);
+	return false;
+}
+
 static void take(struct reading *r, const struct conf *c,
 		 const struct reload *what)
 {
@@ -169,6 +192,8 @@ static void take(struct reading *r, const struct conf *c,
 	if (r->has_secrets)
 		hoard_take(&r->hoard);
 	r->now.secrets = r->hoard.now.number;
+	r->now.has_group = r->has_group;
+	r->now.group = r->group;
 	log_set_level(c->log_level);
 	r->now.serial += conf_is_any(what->applied);
 	r->now.loaded = time(NULL);
@@ -191,7 +216,8 @@ static void read_again(struct reading *r, uint32_t seconds)
 	configure_read(&wanted, r->options, &report);
 	r->has_secrets = false;
 	if (!reload_merge(&next, &what, &r->now.conf, &wanted, r->options,
-			  r->can_look_up, time(NULL), &report) ||
+			  r->groups >= 0, time(NULL), &report) ||
+	    !find_group(r, &next, &report) ||
 	    !read_secrets(r, &next, &what, &report)) {
 		refuse(r, &report);
 		return;
@@ -456,8 +482,8 @@ static void confine(const struct reading *r)
 
 static _Noreturn void run(struct reading *r, int log, int notify, pid_t parent)
 {
-	const int keep[] = {r->monitor, r->control, r->worker,
-			    r->steward, log,        notify};
+	const int keep[] = {r->monitor, r->control, r->worker, r->steward,
+			    r->groups,  log,        notify};
 
 	prctl(PR_SET_PDEATHSIG, SIGKILL);
 	if (getppid() != parent)
@@ -483,19 +509,25 @@ static void make_channel(int *ours, int *theirs, int type)
 	*theirs = fd[1];
 }
 
-static void begin(struct reading *r, struct reader *ends, const struct conf *c)
+static void begin(struct reading *r, struct reader *ends, const struct plan *p)
 {
+	const struct conf *c = p->conf;
+
 	hoard_begin(&r->hoard, c);
 	r->now.serial = 1;
 	r->now.loaded = time(NULL);
 	r->now.conf = *c;
-	r->can_look_up = names_need_resolver(c->servers, c->n_servers);
+	r->now.has_group = p->has_group;
+	r->now.group = p->group;
 	ends->settings = settings_make(&r->out, &r->now);
 	make_channel(&ends->monitor, &r->monitor, SOCK_SEQPACKET);
 	make_channel(&ends->control, &r->control, SOCK_SEQPACKET);
 	/* Nobody is to see the end of these: without it all goes on. */
 	make_channel(&ends->worker, &r->worker, SOCK_DGRAM);
 	make_channel(&ends->steward, &r->steward, SOCK_DGRAM);
+	ends->groups = r->groups = -1;
+	if (plan_has_resolver(p))
+		make_channel(&r->groups, &ends->groups, SOCK_SEQPACKET);
 	ends->secrets = r->secrets = vault_make();
 	if (r->secrets < 0)
 		die("cannot share secrets: %s", strerror(-r->secrets));
@@ -509,7 +541,7 @@ pid_t reader_start(struct reader *ends, const struct plan *p, int log,
 
 	r.options = p->options;
 	r.board = p->board;
-	begin(&r, ends, p->conf);
+	begin(&r, ends, p);
 	pid = fork();
 	if (pid == 0)
 		run(&r, log, notify, self);
@@ -519,6 +551,8 @@ pid_t reader_start(struct reader *ends, const struct plan *p, int log,
 	close(r.control);
 	close(r.worker);
 	close(r.steward);
+	if (r.groups >= 0)
+		close(r.groups);
 	settings_let_go(r.out);
 	return pid;
 }

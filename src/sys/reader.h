@@ -60,6 +60,7 @@ struct reader {
 	int control; /* SOCK_SEQPACKET: requests and answers, one by one */
 	int worker, steward; /* readable: there are new settings */
 	int secrets;         /* of vault.h: for the keeper, who closes it */
+	int groups; /* of groups.h: for the resolver; -1 = there is none */
 };
 
 /*

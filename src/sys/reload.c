@@ -54,6 +54,14 @@ static bool mtu_must_wait(const struct conf *old, const struct options *o)
 	return true;
 }
 
+/* As with names of servers; that nobody may is known without. */
+static bool group_must_wait(const struct conf *out, const struct conf *old,
+			    bool can_look_up)
+{
+	return !can_look_up && out->control_group[0] &&
+	       strcmp(out->control_group, old->control_group) != 0;
+}
+
 static void check_sunset(const struct conf *c, time_t now, struct report *r)
 {
 	if (c->sunset && c->sunset <= now)
@@ -96,6 +104,8 @@ bool reload_merge(struct conf *out, struct reload *what, const struct conf *old,
 		keep_servers(out, old);
 	if (out->mtu != old->mtu && mtu_must_wait(old, o))
 		conf_take(out, old, conf_row("InterfaceMTU"));
+	if (group_must_wait(out, old, can_look_up))
+		conf_take(out, old, conf_row("ControlGroup"));
 	check_mixed(out, o, r);
 	for (unsigned row = 0; row < conf_rows(); row++) {
 		what->applied[row] = !conf_is_same(out, old, row);

@@ -23,13 +23,18 @@
 #include "calls.h"
 #include "confine.h"
 #include "descriptors.h"
+#include "groups.h"
 #include "log.h"
 #include "resolver.h"
 #include "settings.h"
 
 enum {
-	LOOKUPS = RESOLVER_NAMES * RESOLVER_AT_ONCE,
-	CHANNEL = 3, /* the only descriptor that is left */
+	/* Names of servers, and one that stands for groups. */
+	A_GROUP = RESOLVER_NAMES,
+	LOOKUPS = (RESOLVER_NAMES + 1) * RESOLVER_AT_ONCE,
+	CHANNEL = 3, /* the only descriptors that are left */
+	GROUPS = 4,
+	OTHERS = 2, /* that are waited for besides look-ups */
 };
 
 struct lookup {
@@ -37,6 +42,7 @@ struct lookup {
 	int pipe;
 	uint32_t name;
 	uint64_t serial; /* the least is the oldest */
+	uint32_t asked;  /* of a group: the serial of the question */
 };
 
 struct resolver {
@@ -46,6 +52,7 @@ struct resolver {
 	const struct settings *settings;
 	struct settings_view view;
 	uint64_t serial;
+	int groups; /* GROUPS, or -1 */
 	struct lookup v[LOOKUPS];
 };
 
@@ -62,6 +69,28 @@ static void take_addresses(struct resolver_answer *a, const struct addrinfo *r)
 }
 
 /* Ends by SIGALRM if it takes too long; the resolver sees the pipe's end. */
+static void begin_lookup(void)
+{
+	sigset_t none;
+
+	prctl(PR_SET_PDEATHSIG, SIGKILL);
+	close(CHANNEL);
+	close(GROUPS);
+	sigemptyset(&none);
+	sigprocmask(SIG_SETMASK, &none, NULL);
+	signal(SIGALRM, SIG_DFL);
+	alarm(RESOLVER_GIVES_UP_S);
+}
+
+static _Noreturn void look_up_group(const struct group_question *q, int out)
+{
+	struct group_answer a = {.serial = q->serial};
+
+	begin_lookup();
+	groups_look_up(&a, q->name);
+	_exit(write(out, &a, sizeof(a)) == sizeof(a) ? 0 : 1);
+}
+
 static _Noreturn void look_up(const char *host, uint32_t name, int out)
 {
 	const struct addrinfo hints = {
@@ -70,14 +99,8 @@ static _Noreturn void look_up(const char *host, uint32_t name, int out)
 	};
 	struct resolver_answer a = {.name = name};
 	struct addrinfo *list = NULL;
-	sigset_t none;
 
-	prctl(PR_SET_PDEATHSIG, SIGKILL);
-	close(CHANNEL);
-	sigemptyset(&none);
-	sigprocmask(SIG_SETMASK, &none, NULL);
-	signal(SIGALRM, SIG_DFL);
-	alarm(RESOLVER_GIVES_UP_S);
+	begin_lookup();
 	a.error = getaddrinfo(host, NULL, &hints, &list);
 	if (a.error == 0)
 		take_addresses(&a, list);
@@ -100,6 +123,11 @@ static void answer_failed(uint32_t serial, uint32_t name, int error)
 	answer(&a);
 }
 
+static void answer_group(const struct group_answer *a)
+{
+	send(GROUPS, a, sizeof(*a), MSG_NOSIGNAL | MSG_DONTWAIT);
+}
+
 static void end_lookup(struct lookup *l)
 {
 	kill(l->child, SIGKILL);
@@ -108,10 +136,25 @@ static void end_lookup(struct lookup *l)
 	*l = (struct lookup){.pipe = -1};
 }
 
+static void on_group(struct lookup *l)
+{
+	struct group_answer a;
+
+	if (read(l->pipe, &a, sizeof(a)) != sizeof(a) || a.serial != l->asked)
+		a = (struct group_answer){.serial = l->asked, .error = EAGAIN};
+	answer_group(&a);
+	end_lookup(l);
+}
+
 /* What its child has to say; nothing, if it was ended. */
 static void on_pipe(const struct resolver *r, struct lookup *l)
 {
 	struct resolver_answer a;
+
+	if (l->name == A_GROUP) {
+		on_group(l);
+		return;
+	}
 
 	if (read(l->pipe, &a, sizeof(a)) == sizeof(a) &&
 	    a.n <= RESOLVER_ADDRESSES && a.name == l->name) {
@@ -145,32 +188,61 @@ static struct lookup *place(struct resolver *r, uint32_t name)
 		return unused;
 	}
 	end_lookup(oldest);
-	answer_failed(r->settings_serial, name, EAI_AGAIN);
+	if (name != A_GROUP)
+		answer_failed(r->settings_serial, name, EAI_AGAIN);
 	return oldest;
+}
+
+/* A child for it: its number, 0 in the child, which writes to *out; or -1. */
+static pid_t start_child(struct resolver *r, struct lookup *l, uint32_t name,
+			 int *out)
+{
+	int fd[2];
+
+	if (pipe2(fd, O_CLOEXEC) < 0)
+		return -1;
+	*out = fd[1];
+	l->child = fork();
+	if (l->child == 0)
+		return 0;
+	close(fd[1]);
+	if (l->child < 0) {
+		close(fd[0]);
+		*l = (struct lookup){.pipe = -1};
+		return -1;
+	}
+	l->pipe = fd[0];
+	l->name = name;
+	l->serial = r->serial++;
+	return l->child;
 }
 
 static void start_lookup(struct resolver *r, uint32_t name)
 {
 	struct lookup *l = place(r, name);
-	int fd[2];
+	int out;
+	pid_t pid = start_child(r, l, name, &out);
 
-	if (pipe2(fd, O_CLOEXEC) < 0) {
+	if (pid == 0)
+		look_up(r->names[name], name, out);
+	if (pid < 0)
 		answer_failed(r->settings_serial, name, EAI_SYSTEM);
-		return;
-	}
-	l->child = fork();
-	if (l->child == 0)
-		look_up(r->names[name], name, fd[1]);
-	close(fd[1]);
-	if (l->child < 0) {
-		close(fd[0]);
-		*l = (struct lookup){.pipe = -1};
-		answer_failed(r->settings_serial, name, EAI_SYSTEM);
-		return;
-	}
-	l->pipe = fd[0];
-	l->name = name;
-	l->serial = r->serial++;
+}
+
+static void start_group(struct resolver *r, const struct group_question *q)
+{
+	const struct group_answer failed = {.serial = q->serial,
+					    .error = EAGAIN};
+	struct lookup *l = place(r, A_GROUP);
+	int out;
+	pid_t pid = start_child(r, l, A_GROUP, &out);
+
+	if (pid == 0)
+		look_up_group(q, out);
+	if (pid < 0)
+		answer_group(&failed);
+	else
+		l->asked = q->serial;
 }
 
 static void take_names(struct resolver *r, const char *const *names, unsigned n)
@@ -220,23 +292,39 @@ static bool on_channel(struct resolver *r)
 	return true;
 }
 
+/* The reader asks, or is gone; then all else goes on. */
+static void on_groups(struct resolver *r)
+{
+	struct group_question q;
+	ssize_t n = recv(GROUPS, &q, sizeof(q), MSG_DONTWAIT);
+
+	if (n == sizeof(q) && memchr(q.name, '\0', sizeof(q.name)))
+		start_group(r, &q);
+	else if (n == 0)
+		r->groups = -1;
+}
+
 static _Noreturn void serve(struct resolver *r)
 {
 	bool on = true;
 
 	while (on) {
-		struct pollfd p[1 + LOOKUPS] = {
-			{.fd = CHANNEL, .events = POLLIN}};
+		struct pollfd p[OTHERS + LOOKUPS] = {
+			{.fd = CHANNEL, .events = POLLIN},
+			{.fd = r->groups, .events = POLLIN},
+		};
 
 		for (unsigned i = 0; i < LOOKUPS; i++)
-			p[1 + i] = (struct pollfd){.fd = r->v[i].pipe,
-						   .events = POLLIN};
-		if (poll(p, 1 + LOOKUPS, -1) < 0)
+			p[OTHERS + i] = (struct pollfd){.fd = r->v[i].pipe,
+							.events = POLLIN};
+		if (poll(p, OTHERS + LOOKUPS, -1) < 0)
 			continue;
 		for (unsigned i = 0; i < LOOKUPS; i++) {
-			if (p[1 + i].revents)
+			if (p[OTHERS + i].revents)
 				on_pipe(r, &r->v[i]);
 		}
+		if (p[1].revents)
+			on_groups(r);
 		if (p[0].revents)
 			on = on_channel(r);
 	}
@@ -244,17 +332,22 @@ static _Noreturn void serve(struct resolver *r)
 }
 
 /* Nothing of the packet process is kept: no socket, terminal or pipe. */
-static void keep_only(int fd)
+static void keep_only(int fd, int groups)
 {
+	const int keep[] = {CHANNEL, groups < 0 ? -1 : GROUPS};
 	int null = open("/dev/null", O_RDWR | O_CLOEXEC);
 
 	if (null < 0)
 		die("cannot open /dev/null: %s", strerror(errno));
 	for (int i = STDIN_FILENO; i <= STDERR_FILENO; i++)
 		dup2(null, i);
-	if (fd != CHANNEL)
-		dup2(fd, CHANNEL);
-	descriptors_keep(&(const int){CHANNEL}, 1);
+	/* Out of each other's way first. */
+	fd = fcntl(fd, F_DUPFD_CLOEXEC, GROUPS + 1);
+	groups = groups < 0 ? -1 : fcntl(groups, F_DUPFD_CLOEXEC, GROUPS + 1);
+	dup2(fd, CHANNEL);
+	if (groups >= 0)
+		dup2(groups, GROUPS);
+	descriptors_keep(keep, sizeof(keep) / sizeof(keep[0]));
 }
 
 /* Files may be read, such as the system's resolver needs. */
@@ -271,14 +364,15 @@ static void confine(void)
 }
 
 static _Noreturn void run(const char *const *names, unsigned n,
-			  const struct settings *settings, int fd,
+			  const struct settings *settings, int groups, int fd,
 			  const struct identity *id)
 {
 	static struct resolver r;
 
 	prctl(PR_SET_NAME, "miredo-resolver");
 	privs_drop_all(id);
-	keep_only(fd);
+	keep_only(fd, groups);
+	r.groups = groups < 0 ? -1 : GROUPS;
 	confine();
 	take_names(&r, names, n);
 	r.settings = settings;
@@ -291,7 +385,8 @@ static _Noreturn void run(const char *const *names, unsigned n,
 }
 
 int resolver_start(const char *const *names, unsigned n,
-		   const struct settings *settings, const struct identity *id)
+		   const struct settings *settings, int groups,
+		   const struct identity *id)
 {
 	int fd[2];
 	char ready;
@@ -304,9 +399,11 @@ int resolver_start(const char *const *names, unsigned n,
 		die("cannot start the resolver: %s", strerror(errno));
 	if (child == 0) {
 		close(fd[0]);
-		run(names, n, settings, fd[1], id);
+		run(names, n, settings, groups, fd[1], id);
 	}
 	close(fd[1]);
+	if (groups >= 0)
+		close(groups);
 	if (recv(fd[0], &ready, 1, 0) != 1)
 		exit(STATUS_FAILED); /* it has said why */
 	return fd[0];

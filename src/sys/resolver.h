@@ -47,10 +47,12 @@ struct resolver_answer {
  * first look-up. Returns a SOCK_SEQPACKET descriptor with a struct
  * resolver_answer to read for each look-up that has ended, at its end when the
  * resolver is gone. Dies if it cannot be started. names are those of serial 1;
- * settings: the others, NULL = there will be none.
+ * settings: the others, NULL = there will be none. groups: where the reader
+ * asks for groups (groups.h), which is closed here; -1 = it does not.
  */
 int resolver_start(const char *const *names, unsigned n,
-		   const struct settings *settings, const struct identity *id);
+		   const struct settings *settings, int groups,
+		   const struct identity *id);
 
 /* Look up a name now; does not wait. 0 or -errno. */
 int resolver_ask(int fd, uint32_t serial, uint32_t name);

@@ -17,10 +17,12 @@ struct settings_view {
 	uint32_t serial; /* of conf: 1 at the start, one more for each change */
 	uint32_t secrets; /* number of those that belong to it (vault.h); 0 =
 			     those of the start */
-	uint32_t failed;  /* times that a configuration was not applied */
-	time_t loaded;    /* when conf was read, by the wall clock */
-	uint64_t confirm_until;  /* undone then, if nobody confirms;
-				    clock_now(), 0 = there is no need to */
+	bool has_group;   /* ControlGroup, and its number */
+	gid_t group;
+	uint32_t failed;        /* times that a configuration was not applied */
+	time_t loaded;          /* when conf was read, by the wall clock */
+	uint64_t confirm_until; /* undone then, if nobody confirms;
+				   clock_now(), 0 = there is no need to */
 	char error[REPORT_LINE]; /* of the last time; empty = there was none */
 	bool waiting[CONF_ROWS]; /* for the next start, by rows of the table */
 	struct conf conf;        /* what is in force, without these */

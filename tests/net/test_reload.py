@@ -439,6 +439,40 @@ def test_confirmed_or_undone(net):
         relay.close()
 
 
+def test_group_that_may_change(net):
+    """ControlGroup of now counts; one that there is not changes nothing."""
+    def may_change():
+        return net.relay.run(
+            ["setpriv", "--reuid", "65534", "--regid", "65534", "--groups",
+             "4712", "miredoctl", "--socket", "/run/ctl", "reload"],
+            check=False).returncode == 0
+
+    with net.tidy():
+        conf = "Threads 1\nControlGroup {}\n"
+        groups = net.relay.read("/etc/group") + "one:x:4711:\n"
+        net.relay.write("/etc/group", groups)
+        net.relay.write(CONF, conf.format("one"))
+        daemon = net.relay.daemon(["miredo", "-c", CONF, "--control",
+                                   "/run/ctl"])
+        assert not may_change()
+        # It was made just now.
+        net.relay.write("/etc/group", groups + "two:x:4712:\n")
+        assert applied(reload(daemon, conf.format("two"))) == ["ControlGroup"]
+        assert may_change()
+        log = reload(daemon, conf.format("nosuch"), says="not applied")
+        assert f'{CONF}:2: ControlGroup: "nosuch": there is no such group' \
+            in log
+        assert "ControlGroup two" in re.sub(" +", " ", ctl(
+            net.relay, "config"))
+        net.relay.write(CONF, conf.format("two"))
+        assert may_change()
+        # Without a group nobody else may.
+        reload(daemon, "Threads 1\n")
+        assert not may_change()
+        assert daemon.stop() == 0
+        assert is_clean(net.relay)
+
+
 def test_returns_when_it_is_taken(net):
     """Not before the packet process goes by it; and if that cannot be had, it
     says so."""

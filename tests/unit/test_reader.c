@@ -18,6 +18,7 @@
 
 #include "../../src/sys/board.h"
 #include "../../src/sys/configure.h"
+#include "../../src/sys/groups.h"
 #include "../../src/sys/reader.h"
 #include "../../src/sys/vault.h"
 
@@ -55,6 +56,8 @@ static void start_with(const char *text)
 	assert_int_equal(report.errors, 0);
 	plan_make(&p, &c, &o, 1 << 30, 1);
 	p.board = board;
+	p.has_group = c.control_group[0];
+	p.group = 4711;
 	pid = reader_start(&r, &p, -1, -1);
 	assert_true(pid > 0);
 }
@@ -88,15 +91,20 @@ static int tear_down(void **state)
 	return system(command); /* NOLINT(cert-env33-c): our own name */
 }
 
-/* Ask it; the answer is in a, and what is in force in v. */
-static void request(const void *q, size_t n)
+static void take_answer(void)
 {
 	struct pollfd fd = {.fd = r.control, .events = POLLIN};
 
-	assert_int_equal(send(r.control, q, n, 0), n);
 	assert_int_equal(poll(&fd, 1, LONG_MS), 1);
 	assert_int_equal(recv(r.control, &a, sizeof(a), 0), sizeof(a));
 	assert_true(settings_read(r.settings, &v));
+}
+
+/* Ask it; the answer is in a, and what is in force in v. */
+static void request(const void *q, size_t n)
+{
+	assert_int_equal(send(r.control, q, n, 0), n);
+	take_answer();
 }
 
 static void ask(enum reader_verb verb, uint32_t seconds)
@@ -596,6 +604,74 @@ static void mtu_waits_in_some_roles(void **state)
 	}
 }
 
+/* Reload, and be the resolver meanwhile: this group has that number; 0 = there
+ * is none of that name. */
+static void reload_with_group(const char *name, gid_t gid)
+{
+	const struct reader_request q = {READER_RELOAD, 0};
+	struct pollfd fd = {.fd = r.groups, .events = POLLIN};
+	struct group_question gq;
+	struct group_answer ga = {.found = gid != 0, .gid = gid};
+
+	assert_int_equal(send(r.control, &q, sizeof(q), 0), sizeof(q));
+	assert_int_equal(poll(&fd, 1, LONG_MS), 1);
+	assert_int_equal(recv(r.groups, &gq, sizeof(gq), 0), sizeof(gq));
+	assert_string_equal(gq.name, name);
+	/* Of a question that nobody waits for any more. */
+	ga.serial = gq.serial - 1;
+	assert_int_equal(send(r.groups, &ga, sizeof(ga), 0), sizeof(ga));
+	ga.serial = gq.serial;
+	assert_int_equal(send(r.groups, &ga, sizeof(ga), 0), sizeof(ga));
+	take_answer();
+}
+
+static void groups_are_looked_up(void **state)
+{
+	(void)state;
+	stop();
+	start_with("ControlGroup adm\n");
+	assert_true(settings_read(r.settings, &v));
+	assert_true(v.has_group);
+	assert_int_equal(v.group, 4711);
+	write_conf("ControlGroup adm\nReplyRate 2\n");
+	ask(READER_RELOAD, 0); /* the same: nobody is asked */
+	assert_int_equal(count(a.applied), 1);
+	assert_int_equal(v.group, 4711);
+	write_conf("ReplyRate 2\nControlGroup other\n");
+	reload_with_group("other", 4712);
+	assert_true(in(a.applied, "ControlGroup"));
+	assert_int_equal(v.group, 4712);
+	write_conf("ReplyRate 3\n\nControlGroup none\n");
+	reload_with_group("none", 0);
+	assert_true(a.failed);
+	assert_non_null(strstr(a.error[0], "m.conf:3: ControlGroup: \"none\": "
+					   "there is no such group"));
+	assert_int_equal(v.group, 4712);
+	assert_int_equal(v.conf.reply_rate, 2);
+	write_conf("ReplyRate 3\n");
+	ask(READER_RELOAD, 0);
+	assert_true(in(a.applied, "ControlGroup"));
+	assert_false(v.has_group);
+	ask(READER_UNDO, 0);
+	assert_true(v.has_group);
+	assert_int_equal(v.group, 4712);
+	close(r.groups);
+	write_conf("ControlGroup third\n");
+	ask(READER_RELOAD, 0);
+	assert_true(a.failed);
+	assert_non_null(strstr(a.error[0], "nobody is left to look it up"));
+}
+
+/* As with names of servers: who was started without has nobody for it. */
+static void group_waits_for_a_resolver(void **state)
+{
+	(void)state;
+	write_conf("ControlGroup adm\n");
+	ask(READER_RELOAD, 0);
+	assert_true(in(a.waiting, "ControlGroup"));
+	assert_false(v.has_group);
+}
+
 /* What is right as a whole, and not without what has to wait. */
 static void half_of_it_is_not_applied(void **state)
 {
@@ -633,6 +709,8 @@ int main(void)
 		TEST(own_secret_of_a_client),
 		TEST(names_wait_for_a_resolver),
 		TEST(mtu_waits_in_some_roles),
+		TEST(groups_are_looked_up),
+		TEST(group_waits_for_a_resolver),
 		TEST(half_of_it_is_not_applied),
 	};
 

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* The process that looks names up: answers, failures, and its end. */
+#include <grp.h>
 #include <netdb.h>
 #include <poll.h>
 #include <setjmp.h>
@@ -16,6 +17,7 @@
 
 #include <cmocka.h>
 
+#include "groups.h"
 #include "resolver.h"
 #include "settings.h"
 
@@ -25,14 +27,20 @@ enum {
 
 static const char *const names[] = {"9.0.0.2", "localhost",
 				    "no-such-host.invalid", ""};
-static int fd;
+static int fd, groups, asks;
 
 static int start(void **state)
 {
 	const struct identity self = {0};
 
+	int pair[2];
+
 	(void)state;
-	fd = resolver_start(names, 4, NULL, &self);
+	if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, pair) < 0)
+		return -1;
+	asks = pair[0];
+	groups = pair[1];
+	fd = resolver_start(names, 4, NULL, groups, &self);
 	return fd < 0;
 }
 
@@ -40,6 +48,7 @@ static int stop(void **state)
 {
 	(void)state;
 	close(fd);
+	close(asks);
 	return waitpid(-1, NULL, 0) < 0;
 }
 
@@ -63,7 +72,7 @@ static void failure_is_seen_at_the_start(void **state)
 
 	(void)state;
 	if (child == 0) {
-		resolver_start(names, 4, NULL, &nobody);
+		resolver_start(names, 4, NULL, -1, &nobody);
 		_exit(0);
 	}
 	assert_int_equal(waitpid(child, &status, 0), child);
@@ -115,6 +124,35 @@ static void more_than_at_once(void **state)
 	assert_int_equal(get().name, 1);
 }
 
+/* Groups, as getgrnam() knows them; the names go on meanwhile. */
+static void groups_have_numbers(void **state)
+{
+	struct group_answer ga;
+	const struct group *g;
+	gid_t gid = 12345;
+
+	(void)state;
+	setgrent();
+	g = getgrent();
+	assert_non_null(g);
+	assert_null(groups_ask(asks, g->gr_name, &gid));
+	assert_int_equal(gid, g->gr_gid);
+	assert_string_equal(groups_ask(asks, "no-such-group", &gid),
+			    "there is no such group");
+	assert_int_equal(gid, g->gr_gid);
+	/* What is no question is none. */
+	assert_int_equal(send(asks, "x", 1, 0), 1);
+	assert_null(groups_ask(asks, g->gr_name, &gid));
+	assert_int_equal(recv(asks, &ga, sizeof(ga), MSG_DONTWAIT), -1);
+	assert_int_equal(resolver_ask(fd, 1, 0), 0);
+	assert_int_equal(get().n, 1);
+	/* When the reader is gone it still has its other work. */
+	close(asks);
+	assert_int_equal(resolver_ask(fd, 1, 0), 0);
+	assert_int_equal(get().n, 1);
+	asks = -1;
+}
+
 /* Names of other settings are read where those are; of settings that are not
  * those of now nothing is looked up. */
 static void names_of_other_settings(void **state)
@@ -127,7 +165,8 @@ static void names_of_other_settings(void **state)
 
 	stop(state);
 	all = settings_make(&writer, &v);
-	fd = resolver_start(names, 4, all, &self);
+	asks = -1;
+	fd = resolver_start(names, 4, all, -1, &self);
 	v.serial = 2;
 	v.conf.n_servers = 1;
 	strcpy(v.conf.servers[0].host, "9.0.0.7");
@@ -152,6 +191,7 @@ static void its_end_is_seen(void **state)
 {
 	char path[64], line[16];
 	struct resolver_answer a;
+	gid_t gid;
 	FILE *f;
 
 	(void)state;
@@ -163,6 +203,7 @@ static void its_end_is_seen(void **state)
 	assert_non_null(fgets(line, sizeof(line), f));
 	fclose(f);
 	assert_int_equal(kill(atoi(line), SIGKILL), 0);
+	assert_non_null(groups_ask(asks, "root", &gid));
 	assert_int_equal(recv(fd, &a, sizeof(a), 0), 0);
 	assert_true(resolver_ask(fd, 1, 0) < 0);
 }
@@ -173,6 +214,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(failure_is_seen_at_the_start),
 		T(names_and_numbers),
+		T(groups_have_numbers),
 		T(names_of_other_settings),
 		T(failures_are_answers),
 		T(more_than_at_once),
