@@ -42,12 +42,13 @@ static bool is_of_servers(unsigned row)
 	return strncmp(conf_name(row), "ServerAddress", 13) == 0;
 }
 
-/* It waits in some roles. */
+/* It waits in some roles, or if there is nobody who could do it. */
 static bool is_of_roles(unsigned row)
 {
 	return is_of_servers(row) ||
 	       strcmp(conf_name(row), "InterfaceMTU") == 0 ||
-	       strcmp(conf_name(row), "ControlGroup") == 0;
+	       strcmp(conf_name(row), "ControlGroup") == 0 ||
+	       strcmp(conf_name(row), "LogTarget") == 0;
 }
 
 static void check(const struct conf *old, const struct conf *wanted,

@@ -47,7 +47,8 @@ NOT_FOUND = re.compile(r"^==\d+==Unable to get registers from thread \d+\.\n",
 #: What an installed Miredo has in the machine's /etc.
 FOREIGN_FILES = ("/etc/miredo", "/etc/miredo.conf", "/etc/miredo-server.conf")
 
-LogLine = collections.namedtuple("LogLine", "time severity text")
+LogLine = collections.namedtuple("LogLine", "time severity text facility",
+                                 defaults=[None])
 
 
 class LabError(Exception):
@@ -270,7 +271,7 @@ class Host:
         self._lock = threading.Lock()
         #: Process number, outside, of the host's first process.
         self.pid = pid
-        #: Lines its programs sent to syslog: (time, severity, text).
+        #: Lines its programs sent to syslog: (time, severity, text, facility).
         self.log = []
         self._log_socket = log
         lab.reader.add(log, self._read_log)
@@ -596,9 +597,9 @@ def ethtool_set(sock, device, command, value):
 def parse_log(data):
     """Make a LogLine of a record of syslog(3): `<30>Mon dd hh:mm:ss text`."""
     text = data.decode(errors="replace").rstrip("\n\0")
-    severity = None
+    severity = facility = None
     match = re.match(r"<(\d+)>(?:\w{3} [ \d]\d \d\d:\d\d:\d\d )?", text)
     if match:
-        severity = int(match[1]) & 7
+        facility, severity = divmod(int(match[1]), 8)
         text = text[match.end():]
-    return LogLine(time.time(), severity, text)
+    return LogLine(time.time(), severity, text, facility)

@@ -28,6 +28,7 @@
 #include "iface.h"
 #include "log.h"
 #include "privs.h"
+#include "reader.h"
 #include "script.h"
 
 enum {
@@ -232,6 +233,7 @@ static void settle(int fd)
 	prctl(PR_SET_NAME, "miredo-hooks");
 	/* The monitor does not wait for scripts. */
 	log_by(-1);
+	log_prepare();
 	log_leave_terminal();
 	privs_keep_root();
 }
@@ -246,6 +248,8 @@ static _Noreturn void serve(struct hooks *h)
 	while ((n = recv(h->fd, &w, sizeof(w), MSG_TRUNC)) == sizeof(w) &&
 	       wish_is_valid(&w, h->conf->prefix)) {
 		last = w;
+		if (h->settings)
+			reader_set_log(h->settings);
 		run(h, &w);
 		if (w.final)
 			_exit(STATUS_OK);

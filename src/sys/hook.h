@@ -34,8 +34,11 @@ struct hook_told {
 	uint16_t mtu;
 };
 
+struct settings;
+
 struct hooks {
 	const struct conf *conf;
+	const struct settings *settings; /* of the log; NULL = as it is */
 	const char *iface;
 	unsigned ifindex;
 	const char *script; /* NULL: we set the interface ourselves */

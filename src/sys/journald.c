@@ -38,21 +38,36 @@ bool journald_has_stderr(void)
 	       s.st_ino == inode;
 }
 
-int journald_open(const char *path)
+int journald_socket(void)
 {
 	const struct timeval patience = {.tv_sec = 1};
-	struct sockaddr_un a = {.sun_family = AF_UNIX};
-	int fd, r;
+	int fd = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0);
 
-	snprintf(a.sun_path, sizeof(a.sun_path), "%s",
-		 path ? path : "/run/systemd/journal/socket");
-	fd = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0);
 	if (fd < 0)
 		return -errno;
 	setsockopt(fd, SOL_SOCKET, SO_SNDTIMEO, &patience, sizeof(patience));
-	if (connect(fd, (const struct sockaddr *)&a, sizeof(a)) == 0)
+	return fd;
+}
+
+int journald_connect(int fd, const char *path)
+{
+	struct sockaddr_un a = {.sun_family = AF_UNIX};
+
+	snprintf(a.sun_path, sizeof(a.sun_path), "%s",
+		 path ? path : "/run/systemd/journal/socket");
+	return connect(fd, (const struct sockaddr *)&a, sizeof(a)) < 0 ? -errno
+								       : 0;
+}
+
+int journald_open(const char *path)
+{
+	int fd = journald_socket(), r;
+
+	if (fd < 0)
 		return fd;
-	r = -errno;
+	r = journald_connect(fd, path);
+	if (!r)
+		return fd;
 	close(fd);
 	return r;
 }

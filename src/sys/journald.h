@@ -13,7 +13,14 @@
 /* Does our standard error lead to the journal ($JOURNAL_STREAM)? */
 bool journald_has_stderr(void);
 
-/* A descriptor, or -errno. path: NULL is where systemd listens. */
+/* A socket that is not connected yet, or -errno. */
+int journald_socket(void);
+
+/* Connect it, perhaps again; 0 or -errno. path: NULL is where systemd listens.
+ */
+int journald_connect(int fd, const char *path);
+
+/* Both: a descriptor, or -errno. */
 int journald_open(const char *path);
 
 /* facts: NULL = none. Waits for a second at most; 0, or -errno and the line is

@@ -22,18 +22,20 @@
 
 static struct {
 	const char *ident;
-	enum log_target target; /* never LOG_TARGET_AUTO, once chosen */
+	enum log_target target;    /* never LOG_TARGET_AUTO, once chosen */
+	enum log_target automatic; /* what that is here */
 	int level, facility;
 	bool verbose;    /* whatever the level is to be */
 	bool terminal;   /* it hears of warnings and errors, too */
 	bool background; /* the terminal is to be let go of */
 	int channel;     /* to the monitor; -1 = we write ourselves */
-	int journald;    /* -1 = not connected */
+	int journald;    /* connected if it is the target; -1 = none */
 	struct journal *journal;
 	unsigned lost; /* lines, as the monitor did not keep up */
 } to = {
 	.ident = "miredo",
 	.target = LOG_TARGET_STDERR,
+	.automatic = LOG_TARGET_STDERR,
 	.level = LOG_INFO,
 	.terminal = true,
 	.channel = -1,
@@ -72,13 +74,17 @@ static int connect_to_log(void)
 	return to.journald < 0 ? to.journald : 0;
 }
 
-static enum log_target choose(enum log_target wanted, bool background)
+static enum log_target find_automatic(bool background)
 {
-	if (wanted != LOG_TARGET_AUTO)
-		return wanted;
 	if (journald_has_stderr())
 		return LOG_TARGET_JOURNAL;
 	return background ? LOG_TARGET_SYSLOG : LOG_TARGET_STDERR;
+}
+
+/* It may have become another, if this was not to be had. */
+static enum log_target chosen(const struct conf *c)
+{
+	return c->log_target == LOG_TARGET_AUTO ? to.automatic : c->log_target;
 }
 
 void log_configure(const struct conf *c, bool background, bool verbose)
@@ -90,7 +96,8 @@ void log_configure(const struct conf *c, bool background, bool verbose)
 	to.level = verbose ? LOG_DEBUG : c->log_level;
 	to.facility = c->facility;
 	to.background = background;
-	to.target = choose(c->log_target, background);
+	to.automatic = find_automatic(background);
+	to.target = chosen(c);
 	r = connect_to_log();
 	if (r) {
 		to.journald = -1;
@@ -104,6 +111,42 @@ void log_configure(const struct conf *c, bool background, bool verbose)
 	}
 	/* Each line once. */
 	to.terminal = to.target != LOG_TARGET_JOURNAL || !journald_has_stderr();
+}
+
+bool log_may_switch(const struct conf *from, const struct conf *into)
+{
+	enum log_target a = chosen(from), b = chosen(into);
+
+	return a == b || (log_is_central() && b != LOG_TARGET_STDERR);
+}
+
+void log_prepare(void)
+{
+	if (log_is_central() && to.journald < 0)
+		to.journald = journald_socket();
+}
+
+void log_switch(const struct conf *c)
+{
+	enum log_target target = chosen(c);
+	int r = 0;
+
+	if (!log_is_central() || target == LOG_TARGET_STDERR ||
+	    (target == to.target && c->facility == to.facility))
+		return;
+	if (target == LOG_TARGET_JOURNAL && to.target != LOG_TARGET_JOURNAL)
+		r = to.journald < 0 ? -EBADF
+				    : journald_connect(to.journald, NULL);
+	to.facility = c->facility;
+	if (!r)
+		to.target = target;
+	closelog();
+	if (to.target == LOG_TARGET_SYSLOG)
+		openlog(to.ident, LOG_PID | LOG_NDELAY, to.facility);
+	if (r)
+		log_warning("cannot reach the journal: %s\n"
+			    "  the log goes to syslog as before",
+			    strerror(-r));
 }
 
 bool log_is_central(void)

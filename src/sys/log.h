@@ -35,6 +35,16 @@ void log_open(const char *ident, bool verbose);
 void log_configure(const struct conf *c, bool background, bool verbose);
 void log_leave_terminal(void);
 
+/*
+ * While the daemon runs: from syslog to the journal and back, or to another
+ * facility. What began or would end at stderr stays as it is, for most
+ * processes have let go of that. log_prepare(): whoever writes will do so,
+ * before it shuts itself in.
+ */
+bool log_may_switch(const struct conf *from, const struct conf *to);
+void log_prepare(void);
+void log_switch(const struct conf *c);
+
 /* LOG_ERR to LOG_DEBUG of syslog.h: what is less severe is not logged. With
  * `verbose` all is. */
 void log_set_level(int level);

@@ -177,7 +177,7 @@ static void on_reader(const struct monitor *m, struct pollfd *p)
 	if (p->revents & POLLHUP)
 		p->fd = -1;
 	else
-		reader_set_level(m->to_reader);
+		reader_set_log(m->to_reader->settings);
 }
 
 /* Has the keeper ended? In a container we may be process 1, to which the
@@ -332,6 +332,7 @@ static void confine(const struct monitor *m)
 	/* So that syslog() looks for it once, and not for each line. */
 	setenv("TZ", ":/etc/localtime", 0);
 	tzset();
+	log_prepare();
 	privs_drop_capabilities();
 	confine_files(below, sizeof(below) / sizeof(below[0]), true);
 	if (below[0].dir >= 0)

@@ -572,6 +572,16 @@ void reader_heard(int fd)
 		;
 }
 
+void reader_set_log(const struct settings *s)
+{
+	static struct settings_view v;
+
+	if (!settings_read(s, &v))
+		return;
+	log_set_level(v.conf.log_level);
+	log_switch(&v.conf);
+}
+
 void reader_set_level(const struct reader *r)
 {
 	static struct settings_view v;

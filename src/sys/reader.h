@@ -77,7 +77,9 @@ bool reader_tell(const struct reader *r);
 /* There are new settings: take notice of that. */
 void reader_heard(int fd);
 
-/* LogLevel as it is now, for this process. */
+/* LogLevel as it is now, for this process; or, for one that writes the log,
+ * LogTarget and SyslogFacility, too. */
 void reader_set_level(const struct reader *r);
+void reader_set_log(const struct settings *s);
 
 #endif

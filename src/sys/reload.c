@@ -3,6 +3,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "log.h"
 #include "names.h"
 #include "preflight.h"
 #include "reload.h"
@@ -106,6 +107,8 @@ bool reload_merge(struct conf *out, struct reload *what, const struct conf *old,
 		conf_take(out, old, conf_row("InterfaceMTU"));
 	if (group_must_wait(out, old, can_look_up))
 		conf_take(out, old, conf_row("ControlGroup"));
+	if (!log_may_switch(old, out))
+		conf_take(out, old, conf_row("LogTarget"));
 	check_mixed(out, o, r);
 	for (unsigned row = 0; row < conf_rows(); row++) {
 		what->applied[row] = !conf_is_same(out, old, row);

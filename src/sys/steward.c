@@ -339,6 +339,7 @@ static void set_up(struct steward *s, unsigned ifindex,
 	int r;
 
 	hooks_open(&s->hooks, s->conf, s->name, ifindex);
+	s->hooks.settings = s->reader ? s->reader->settings : NULL;
 	r = hooks_start(&s->hooks);
 	if (r)
 		die("cannot start the process for hooks: %s", strerror(-r));

@@ -126,6 +126,58 @@ def test_target_journal(net, journal):
     assert not [line for line in net.c1.log if "x.invalid" in line.text]
 
 
+def test_another_target_while_it_runs(net, journal):
+    """To the journal, and back to syslog with another facility: each line is in
+    one of them. Standard error is not to be had any more."""
+    conf = "/etc/miredo/log.conf"
+    server = "ServerAddress x.invalid\n"
+    net.c1.write(conf, server)
+    client = net.c1.daemon(["miredo", "-c", conf])
+
+    def again(text, says="configuration applied"):
+        since, n = len(net.c1.log), len(journal.read())
+        net.c1.write(conf, server + text)
+        net.c1.kill(client.pid, signal.SIGHUP)
+        wait_for(lambda: any(says in line.text for line in net.c1.log[since:])
+                 or any(says in it["MESSAGE"] for it in journal.read()[n:]),
+                 says)
+
+    def speaks(heard, what):
+        """As soon as the monitor has seen it."""
+        def asked():
+            net.c1.kill(client.pid, signal.SIGUSR1)
+            return heard()
+
+        wait_for(asked, what)
+
+    def in_syslog(facility):
+        return [line for line in net.c1.log[since:]
+                if "client: resolving" in line.text
+                and line.facility == facility]
+
+    since = len(net.c1.log)
+    again("LogTarget journal\n")
+    speaks(lambda: [it for it in journal.read()
+                    if it["MESSAGE"].startswith("client: resolving")],
+           "the journal")
+    since = len(net.c1.log)
+    net.c1.kill(client.pid, signal.SIGUSR1)
+    again("LogTarget auto\nSyslogFacility local3\n")
+    speaks(lambda: in_syslog(19), "the facility local3")
+    assert not in_syslog(3)
+    n = len(journal.read())
+    again("LogTarget stderr\nSyslogFacility local4\n",
+          "waiting for the next start: LogTarget")
+    speaks(lambda: in_syslog(20), "the facility local4")
+    assert len(journal.read()) == n
+    where = "/run/systemd/journal/socket"
+    net.c1.run(["mv", where, f"{where}.away"])
+    again("LogTarget journal\n", "cannot reach the journal: No such file")
+    net.c1.run(["mv", f"{where}.away", where])
+    assert client.stop() == 0
+    net.c1.wait_log("exiting on SIGTERM", since=since)
+
+
 def test_no_journal(net):
     """It is missing: said, and there is a log all the same."""
     net.relay.write("/etc/log.conf", "LogTarget journal\n")

@@ -19,6 +19,7 @@
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
+#include <syslog.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -27,6 +28,7 @@
 #include "../../src/sys/hook.h"
 #include "../../src/sys/log.h"
 #include "../../src/sys/script.h"
+#include "../../src/sys/settings.h"
 
 #define A "2001:0:900:2:2847:7fe3:f6ff:f5fd"
 #define B "2001:0:900:2:22:106a:f6ff:f5fd"
@@ -251,6 +253,29 @@ static void another_mtu_is_told(void **state)
 	assert_false(hooks_want(&h, &w));
 	w.mtu = INNER_MAX + 1;
 	assert_false(wish_is_valid(&w, TEREDO_PREFIX));
+}
+
+/* The process of scripts logs by itself, as the settings of now want it. */
+static void log_follows_the_settings(void **state)
+{
+	static struct settings_view v;
+	struct settings *writer;
+
+	(void)state;
+	if (geteuid() != 0)
+		skip();
+	write_file(HOOK_SCRIPT, "#!/bin/sh\necho here we are\n", 0755);
+	v = (struct settings_view){.serial = 1, .conf = c};
+	open_hooks();
+	h.settings = settings_make(&writer, &v);
+	be(true, a);
+	tell();
+	assert_non_null(strstr(logged(), "here we are"));
+	v.conf.log_level = LOG_ERR;
+	settings_write(writer, &v);
+	be(true, b);
+	tell();
+	assert_string_equal(logged(), "");
 }
 
 /* At `destroy` the old state is that from before `down`. */
@@ -599,6 +624,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		T(events_are_those_of_1_2_6),
 		T(another_mtu_is_told),
+		T(log_follows_the_settings),
 		T(end_while_up),
 		T(directory_in_order_with_more),
 		T(script_comes_before_directory),

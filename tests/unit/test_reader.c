@@ -672,6 +672,20 @@ static void group_waits_for_a_resolver(void **state)
 	assert_false(v.has_group);
 }
 
+/* Standard error, where this one logs to, is not there for all any more. */
+static void log_does_not_leave_stderr(void **state)
+{
+	(void)state;
+	write_conf("LogTarget journal\nSyslogFacility local3\n");
+	ask(READER_RELOAD, 0);
+	assert_true(in(a.waiting, "LogTarget"));
+	assert_true(in(a.applied, "SyslogFacility"));
+	assert_int_equal(v.conf.log_target, LOG_TARGET_AUTO);
+	write_conf("LogTarget stderr\n");
+	ask(READER_RELOAD, 0);
+	assert_true(in(a.applied, "LogTarget")); /* it is where it is */
+}
+
 /* What is right as a whole, and not without what has to wait. */
 static void half_of_it_is_not_applied(void **state)
 {
@@ -709,6 +723,7 @@ int main(void)
 		TEST(own_secret_of_a_client),
 		TEST(names_wait_for_a_resolver),
 		TEST(mtu_waits_in_some_roles),
+		TEST(log_does_not_leave_stderr),
 		TEST(groups_are_looked_up),
 		TEST(group_waits_for_a_resolver),
 		TEST(half_of_it_is_not_applied),
