@@ -48,7 +48,8 @@ static bool is_of_roles(unsigned row)
 	return is_of_servers(row) ||
 	       strcmp(conf_name(row), "InterfaceMTU") == 0 ||
 	       strcmp(conf_name(row), "ControlGroup") == 0 ||
-	       strcmp(conf_name(row), "LogTarget") == 0;
+	       strcmp(conf_name(row), "LogTarget") == 0 ||
+	       strcmp(conf_name(row), "LocalDiscovery") == 0;
 }
 
 static void check(const struct conf *old, const struct conf *wanted,
@@ -113,6 +114,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
 	static const struct options o = {.program = "miredo", .tun_fd = -1};
 	static struct conf old, wanted, out;
+	const struct reload_means means = {size & 1, size & 2};
 	struct reload what;
 
 	data = read_part(&old, data, &size);
@@ -121,7 +123,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 		return 0;
 	data = read_part(&wanted, data, &size);
 	check_request(data, size);
-	if (!reload_merge(&out, &what, &old, &wanted, &o, size % 2, NOW, &r)) {
+	if (!reload_merge(&out, &what, &old, &wanted, &o, &means, NOW, &r)) {
 		WANT(r.errors);
 		return 0;
 	}

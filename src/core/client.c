@@ -622,6 +622,23 @@ static void set_secret(struct client *c, const struct secret *secret,
 		qualify_check(&c->qualify, now, out);
 }
 
+/* C71 to C77: as from the start. Whom it found on the link is forgotten where
+ * it would not look for him now. */
+static void set_discovery(struct client *c, const struct client_conf *conf,
+			  uint64_t now)
+{
+	if (c->conf.local_discovery == conf->local_discovery &&
+	    c->conf.same_mapped_only == conf->same_mapped_only)
+		return;
+	c->conf.local_discovery = conf->local_discovery;
+	c->conf.same_mapped_only = conf->same_mapped_only;
+	contact_leave_link(c, now);
+	if (!c->conf.local_discovery)
+		c->announce_at = 0;
+	else if (client_has_address(c) && !c->announce_at)
+		c->announce_at = now;
+}
+
 void client_reconfigure(struct client *c, const struct client_conf *conf,
 			uint64_t now, struct outbox *out)
 {
@@ -640,6 +657,7 @@ void client_reconfigure(struct client *c, const struct client_conf *conf,
 	set_refresh(c, conf->refresh_s);
 	set_secret(c, conf->secret, now, out);
 	set_learning(c, conf->learn_refresh, now, out);
+	set_discovery(c, conf, now);
 	if (other_host)
 		probe_stop(c);
 	if (other_host && client_has_address(c))

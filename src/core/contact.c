@@ -201,7 +201,32 @@ static void abandon(struct client *c, struct recent_peer *e, uint64_t now)
 	e->tries = TRIES;
 }
 
+/* Nobody finds it any more; what waits for it is given up in time. */
+static void flush(struct client *c, uint32_t i, uint64_t now)
+{
+	struct recent_peer *e = recent_at(&c->recent, i);
+
+	abandon(c, e, now);
+	if (held_first(&c->held, e->held))
+		recent_orphan(&c->recent, i);
+	else
+		recent_remove(&c->recent, i);
+}
+
 void contact_flush(struct client *c, unsigned own, uint64_t now)
+{
+	for (int s = 0; s < STANDINGS; s++) {
+		uint32_t i = c->recent.oldest[s], newer;
+
+		for (; i != RECENT_NONE; i = newer) {
+			newer = recent_at(&c->recent, i)->newer;
+			if (recent_at(&c->recent, i)->own == own)
+				flush(c, i, now);
+		}
+	}
+}
+
+void contact_leave_link(struct client *c, uint64_t now)
 {
 	for (int s = 0; s < STANDINGS; s++) {
 		uint32_t i = c->recent.oldest[s], newer;
@@ -210,13 +235,12 @@ void contact_flush(struct client *c, unsigned own, uint64_t now)
 			struct recent_peer *e = recent_at(&c->recent, i);
 
 			newer = e->newer;
-			if (e->own != own)
+			if (e->own == RECENT_ORPHAN ||
+			    discovery_allows(c, &e->address))
 				continue;
-			abandon(c, e, now);
-			if (held_first(&c->held, e->held))
-				recent_orphan(&c->recent, i);
-			else
-				recent_remove(&c->recent, i);
+			e->lan.port = 0;
+			if (e->is_lan)
+				flush(c, i, now);
 		}
 	}
 }

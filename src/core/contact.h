@@ -136,6 +136,10 @@ void contact_go_on(struct client *c, uint64_t waited_until, uint64_t now);
 /* Forget all peers of one of our addresses (C62); see contact_stop(). */
 void contact_flush(struct client *c, unsigned own, uint64_t now);
 
+/* Forget peers on the link whom discovery does not allow any more (C73, C77).
+ */
+void contact_leave_link(struct client *c, uint64_t now);
+
 /* An ICMPv6 error to the own host, if one may be sent (C52). */
 void contact_complain(struct client *c, uint8_t type, uint8_t code,
 		      const void *packet, uint16_t len, uint64_t now,
@@ -175,6 +179,8 @@ enum reason discovery_input(struct client *c, const struct frame *f,
 			    struct outbox *out);
 void discovery_announce(struct client *c, struct outbox *out);
 void discovery_timeout(struct client *c, uint64_t now, struct outbox *out);
+/* May a client of this address be on the link (C73)? */
+bool discovery_allows(const struct client *c, const struct ip6 *a);
 bool discovery_knows(const struct client *c, const struct recent_peer *e,
 		     uint64_t now);
 

@@ -21,6 +21,16 @@ static const uint64_t WELCOME_GAP_NS = 10 * NS_PER_S;
 static const uint64_t KNOWN_NS = 600 * NS_PER_S; /* C44 */
 static const struct ip6 all_nodes = {{0xff, 0x02, [15] = 1}};
 
+bool discovery_allows(const struct client *c, const struct ip6 *a)
+{
+	struct teredo t;
+
+	if (!c->conf.local_discovery || !c->conf.same_mapped_only)
+		return c->conf.local_discovery;
+	teredo_unpack(&t, a);
+	return t.client.ip == c->own[c->cur].mapped.ip;
+}
+
 bool discovery_knows(const struct client *c, const struct recent_peer *e,
 		     uint64_t now)
 {
@@ -68,7 +78,6 @@ static enum reason check(const struct client *c, const struct frame *f,
 			 struct tuple from)
 {
 	const struct wire_ip6 *ip = f->ip;
-	struct teredo t;
 
 	if (f->has_auth || f->has_origin)
 		return REASON_FORGED_BLOCK;
@@ -80,8 +89,7 @@ static enum reason check(const struct client *c, const struct frame *f,
 		return REASON_BAD_SOURCE; /* ourselves */
 	if (contact_check_target(c, &ip->src) != REASON_NONE)
 		return REASON_BAD_SOURCE; /* of no use as a Teredo address */
-	teredo_unpack(&t, &ip->src);
-	if (c->conf.same_mapped_only && t.client.ip != c->own[c->cur].mapped.ip)
+	if (!discovery_allows(c, &ip->src))
 		return REASON_MISMATCH;
 	return gate_neighbour(c->gate, from) == REASON_NONE
 		       ? REASON_NONE

@@ -165,11 +165,24 @@ static void move_notes(struct clientrun *r, const unsigned *from, unsigned n)
 	}
 }
 
+/* LocalDiscovery, as it is now. */
+static void look_at_links(struct loop *l)
+{
+	struct clientrun *r = l->client;
+
+	if (r->neighbours.fd < 0)
+		return;
+	r->neighbours.is_off = r->plan->conf->discovery == DISCOVERY_DISABLED;
+	neighbours_refresh(&r->neighbours, &l->watch->requests);
+}
+
 void clientrun_renew(struct loop *l, uint64_t now)
 {
 	struct clientrun *r = l->client;
 	const struct conf *c = r->plan->conf;
 	unsigned from[CLIENT_SERVERS];
+
+	look_at_links(l);
 
 	r->version = 0; /* the steward is told that they are in force */
 	names_change(&r->names, c->servers, c->n_servers, from, now);
@@ -268,10 +281,7 @@ void clientrun_on_way(struct loop *l, uint64_t now)
 
 void clientrun_addresses(struct loop *l, uint64_t now)
 {
-	struct clientrun *r = l->client;
-
-	if (r->neighbours.fd >= 0)
-		neighbours_refresh(&r->neighbours, &l->watch->requests);
+	look_at_links(l);
 	look_at_native(l, now);
 }
 

@@ -161,7 +161,7 @@ const struct directive conf_table[] = {
 	{"QualifyIdle", LIVE(u32), FIELD(qualify_idle), .min = CLIENT_MIN_IDLE,
 	 .max = CLIENT_MAX_IDLE, .allowed = "5 to 86400 (seconds)"},
 	{"LearnRefresh", LIVE(bool), FIELD(learn_refresh), YES_NO},
-	{"LocalDiscovery", START(word), FIELD(discovery), .words = discoveries,
+	{"LocalDiscovery", LIVE(word), FIELD(discovery), .words = discoveries,
 	 .allowed = "enabled, disabled or forced"},
 	{"DiscoveryInterfaces", START(regex), FIELD(discovery_ifaces),
 	 .max = CONF_REGEX, .allowed = "a regular expression, regex(7)"},

@@ -108,6 +108,16 @@ static int change(int fd, int what, unsigned ifindex)
 	return setsockopt(fd, IPPROTO_IP, what, &m, sizeof(m));
 }
 
+/* What a packet process before this one has joined it does not know. */
+static void leave(struct neighbours *b, const struct listing *l)
+{
+	for (unsigned i = 0; i < b->n; i++)
+		change(b->fd, IP_DROP_MEMBERSHIP, b->ifindex[i]);
+	for (unsigned i = 0; i < l->n; i++)
+		change(b->fd, IP_DROP_MEMBERSHIP, l->ifindex[i]);
+	b->n = 0;
+}
+
 void neighbours_refresh(struct neighbours *b, struct netlink *nl)
 {
 	struct listing l = {.b = b};
@@ -116,6 +126,10 @@ void neighbours_refresh(struct neighbours *b, struct netlink *nl)
 	/* When they change meanwhile there will be another refresh. */
 	netlink_links(nl, take_link, &l);
 	netlink_addresses(nl, take_address, &l);
+	if (b->is_off) {
+		leave(b, &l);
+		return;
+	}
 	for (unsigned i = 0; i < b->n; i++) {
 		if (!has(l.ifindex, l.n, b->ifindex[i]))
 			change(b->fd, IP_DROP_MEMBERSHIP, b->ifindex[i]);

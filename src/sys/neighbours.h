@@ -20,6 +20,7 @@ enum {
 
 struct neighbours {
 	int fd;
+	bool is_off; /* while the daemon runs: nothing is joined */
 	bool has_pattern;
 	regex_t pattern;
 	unsigned tun;  /* which is no link */
@@ -33,7 +34,8 @@ struct neighbours {
 int neighbours_open(struct neighbours *b, const char *pattern, unsigned only,
 		    unsigned tun);
 
-/* Join where an interface has come up, leave where one is gone. */
+/* Join where an interface has come up, leave where one is gone; everywhere if
+ * it is off. */
 void neighbours_refresh(struct neighbours *b, struct netlink *nl);
 
 /* Send to the group on all of them, from this socket. How many were refused. */

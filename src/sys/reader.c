@@ -51,6 +51,7 @@ struct reading {
 	gid_t group;
 	uint32_t confirm_s;  /* how long that may take */
 	int secrets, groups; /* see struct reader */
+	struct reload_means means;
 	struct hoard hoard;
 	const struct board *board;        /* NULL = there is none to look at */
 	struct settings_view now, before; /* the one to go back to */
@@ -216,7 +217,7 @@ static void read_again(struct reading *r, uint32_t seconds)
 	configure_read(&wanted, r->options, &report);
 	r->has_secrets = false;
 	if (!reload_merge(&next, &what, &r->now.conf, &wanted, r->options,
-			  r->groups >= 0, time(NULL), &report) ||
+			  &r->means, time(NULL), &report) ||
 	    !find_group(r, &next, &report) ||
 	    !read_secrets(r, &next, &what, &report)) {
 		refuse(r, &report);
@@ -525,8 +526,10 @@ static void begin(struct reading *r, struct reader *ends, const struct plan *p)
 	/* Nobody is to see the end of these: without it all goes on. */
 	make_channel(&ends->worker, &r->worker, SOCK_DGRAM);
 	make_channel(&ends->steward, &r->steward, SOCK_DGRAM);
+	r->means.can_look_up = plan_has_resolver(p);
+	r->means.has_discovery = c->discovery != DISCOVERY_DISABLED;
 	ends->groups = r->groups = -1;
-	if (plan_has_resolver(p))
+	if (r->means.can_look_up)
 		make_channel(&r->groups, &ends->groups, SOCK_SEQPACKET);
 	ends->secrets = r->secrets = vault_make();
 	if (r->secrets < 0)

@@ -88,7 +88,8 @@ static void check_mixed(struct conf *out, const struct options *o,
 
 bool reload_merge(struct conf *out, struct reload *what, const struct conf *old,
 		  struct conf *wanted, const struct options *o,
-		  bool can_look_up, time_t now, struct report *r)
+		  const struct reload_means *means, time_t now,
+		  struct report *r)
 {
 	*what = (struct reload){0};
 	if (!r->errors)
@@ -101,12 +102,15 @@ bool reload_merge(struct conf *out, struct reload *what, const struct conf *old,
 		if (!conf_is_live(row) && !conf_is_same(out, old, row))
 			conf_take(out, old, row);
 	}
-	if (servers_must_wait(out, old, o, can_look_up))
+	if (servers_must_wait(out, old, o, means->can_look_up))
 		keep_servers(out, old);
 	if (out->mtu != old->mtu && mtu_must_wait(old, o))
 		conf_take(out, old, conf_row("InterfaceMTU"));
-	if (group_must_wait(out, old, can_look_up))
+	if (group_must_wait(out, old, means->can_look_up))
 		conf_take(out, old, conf_row("ControlGroup"));
+	/* There is no socket for it. */
+	if (out->discovery != old->discovery && !means->has_discovery)
+		conf_take(out, old, conf_row("LocalDiscovery"));
 	if (!log_may_switch(old, out))
 		conf_take(out, old, conf_row("LogTarget"));
 	check_mixed(out, o, r);

@@ -13,6 +13,12 @@ struct reload {
 	bool waiting[CONF_ROWS]; /* was asked for, and does not run */
 };
 
+/* What there is since the start, or is not. */
+struct reload_means {
+	bool can_look_up;   /* names of servers, and groups */
+	bool has_discovery; /* LocalDiscovery was not disabled */
+};
+
 /*
  * old runs, wanted was read. *out: what is to run now, the live directives of
  * wanted with the others of old; of these some wait in some roles. false if it
@@ -21,7 +27,8 @@ struct reload {
  */
 bool reload_merge(struct conf *out, struct reload *what, const struct conf *old,
 		  struct conf *wanted, const struct options *o,
-		  bool can_look_up, time_t now, struct report *r);
+		  const struct reload_means *means, time_t now,
+		  struct report *r);
 
 /* Names of directives, with commas; "" = none. */
 void reload_names(char *out, size_t space, const bool row[static CONF_ROWS]);

@@ -33,6 +33,15 @@ def start(net):
     return run
 
 
+def reload(daemon, config, says="configuration applied"):
+    """Have this configuration read in place of the one of start()."""
+    since = len(daemon.log)
+    daemon.host.write("/etc/miredo/miredo.conf",
+                      f"ServerAddress {SERVER}\n{config}")
+    daemon.host.kill(daemon.pid, signal.SIGHUP)
+    wait_for(lambda: says in daemon.log[since:], says)
+
+
 @contextlib.contextmanager
 def native(host):
     """The host has native IPv6, and a default route."""
@@ -226,9 +235,9 @@ def members(host):
     return found
 
 
-def said_to_group(seen):
+def said_to_group(seen, since=0):
     """Devices by which something was sent to the group."""
-    return {device for device, data in sent_udp(seen)
+    return {device for device, data in list(sent_udp(seen))[since:]
             if data[16:20] == socket.inet_aton(GROUP)}
 
 
@@ -279,6 +288,16 @@ def test_group_is_joined(net, start, links):
     wait_for(lambda: members(net.c1) == {"eth0", "lan0", "lan1"},
              "the new link")
     assert said_to_group(seen) == reported(seen) == {"eth0", "lan0"}
+    # Off and on again while it runs.
+    reload(daemon, "LocalDiscovery disabled\nDiscoveryInterfaces ^(eth|lan)\n")
+    wait_for(lambda: members(net.c1) == set(), "the group to be left")
+    links("lan2", 4)
+    said = len(list(sent_udp(seen)))
+    reload(daemon, DISCOVERY + "DiscoveryInterfaces ^(eth|lan)\n")
+    wait_for(lambda: members(net.c1) == {"eth0", "lan0", "lan1", "lan2"},
+             "the group to be joined")
+    wait_for(lambda: said_to_group(seen, said) >= {"eth0", "lan0"},
+             "an announcement")
     for _, data in sent_udp(seen):
         if data[16:20] == socket.inet_aton(GROUP):
             bubble = t.Datagram(data)
@@ -294,7 +313,7 @@ def test_group_is_joined(net, start, links):
 def test_discovery_is_off(net, start, config):
     """C77: no group, no socket, not a word; what comes is not heard."""
     seen = net.capture((net.c1, "eth0"))
-    start(net.c1, config)
+    daemon, _ = start(net.c1, config)
     assert members(net.c1) == set()
     assert len(sockets(net.c1)) == 1
     with neighbour(net) as say:
@@ -303,6 +322,8 @@ def test_discovery_is_off(net, start, config):
         net.c1b.run(["ping", "-c", "1", "-i", ".2", net.c1.ip4])
         assert say.heard() == []
     assert not said_to_group(seen) and not reported(seen)
+    reload(daemon, DISCOVERY, "waiting for the next start: LocalDiscovery")
+    assert members(net.c1) == set()
 
 
 @contextlib.contextmanager

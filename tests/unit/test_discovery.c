@@ -524,6 +524,61 @@ static void c44_c35_c49_on_the_link(void **state)
 	sent_udp(&r, DOOR_SERVICE, lan_at, &p);
 }
 
+static void reconfigure(void)
+{
+	const struct gate rules = r.node.gate;
+
+	node_reconfigure(&r.node, &r.conf, &rules, r.now, &r.out);
+	rig_flush(&r);
+}
+
+/* C77, while it runs: off, and nothing goes on; on, and it begins at once. */
+static void c77_switched(void **state)
+{
+	struct packet held;
+
+	(void)state;
+	c44_c35_c49_on_the_link(state);
+	r.conf.client.local_discovery = false;
+	reconfigure();
+	assert_null(entry(peer));
+	from_ip4(&r, DOOR_SERVICE, lan_at, &q);
+	dropped(&r, REASON_SRC_NOT_GLOBAL);
+	said_by(peer, lan_at);
+	dropped(&r, REASON_NOT_QUALIFIED);
+	assert_int_equal(r.node.client.announce_at, 0);
+	/* By way of the Internet; C56. */
+	pass(&r, SECONDS(2));
+	goes_to(&r, &held, peer);
+	ended(&r, REASON_HELD);
+	assert_int_equal(next_sent(&r)->to.ip, at("11.0.0.5", 4097).ip);
+	sent_indirect(&r, server_at, peer);
+	r.conf.client.local_discovery = true;
+	reconfigure();
+	pass(&r, 0);
+	sent_announcement();
+	reconfigure(); /* the same again is nothing new */
+	pass(&r, 0);
+	sent_nothing(&r);
+}
+
+/* C73: who is behind another NAT is forgotten, others are not. */
+static void c73_switched(void **state)
+{
+	const struct ip6 other = ta(SERVER, 0x1234, 4098, "11.0.0.9");
+
+	(void)state;
+	begin();
+	neighbour();
+	said_by(other, third_at);
+	ended(&r, REASON_DISCOVERY);
+	sent_direct(&r, third_at, other, NULL);
+	r.conf.client.same_mapped_only = true;
+	reconfigure();
+	assert_true(discovery_knows(&r.node.client, entry(peer), r.now));
+	assert_false(discovery_knows(&r.node.client, entry(other), r.now));
+}
+
 /* C75, C46: who said nothing is looked for by way of the Internet. */
 static void c75_c46_without(void **state)
 {
@@ -669,6 +724,8 @@ int main(void)
 		TEST(c72_welcome),
 		TEST(c72_welcomes_are_rare),
 		TEST(c44_c35_c49_on_the_link),
+		TEST(c77_switched),
+		TEST(c73_switched),
 		TEST(c75_c46_without),
 		TEST(c44_c77_known),
 		TEST(c44_600_seconds),
