@@ -635,7 +635,7 @@ static void set_discovery(struct client *c, const struct client_conf *conf,
 	contact_leave_link(c, now);
 	if (!c->conf.local_discovery)
 		c->announce_at = 0;
-	else if (client_has_address(c) && !c->announce_at)
+	else if (client_has_address(c) && !c->announce_at && !c->dormancy.on)
 		c->announce_at = now;
 }
 

@@ -33,7 +33,7 @@ enum {
 	CLIENT_HELD_PER_PEER = 8, /* C51 */
 	CLIENT_MIN_REFRESH = 5,
 	CLIENT_MAX_REFRESH = 300,
-	CLIENT_IDLE_S = 600, /* dormant after that, if on demand (A52) */
+	CLIENT_IDLE_S = 600, /* dormant after that, if on demand (A53) */
 	CLIENT_MIN_IDLE = 5,
 	CLIENT_MAX_IDLE = 86400,
 };
@@ -43,7 +43,7 @@ struct client_conf {
 	unsigned n_servers;          /* 1..CLIENT_SERVERS */
 	unsigned first_server;       /* the one that worked last */
 	uint16_t refresh_s;          /* C64 */
-	uint32_t idle_s;             /* dormant after that; 0 = never (A52) */
+	uint32_t idle_s;             /* dormant after that; 0 = never (A53) */
 	bool learn_refresh;          /* interval determination, C68-C70 */
 	bool local_discovery;        /* C71-C77 */
 	bool same_mapped_only;       /* C73's option */

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * Inside the client: quiet while nobody needs it (Qualify on-demand, A52).
+ * Inside the client: quiet while nobody needs it (Qualify on-demand, A53).
  *
  *	awake ---- nothing was carried for
  *	           conf.idle_s --------------> dormant: the server is not asked,

@@ -58,7 +58,7 @@ struct recent_peer {
 	uint8_t standing;   /* enum standing */
 	bool is_native;     /* not a Teredo address */
 	bool talked;        /* our host has sent it packets */
-	bool sought;        /* and not only mere answers (A52) */
+	bool sought;        /* and not only mere answers (A53) */
 	bool is_lan;        /* its tuple is on the link (C35) */
 	uint8_t effort;     /* enum effort */
 	uint8_t tries;      /* of this effort */

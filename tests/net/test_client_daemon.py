@@ -603,7 +603,7 @@ def test_link_that_goes_and_comes(net, server, c1):
 
 
 def test_dormant(net, server, c1):
-    """A52: quiet, with its address; the first packet wakes it, and leaves when
+    """A53: quiet, with its address; the first packet wakes it, and leaves when
     the server has said that the address is good, or ends in an error."""
     teredo.start_relay(net)
     client = c1.daemon(configured(c1, "", SERVER))

@@ -243,7 +243,7 @@ def test_idle(seen):
 
 @plays("idle, dormant")
 def test_dormant(seen):
-    """A52: nothing is sent; the beat of the board is what is left."""
+    """A53: nothing is sent; the beat of the board is what is left."""
     assert not seen["asked"]
     assert seen["own"] <= 6
 

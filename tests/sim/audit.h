@@ -25,7 +25,7 @@
  *   Z6  a connectivity test every 2 s to a host, so many a second in all
  *   Z10 nonces do not repeat
  *   K1  who knocks at our host is nobody else, and hears nobody else
- *   A52 who is dormant asks nobody, and no stranger wakes it
+ *   A53 who is dormant asks nobody, and no stranger wakes it
  */
 #ifndef SIM_AUDIT_H
 #define SIM_AUDIT_H

@@ -472,7 +472,7 @@ static void check_solicitation(struct audit *a, const struct out *o,
 	if (o->door != DOOR_SERVICE)
 		return;
 	WANT(!a->client->was_dormant || !is_dormant(a),
-	     "A52: a solicitation of who is dormant");
+	     "A53: a solicitation of who is dormant");
 	a->solicitations++;
 	if (a->last_solicitation && last == 0 &&
 	    now - a->last_solicitation < a->min_refresh)
@@ -635,7 +635,7 @@ static void check_announcement(struct audit *a, const struct view *v)
 		     is_own(a, &v->ip->src),
 	     "C72: malformed discovery bubble");
 	WANT(!a->client->was_dormant || !is_dormant(a),
-	     "A52: says that it is there, though dormant");
+	     "A53: says that it is there, though dormant");
 	a->announcements++;
 }
 
@@ -842,7 +842,7 @@ void client_check_out(struct audit *a, const struct out *o,
 
 /* --- state --- */
 
-/* A52: who may wake it, and what is left to do until then. */
+/* A53: who may wake it, and what is left to do until then. */
 static void check_dormancy(struct audit *a, const struct datagram *d,
 			   const struct view *in)
 {
@@ -853,13 +853,13 @@ static void check_dormancy(struct audit *a, const struct datagram *d,
 	if (a->client->was_dormant && !is_dormant(a) && d) {
 		const struct row *r;
 
-		WANT(counted(a, REASON_TO_IPV6), "A52: woken by no packet");
+		WANT(counted(a, REASON_TO_IPV6), "A53: woken by no packet");
 		r = peer_row(a, &in->ip->src);
-		WANT(r->sent || r->wanted, "A52: woken by a stranger");
+		WANT(r->sent || r->wanted, "A53: woken by a stranger");
 	}
 	if (is_dormant(a) && !a->client->was_dormant)
 		WANT(!d && !in && c->conf.idle_s && c->held.n == 0,
-		     "A52: dormant while somebody needs it");
+		     "A53: dormant while somebody needs it");
 }
 
 /* I8. */

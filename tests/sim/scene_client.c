@@ -103,7 +103,7 @@ static void idle(struct stage *s, int arg)
 	expect_heals(s, &s->x.flow, S(1), "the host");
 }
 
-/* A52: is nothing sent, and is nothing waited for? */
+/* A53: is nothing sent, and is nothing waited for? */
 static void stays_dormant(struct stage *s, uint64_t time)
 {
 	const struct audit was = s->h.o.audit, *a = &s->h.o.audit;
@@ -135,7 +135,7 @@ static void goes_dormant(struct stage *s, struct client_conf *c)
 	run(s, S(c->idle_s + 10));
 }
 
-/* A52: the NAT has kept the mapping: the first packet arrives; or the first of
+/* A53: the NAT has kept the mapping: the first packet arrives; or the first of
  * a host that it talked with does. */
 static void dormant(struct stage *s, int arg)
 {
@@ -168,7 +168,7 @@ static void dormant(struct stage *s, int arg)
 	}
 }
 
-/* A52: it has forgotten us, and may have another address, too; or we are in
+/* A53: it has forgotten us, and may have another address, too; or we are in
  * another network; and it may lose packets. */
 static void dormant_rebound(struct stage *s, int arg)
 {
@@ -189,7 +189,7 @@ static void dormant_rebound(struct stage *s, int arg)
 	}
 }
 
-/* A52, C65: the server is gone meanwhile; a peer needs none. */
+/* A53, C65: the server is gone meanwhile; a peer needs none. */
 static void dormant_serverless(struct stage *s, int arg)
 {
 	struct client_conf c = home_conf(), other = home_conf();

@@ -139,8 +139,8 @@ static void test_is_answered(const struct packet *waits)
 
 /* ---- when ---- */
 
-/* A52: after so long, and then there is nothing that it does, for ever. */
-static void a52_falls_asleep(void **state)
+/* A53: after so long, and then there is nothing that it does, for ever. */
+static void a53_falls_asleep(void **state)
 {
 	unsigned version;
 
@@ -159,7 +159,7 @@ static void a52_falls_asleep(void **state)
 	sent_nothing(&r);
 }
 
-static void a52_not_by_default(void **state)
+static void a53_not_by_default(void **state)
 {
 	(void)state;
 	r.conf.client = client_defaults;
@@ -169,8 +169,8 @@ static void a52_not_by_default(void **state)
 	is_state(&r, CLIENT_QUALIFIED, WHY_NONE, 1);
 }
 
-/* A52: packets of our host keep it awake, of whatever kind. */
-static void a52_host_keeps_it_awake(void **state)
+/* A53: packets of our host keep it awake, of whatever kind. */
+static void a53_host_keeps_it_awake(void **state)
 {
 	(void)state;
 	start_qualified(&r);
@@ -203,8 +203,8 @@ static void super_goes(void)
 	r.first = r.n = 0;
 }
 
-/* A52: of super-packets, too; and who gets them is somebody whom it wants. */
-static void a52_super_packets(void **state)
+/* A53: of super-packets, too; and who gets them is somebody whom it wants. */
+static void a53_super_packets(void **state)
 {
 	(void)state;
 	r.conf.client.idle_s = 10;
@@ -226,8 +226,8 @@ static void a52_super_packets(void **state)
 	is_awake();
 }
 
-/* A52: so do packets of a peer that it has talked with. */
-static void a52_peer_keeps_it_awake(void **state)
+/* A53: so do packets of a peer that it has talked with. */
+static void a53_peer_keeps_it_awake(void **state)
 {
 	(void)state;
 	start_qualified(&r);
@@ -241,9 +241,9 @@ static void a52_peer_keeps_it_awake(void **state)
 	is_dormant();
 }
 
-/* A52: neither bubbles nor data of strangers, nor what a host says by itself
+/* A53: neither bubbles nor data of strangers, nor what a host says by itself
  * to whoever asks. */
-static void a52_strangers_do_not(void **state)
+static void a53_strangers_do_not(void **state)
 {
 	static const uint8_t rst = 0x14; /* and ACK */
 
@@ -265,8 +265,8 @@ static void a52_strangers_do_not(void **state)
 	is_dormant();
 }
 
-/* A52: a service that answers is wanted, and the rest of a segment counts. */
-static void a52_answers_of_a_service(void **state)
+/* A53: a service that answers is wanted, and the rest of a segment counts. */
+static void a53_answers_of_a_service(void **state)
 {
 	(void)state;
 	start_qualified(&r);
@@ -285,8 +285,8 @@ static void a52_answers_of_a_service(void **state)
 	is_dormant();
 }
 
-/* A52: not while packets wait, or the server is silent. */
-static void a52_not_in_trouble(void **state)
+/* A53: not while packets wait, or the server is silent. */
+static void a53_not_in_trouble(void **state)
 {
 	(void)state;
 	r.conf.client.idle_s = 5;
@@ -308,8 +308,8 @@ static void a52_not_in_trouble(void **state)
 
 /* ---- waking ---- */
 
-/* A52: a packet waits until the server has said that all is as it was. */
-static void a52_packet_for_a_host(void **state)
+/* A53: a packet waits until the server has said that all is as it was. */
+static void a53_packet_for_a_host(void **state)
 {
 	(void)state;
 	falls_asleep();
@@ -328,7 +328,7 @@ static void a52_packet_for_a_host(void **state)
 	is_dormant();
 }
 
-static void a52_packet_for_a_client(void **state)
+static void a53_packet_for_a_client(void **state)
 {
 	struct packet other;
 	struct asked a;
@@ -356,8 +356,8 @@ static void a52_packet_for_a_client(void **state)
 	sent_nothing(&r);
 }
 
-/* A52, C62: the NAT has forgotten us; it ends as after any new address. */
-static void a52_mapping_has_gone(void **state)
+/* A53, C62: the NAT has forgotten us; it ends as after any new address. */
+static void a53_mapping_has_gone(void **state)
 {
 	const uint64_t before = counted(&r, REASON_UNREACHABLE);
 	struct packet e;
@@ -382,9 +382,9 @@ static void a52_mapping_has_gone(void **state)
 	is_dormant();
 }
 
-/* A52, C65: the server is silent: what needs no server goes on, once that is
+/* A53, C65: the server is silent: what needs no server goes on, once that is
  * known. */
-static void a52_server_is_gone(void **state)
+static void a53_server_is_gone(void **state)
 {
 	uint64_t woken;
 
@@ -421,8 +421,8 @@ static void a52_server_is_gone(void **state)
 	r.first = r.n = 0;
 }
 
-/* A52: who is open needs no server. */
-static void a52_open_peer(void **state)
+/* A53: who is open needs no server. */
+static void a53_open_peer(void **state)
 {
 	(void)state;
 	r.conf.client.idle_s = 10;
@@ -437,8 +437,8 @@ static void a52_open_peer(void **state)
 	is_awake();
 }
 
-/* A52: the NAT has kept the mapping, and whom we talk with sends. */
-static void a52_packet_of_a_peer(void **state)
+/* A53: the NAT has kept the mapping, and whom we talk with sends. */
+static void a53_packet_of_a_peer(void **state)
 {
 	(void)state;
 	start_qualified(&r);
@@ -455,8 +455,8 @@ static void a52_packet_of_a_peer(void **state)
 	is_awake();
 }
 
-/* A52: others get what they always get, and nobody is woken. */
-static void a52_packet_of_a_stranger(void **state)
+/* A53: others get what they always get, and nobody is woken. */
+static void a53_packet_of_a_stranger(void **state)
 {
 	const struct ip6 stranger = ip6("2001:db8::9");
 
@@ -496,8 +496,8 @@ static void a52_packet_of_a_stranger(void **state)
 	assert_int_equal(node_next(&r.node), UINT64_MAX);
 }
 
-/* A52: an answer to somebody who is gone is given up, and nobody is asked. */
-static void a52_answer_in_vain(void **state)
+/* A53: an answer to somebody who is gone is given up, and nobody is asked. */
+static void a53_answer_in_vain(void **state)
 {
 	(void)state;
 	falls_asleep();
@@ -514,7 +514,7 @@ static void a52_answer_in_vain(void **state)
 	assert_int_equal(node_next(&r.node), UINT64_MAX);
 }
 
-static void a52_by_order(void **state)
+static void a53_by_order(void **state)
 {
 	(void)state;
 	falls_asleep();
@@ -530,8 +530,8 @@ static void a52_by_order(void **state)
 
 /* ---- other things that happen ---- */
 
-/* A52: at run time, to and fro. */
-static void a52_reconfigured(void **state)
+/* A53: at run time, to and fro. */
+static void a53_reconfigured(void **state)
 {
 	(void)state;
 	falls_asleep();
@@ -551,8 +551,32 @@ static void a52_reconfigured(void **state)
 	is_dormant();
 }
 
-/* A52: what the new network is like is seen when there is a packet. */
-static void a52_another_network(void **state)
+/* A53: what is new begins when it is awake. */
+static void a53_reconfigured_all(void **state)
+{
+	struct secret own = {.algorithm = HMAC_SHA1};
+
+	(void)state;
+	falls_asleep();
+	r.conf.client.learn_refresh = true;
+	r.conf.client.local_discovery = true;
+	r.conf.client.probe = native;
+	r.conf.client.secret = &own;
+	reconfigure();
+	is_dormant();
+	assert_false(status(&r)->wants_probe);
+	assert_int_equal(node_next(&r.node), UINT64_MAX);
+	sent_nothing(&r);
+	r.node.client.qualify.conf.secret = NULL; /* the rig knows none */
+	check_server(&r);
+	answers(&r, server_at, client_at);
+	is_awake();
+	assert_true(status(&r)->wants_probe);
+	r.first = r.n = 0;
+}
+
+/* A53: what the new network is like is seen when there is a packet. */
+static void a53_another_network(void **state)
 {
 	struct asked a;
 
@@ -574,8 +598,8 @@ static void a52_another_network(void **state)
 	test_is_answered(&p);
 }
 
-/* A52, C65: and if no server is heard there, the address goes at once. */
-static void a52_another_network_without_server(void **state)
+/* A53, C65: and if no server is heard there, the address goes at once. */
+static void a53_another_network_without_server(void **state)
 {
 	(void)state;
 	falls_asleep();
@@ -589,8 +613,8 @@ static void a52_another_network_without_server(void **state)
 	r.first = r.n = 0;
 }
 
-/* A52: without any, that is what is said; and it begins as at the start. */
-static void a52_no_network(void **state)
+/* A53: without any, that is what is said; and it begins as at the start. */
+static void a53_no_network(void **state)
 {
 	(void)state;
 	falls_asleep();
@@ -613,7 +637,7 @@ static void a52_no_network(void **state)
 	is_awake();
 }
 
-static void a52_unwanted(void **state)
+static void a53_unwanted(void **state)
 {
 	(void)state;
 	falls_asleep();
@@ -625,8 +649,8 @@ static void a52_unwanted(void **state)
 	is_awake();
 }
 
-/* A52: another server in place of ours has to be asked. */
-static void a52_another_server(void **state)
+/* A53: another server in place of ours has to be asked. */
+static void a53_another_server(void **state)
 {
 	const unsigned new[CLIENT_SERVERS] = {CLIENT_SERVERS};
 
@@ -653,8 +677,8 @@ static void a52_another_server(void **state)
 	is_state(&r, CLIENT_QUALIFIED, WHY_NONE, 2);
 }
 
-/* A52: the next process begins awake. */
-static void a52_recovered(void **state)
+/* A53: the next process begins awake. */
+static void a53_recovered(void **state)
 {
 	(void)state;
 	falls_asleep();
@@ -668,8 +692,8 @@ static void a52_recovered(void **state)
 	is_dormant();
 }
 
-/* A52: on the link, too. */
-static void a52_discovery(void **state)
+/* A53: on the link, too. */
+static void a53_discovery(void **state)
 {
 	const struct ip6 all_nodes = ip6("ff02::1");
 	const struct ip6 peer = ta(SERVER, 0x1234, 4097, "11.0.0.5");
@@ -694,8 +718,8 @@ static void a52_discovery(void **state)
 	r.first = r.n = 0;
 }
 
-/* A52: no search for an interval, no look for a relay. */
-static void a52_search_and_probe(void **state)
+/* A53: no search for an interval, no look for a relay. */
+static void a53_search_and_probe(void **state)
 {
 	(void)state;
 	r.conf.client.learn_refresh = true;
@@ -723,32 +747,33 @@ int main(void)
 {
 #define TEST(f) cmocka_unit_test_setup_teardown(f, fresh, done)
 	const struct CMUnitTest tests[] = {
-		TEST(a52_falls_asleep),
-		TEST(a52_not_by_default),
-		TEST(a52_host_keeps_it_awake),
-		TEST(a52_super_packets),
-		TEST(a52_peer_keeps_it_awake),
-		TEST(a52_strangers_do_not),
-		TEST(a52_answers_of_a_service),
-		TEST(a52_not_in_trouble),
-		TEST(a52_packet_for_a_host),
-		TEST(a52_packet_for_a_client),
-		TEST(a52_mapping_has_gone),
-		TEST(a52_server_is_gone),
-		TEST(a52_open_peer),
-		TEST(a52_packet_of_a_peer),
-		TEST(a52_packet_of_a_stranger),
-		TEST(a52_answer_in_vain),
-		TEST(a52_by_order),
-		TEST(a52_reconfigured),
-		TEST(a52_another_network),
-		TEST(a52_another_network_without_server),
-		TEST(a52_no_network),
-		TEST(a52_unwanted),
-		TEST(a52_another_server),
-		TEST(a52_recovered),
-		TEST(a52_discovery),
-		TEST(a52_search_and_probe),
+		TEST(a53_falls_asleep),
+		TEST(a53_not_by_default),
+		TEST(a53_host_keeps_it_awake),
+		TEST(a53_super_packets),
+		TEST(a53_peer_keeps_it_awake),
+		TEST(a53_strangers_do_not),
+		TEST(a53_answers_of_a_service),
+		TEST(a53_not_in_trouble),
+		TEST(a53_packet_for_a_host),
+		TEST(a53_packet_for_a_client),
+		TEST(a53_mapping_has_gone),
+		TEST(a53_server_is_gone),
+		TEST(a53_open_peer),
+		TEST(a53_packet_of_a_peer),
+		TEST(a53_packet_of_a_stranger),
+		TEST(a53_answer_in_vain),
+		TEST(a53_by_order),
+		TEST(a53_reconfigured),
+		TEST(a53_reconfigured_all),
+		TEST(a53_another_network),
+		TEST(a53_another_network_without_server),
+		TEST(a53_no_network),
+		TEST(a53_unwanted),
+		TEST(a53_another_server),
+		TEST(a53_recovered),
+		TEST(a53_discovery),
+		TEST(a53_search_and_probe),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
