@@ -10,7 +10,7 @@ const uint32_t ledger_bound_ms[LEDGER_WAITS - 1] = {
 
 static const struct ledger_words words[LEDGER_COUNT] = {
 #define X(id, family, name, roles)                                             \
-	[LEDGER_##id] = {LEDGER_FAMILY_##family, name, roles},
+	[LEDGER_##id] = {name, LEDGER_FAMILY_##family, roles},
 	LEDGER_LIST(X)
 #undef X
 };

@@ -122,8 +122,8 @@ struct ledger {
 };
 
 struct ledger_words {
-	enum ledger_family family;
 	const char *name;
+	enum ledger_family family;
 	unsigned roles;
 };
 

@@ -58,7 +58,7 @@ static const struct {
 	enum reason reason;
 } others[] = {
 #define X(family, name, reason, roles)                                         \
-	{{LEDGER_FAMILY_##family, name, roles}, REASON_##reason},
+	{{name, LEDGER_FAMILY_##family, roles}, REASON_##reason},
 	LEDGER_REASONS(X)
 #undef X
 };
