@@ -49,7 +49,8 @@ static bool is_of_roles(unsigned row)
 	       strcmp(conf_name(row), "InterfaceMTU") == 0 ||
 	       strcmp(conf_name(row), "ControlGroup") == 0 ||
 	       strcmp(conf_name(row), "LogTarget") == 0 ||
-	       strcmp(conf_name(row), "LocalDiscovery") == 0;
+	       strcmp(conf_name(row), "LocalDiscovery") == 0 ||
+	       strcmp(conf_name(row), "DSCP") == 0;
 }
 
 static void check(const struct conf *old, const struct conf *wanted,

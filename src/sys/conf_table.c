@@ -191,7 +191,7 @@ const struct directive conf_table[] = {
 	 .allowed = "auto, or 1 to 4"},
 	{"Offload", START(offload), FIELD(offloads),
 	 .allowed = "yes, no, or some of tso uso gso gro"},
-	{"DSCP", START(dscp), FIELD(dscp), AND(copy_dscp),
+	{"DSCP", LIVE(dscp), FIELD(dscp), AND(copy_dscp),
 	 .allowed = "0 to 63, or copy"},
 	{"Mark", START(mark), FIELD(mark),
 	 .allowed = "0 to 4294967295, or 0x0 to 0xffffffff"},

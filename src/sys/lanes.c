@@ -197,6 +197,26 @@ void lanes_go(struct lanes *l)
 		pthread_mutex_unlock(&l->lock);
 }
 
+static void set_dscp(const struct lane *lane, uint8_t dscp)
+{
+	for (unsigned d = 0; d < DOORS; d++) {
+		int r = lane->door[d] < 0 ? 0
+					  : udp_set_dscp(lane->door[d], dscp);
+
+		if (r)
+			log_warning("cannot set DSCP: %s", strerror(-r));
+	}
+}
+
+void lanes_set_dscp(struct lanes *l, uint8_t dscp, bool copy)
+{
+	for (unsigned i = 0; i < l->n; i++) {
+		set_dscp(&l->lane[i], dscp);
+		__atomic_store_n(&l->lane[i].sender.copy_dscp, copy,
+				 __ATOMIC_RELAXED);
+	}
+}
+
 void lanes_stop(struct lanes *l)
 {
 	const uint64_t one = 1;

@@ -69,6 +69,12 @@ void lanes_start(struct lanes *l);
 void lanes_go(struct lanes *l);
 void lanes_stop(struct lanes *l);
 
+/*
+ * DSCP of all that is sent from now on, 0 to 63; or, with copy, that of the
+ * packet inside. Other lanes may be sending.
+ */
+void lanes_set_dscp(struct lanes *l, uint8_t dscp, bool copy);
+
 /* What all lanes have carried, and in how many pieces or calls. */
 struct lane_counts {
 	unsigned long long datagrams, trains; /* from IPv4 */

@@ -63,6 +63,12 @@ static bool group_must_wait(const struct conf *out, const struct conf *old,
 	       strcmp(out->control_group, old->control_group) != 0;
 }
 
+/* The packet process of a server alone may do nothing to its sockets. */
+static bool dscp_must_wait(const struct conf *old, const struct options *o)
+{
+	return plan_role(old, o) == ROLE_SERVER && !old->relay_too;
+}
+
 static void check_sunset(const struct conf *c, time_t now, struct report *r)
 {
 	if (c->sunset && c->sunset <= now)
@@ -108,6 +114,8 @@ bool reload_merge(struct conf *out, struct reload *what, const struct conf *old,
 		conf_take(out, old, conf_row("InterfaceMTU"));
 	if (group_must_wait(out, old, means->can_look_up))
 		conf_take(out, old, conf_row("ControlGroup"));
+	if (dscp_must_wait(old, o) && !conf_is_same(out, old, conf_row("DSCP")))
+		conf_take(out, old, conf_row("DSCP"));
 	/* There is no socket for it. */
 	if (out->discovery != old->discovery && !means->has_discovery)
 		conf_take(out, old, conf_row("LocalDiscovery"));

@@ -76,6 +76,7 @@ const struct plan *renew_first(struct loop *l, const struct plan *p)
 void renew(struct loop *l, uint64_t now)
 {
 	struct plan *p = l->plan;
+	const struct conf *old = p->conf;
 	const struct settings_view *v;
 
 	reader_heard(p->reader->worker);
@@ -83,6 +84,8 @@ void renew(struct loop *l, uint64_t now)
 	if (!v)
 		return;
 	take(p, v);
+	if (old->dscp != v->conf.dscp || old->copy_dscp != v->conf.copy_dscp)
+		lanes_set_dscp(&l->lanes, v->conf.dscp, v->conf.copy_dscp);
 	loop_sunset(l, p->conf->sunset);
 	loop_make_room(l);
 	node_reconfigure(&l->node, &p->node, &p->gate, now, loop_out(l));

@@ -60,7 +60,9 @@ static inline uint64_t tally_read(const uint64_t *count)
 /* How udp_send() sends, and what it needs for that. */
 struct udp_sender {
 	bool gso;       /* UDP_SEGMENT may be used */
-	bool copy_dscp; /* of the inner packet; else that of the socket */
+	bool copy_dscp; /* of the inner packet; else that of the socket. Others
+			   may change it while this one sends */
+	bool copies;    /* now */
 	uint64_t datagrams, calls; /* handed to the kernel, in how many calls */
 	uint64_t refused;          /* of these */
 	uint64_t cut_here;         /* messages that the kernel could not cut */

@@ -73,7 +73,7 @@ static unsigned bundle(struct udp_sender *s, const struct out *const *v,
 	for (unsigned i = 0; i < n; i++) {
 		const struct out *o = v[i];
 		struct bundle *b = s->gso ? find(s, count, o->to) : NULL;
-		uint8_t dscp = s->copy_dscp ? dscp_of(o) : 0;
+		uint8_t dscp = s->copies ? dscp_of(o) : 0;
 
 		if (b && takes(b, o, dscp)) {
 			s->next[b->last] = (uint16_t)i;
@@ -134,7 +134,7 @@ static void begin(struct udp_sender *s, const struct bundle *b,
 		.msg_control = s->control[m],
 	};
 	/* The one that is not for singles comes last: see send_singly(). */
-	if (s->copy_dscp)
+	if (s->copies)
 		add_control(h, IPPROTO_IP, IP_TOS, &tos, sizeof(tos));
 	s->segment[m] = segment;
 	if (segment)
@@ -288,8 +288,10 @@ static void put_super(struct udp_sender *s, int fd, const struct bundle *b,
 void udp_send(struct udp_sender *s, int fd, const struct out *const *v,
 	      unsigned n)
 {
-	unsigned count = bundle(s, v, n);
+	unsigned count;
 
+	s->copies = __atomic_load_n(&s->copy_dscp, __ATOMIC_RELAXED);
+	count = bundle(s, v, n);
 	for (unsigned i = 0; i < count; i++) {
 		const struct bundle *b = &s->bundle[i];
 

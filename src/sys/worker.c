@@ -85,7 +85,7 @@ static void make_lanes(struct loop *l, const struct life *life)
 	l->lanes.n = life->plan->threads;
 	l->lanes.node = &l->node;
 	l->lanes.ifindex = l->watch->tun;
-	l->lanes.copy_dscp = life->plan->conf->copy_dscp;
+	l->lanes.copy_dscp = l->plan->conf->copy_dscp;
 	if (l->client)
 		l->lanes.neighbours = &l->client->neighbours;
 	for (unsigned i = 0; i < l->lanes.n; i++) {
@@ -237,6 +237,9 @@ int worker_run(const struct life *life)
 		make_client(l, p);
 	show(l, life);
 	loop_open(l, p->conf->sunset);
+	/* Sockets are as the keeper has made them, or another left them. */
+	if (l->serial != 1)
+		lanes_set_dscp(&l->lanes, p->conf->dscp, p->conf->copy_dscp);
 	if (life->is_first)
 		announce(l, p);
 	else

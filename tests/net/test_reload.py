@@ -135,6 +135,32 @@ def test_rules_of_a_relay(net):
         relay.close()
 
 
+def test_dscp_of_a_relay(net):
+    """Of its next packet; and the next packet process goes on so."""
+    with net.tidy():
+        relay = tap.Relay(net, tap.start(net.relay))
+        at = relay.befriend()
+        packet = t.udp6(relay.native(), relay.address(at))
+        marked = packet[:1] + bytes([packet[1] | 0x80]) + packet[2:]
+
+        def tos(packet):
+            (out,) = relay.ask(packet)
+            return out.tos
+
+        assert tos(marked) == 0
+        reload(relay.daemon, "Threads 1\nDSCP 10\n")
+        wait_for(lambda: tos(marked) == 10 << 2, "DSCP 10")
+        net.relay.kill(worker_of(net.relay, relay.daemon.pid), signal.SIGKILL)
+        wait_for(lambda: "going on with" in relay.daemon.log, "the next one")
+        assert tos(packet) == 10 << 2
+        reload(relay.daemon, "Threads 1\nDSCP copy\n")
+        wait_for(lambda: tos(marked) == 8, "that of the packet")
+        assert tos(packet) == 0
+        reload(relay.daemon, "Threads 1\n")
+        wait_for(lambda: tos(marked) == 0, "none")
+        relay.close()
+
+
 def test_mistakes_change_nothing(net):
     """All are named, and what runs goes on whole."""
     with net.tidy():

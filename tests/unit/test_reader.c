@@ -576,15 +576,16 @@ static void mtu_waits_in_some_roles(void **state)
 {
 	static const struct {
 		const char *role;
-		bool waits;
+		bool waits; /* InterfaceMTU */
+		bool dscp_waits;
 	} roles[] = {
-		{"RelayType relay\n", true},
-		{"RelayType host\n", true},
-		{"RelayType client\nServerAddress 9.0.0.2\n", false},
-		{"RelayType auto\nServerAddress 9.0.0.2\n", false},
-		{"RelayType server\nServerBindAddress 9.0.0.2\n", false},
+		{"RelayType relay\n", true, false},
+		{"RelayType host\n", true, false},
+		{"RelayType client\nServerAddress 9.0.0.2\n", false, false},
+		{"RelayType auto\nServerAddress 9.0.0.2\n", false, false},
+		{"RelayType server\nServerBindAddress 9.0.0.2\n", false, true},
 		{"RelayType server\nServerBindAddress 9.0.0.2\nRelay yes\n",
-		 true},
+		 true, false},
 	};
 	char text[200];
 
@@ -592,7 +593,7 @@ static void mtu_waits_in_some_roles(void **state)
 	for (unsigned i = 0; i < sizeof(roles) / sizeof(roles[0]); i++) {
 		stop();
 		start_with(roles[i].role);
-		snprintf(text, sizeof(text), "%sInterfaceMTU 1400\n",
+		snprintf(text, sizeof(text), "%sInterfaceMTU 1400\nDSCP 10\n",
 			 roles[i].role);
 		write_conf(text);
 		ask(READER_RELOAD, 0);
@@ -600,6 +601,7 @@ static void mtu_waits_in_some_roles(void **state)
 		assert_int_equal(in(a.waiting, "InterfaceMTU"), roles[i].waits);
 		assert_int_equal(in(a.applied, "InterfaceMTU"),
 				 !roles[i].waits);
+		assert_int_equal(in(a.waiting, "DSCP"), roles[i].dscp_waits);
 		assert_int_equal(v.conf.mtu, roles[i].waits ? 1280 : 1400);
 	}
 }
