@@ -263,7 +263,7 @@ static bool learn(struct resolver *r, uint32_t serial)
 	    r->view.serial != serial)
 		return false;
 	for (unsigned i = 0; i < LOOKUPS; i++) {
-		if (r->v[i].child)
+		if (r->v[i].child && r->v[i].name != A_GROUP)
 			end_lookup(&r->v[i]);
 	}
 	for (unsigned i = 0; i < c->n_servers; i++) {
@@ -334,7 +334,7 @@ static _Noreturn void serve(struct resolver *r)
 /* Nothing of the packet process is kept: no socket, terminal or pipe. */
 static void keep_only(int fd, int groups)
 {
-	const int keep[] = {CHANNEL, groups < 0 ? -1 : GROUPS};
+	const int keep[] = {CHANNEL, GROUPS};
 	int null = open("/dev/null", O_RDWR | O_CLOEXEC);
 
 	if (null < 0)
@@ -343,10 +343,9 @@ static void keep_only(int fd, int groups)
 		dup2(null, i);
 	/* Out of each other's way first. */
 	fd = fcntl(fd, F_DUPFD_CLOEXEC, GROUPS + 1);
-	groups = groups < 0 ? -1 : fcntl(groups, F_DUPFD_CLOEXEC, GROUPS + 1);
+	groups = fcntl(groups < 0 ? null : groups, F_DUPFD_CLOEXEC, GROUPS + 1);
 	dup2(fd, CHANNEL);
-	if (groups >= 0)
-		dup2(groups, GROUPS);
+	dup2(groups, GROUPS);
 	descriptors_keep(keep, sizeof(keep) / sizeof(keep[0]));
 }
 

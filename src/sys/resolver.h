@@ -4,7 +4,7 @@
  * nsswitch.conf, may load anything, and may take its time. The resolver has the
  * user of the packet process and no privilege. It is told nothing at run time
  * but which of the configured names to look up; these it reads where all read
- * them (settings.h).
+ * them (settings.h). The reader, which may see less, asks it for groups.
  *
  * A look-up takes as long as the system's resolver wants to; another may be
  * started meanwhile, so that a name server that has just come back is asked at

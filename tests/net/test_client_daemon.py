@@ -192,7 +192,7 @@ def test_rights_and_memory(net, server, c1):
         assert int(shown["CapBnd"][0], 16) == 0
         assert shown["NoNewPrivs"] == ["1"] and shown["Uid"][0] != "0"
     assert not c1.run(["sh", "-c", "ls /proc/$(pgrep -x miredo-resolver)/fd"]
-                      ).stdout.split()[4:]
+                      ).stdout.split()[5:]
 
 
 @pytest.mark.parametrize("who", ["miredo-resolver", "miredo-steward"])
