@@ -54,9 +54,11 @@ static bool wait_for(int fd, uint32_t serial, struct group_answer *a)
 const char *groups_ask(int fd, const char *name, gid_t *gid)
 {
 	static uint32_t serial;
-	struct group_question q = {.serial = ++serial};
+	struct group_question q;
 	struct group_answer a;
 
+	serial++;
+	q = (struct group_question){.serial = serial};
 	snprintf(q.name, sizeof(q.name), "%s", name);
 	errno = EPIPE;
 	if (send(fd, &q, sizeof(q), MSG_DONTWAIT | MSG_NOSIGNAL) != sizeof(q) ||

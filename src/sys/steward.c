@@ -345,7 +345,6 @@ static void set_up(struct steward *s, unsigned ifindex,
 		die("cannot start the process for hooks: %s", strerror(-r));
 	confine_root(NULL);
 	privs_keep_net_admin(id);
-	r = 0;
 	if (s->hooks.script) {
 		iface_hush(s->sysctl, s->name);
 		r = iface_open_link(&s->iface, s->conf, ifindex);
