@@ -249,12 +249,14 @@ static void rejected(void **state)
 
 static void silence(void **state)
 {
-	struct ip6 first = source(&syn);
+	const struct packet first = syn, first_ping = ping;
 
 	(void)state;
 	pass(&r, SECONDS(2));
 	sent_both();
-	assert_false(same_ip6(first, source(&syn)));
+	assert_false(same_ip6(source(&first), source(&syn)));
+	assert_int_not_equal(be32(first.b + 44), be32(syn.b + 44));
+	assert_int_not_equal(be32(first_ping.b + 44), be32(ping.b + 44));
 	is_inbound("unknown");
 	pass(&r, SECONDS(2));
 	sent_nothing(&r);
@@ -345,6 +347,9 @@ static void other_errors(void **state)
 		cut(&p, p.n - 48 - 47);
 		put16(p.b + 4, 8 + 47);
 		is_refused();
+		answer_error(about[k], 1);
+		p.b[40] = 128;
+		is_refused();
 	}
 	is_inbound("unknown");
 }
@@ -352,12 +357,18 @@ static void other_errors(void **state)
 /* From an address that is not ours, or not the one that was knocked at. */
 static void other_sources(void **state)
 {
+	struct client *c = &r.node.client;
+
 	(void)state;
 	answer_tcp(0x14);
 	flip(&p, 8 + 9, 1);
 	fix_l4(&p);
 	from_ip6(&r, &p);
 	dropped(&r, REASON_BAD_SOURCE);
+	c->own[!c->cur] = c->own[c->cur];
+	memcpy(&c->own[!c->cur].ip6, p.b + 8, 16);
+	is_refused();
+	c->own[!c->cur].on = false;
 	is_inbound("unknown");
 }
 
@@ -500,10 +511,34 @@ static void again_ready(void **state)
 {
 	(void)state;
 	host_is_ready();
+	pass(&r, SECONDS(1));
 	sent_nothing(&r);
 	is_known("open");
 	host_is_ready();
+	pass(&r, SECONDS(1));
 	sent_nothing(&r);
+}
+
+/* Who knocks is never the host itself, and the ports are all of the range. */
+static void many(void **state)
+{
+	unsigned least = 65535, most = 0;
+
+	(void)state;
+	for (unsigned i = 0; i < 40000; i++) {
+		r.first = r.n = 0; /* or the log is full */
+		knock_again(&r.node.client, r.now);
+		awake(0);
+		sent_both();
+		for (unsigned at = 40; at < 44; at += 2) {
+			unsigned port = be16(syn.b + at);
+
+			least = port < least ? port : least;
+			most = port > most ? port : most;
+		}
+	}
+	assert_int_equal(least, 49152);
+	assert_int_equal(most, 65535);
 }
 
 static void another_address(void **state)
@@ -533,6 +568,7 @@ static void no_address(void **state)
 	from_ip6(&r, &p);
 	dropped(&r, REASON_NOT_QUALIFIED);
 	host_is_ready();
+	pass(&r, SECONDS(1));
 	sent_nothing(&r);
 	check_server(&r);
 	sent_nothing(&r);
@@ -561,6 +597,7 @@ int main(void)
 		READY(asked_for),
 		READY(reconfigured),
 		READY(again_ready),
+		READY(many),
 		READY(another_address),
 		READY(no_address),
 	};
