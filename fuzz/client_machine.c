@@ -418,48 +418,59 @@ static void op_discovery(struct machine *m)
 }
 
 /* Our host answers who knocks, rightly or nearly so. */
-static size_t put_knocked(struct machine *m, uint8_t *p, uint8_t how)
+static size_t put_reset(struct machine *m, uint8_t *p, uint8_t flags)
 {
 	const struct knock *k = &m->node.client.knock;
 	struct wire_ip6 *ip = (void *)p;
 	struct wire_tcp *tcp = (void *)(ip + 1);
-	struct wire_icmp6 *h = (void *)(ip + 1);
-	bool is_tcp = how & 1;
-	uint8_t n = is_tcp ? sizeof(*tcp) : sizeof(*h);
 
-	wire_put_ip6(ip, n, is_tcp ? NEXT_TCP : NEXT_ICMPV6, 64, own(m),
-		     &k->stranger);
-	memset(ip + 1, 0, n);
-	if (is_tcp) {
-		put16(tcp->src, k->to);
-		put16(tcp->dst, k->from);
-		put32(tcp->ack, k->seq + 1);
-		tcp->offset = 5 << 4;
-		tcp->flags = TCP_ACK | (how & 2 ? TCP_RST : TCP_SYN);
-	} else {
-		h->type = ICMP6_ECHO_REPLY;
-		put32(h->body, k->echo_id);
-	}
-	return sizeof(*ip) + n;
+	wire_put_ip6(ip, sizeof(*tcp), NEXT_TCP, 64, own(m), &k->stranger);
+	*tcp = (struct wire_tcp){.offset = 5 << 4, .flags = flags};
+	put16(tcp->src, k->to);
+	put16(tcp->dst, k->from);
+	put32(tcp->ack, k->seq + 1);
+	return sizeof(*ip) + sizeof(*tcp);
 }
 
-static size_t put_refusal(struct machine *m, uint8_t *p, uint8_t how)
+static size_t put_pong(struct machine *m, uint8_t *p, uint8_t type)
+{
+	const struct knock *k = &m->node.client.knock;
+	struct wire_ip6 *ip = (void *)p;
+	struct wire_icmp6 *h = (void *)(ip + 1);
+
+	wire_put_ip6(ip, sizeof(*h), NEXT_ICMPV6, 64, own(m), &k->stranger);
+	*h = (struct wire_icmp6){.type = type};
+	put32(h->body, k->echo_id);
+	return sizeof(*ip) + sizeof(*h);
+}
+
+/* An error about what was sent. */
+static size_t put_refusal(struct machine *m, uint8_t *p, bool is_tcp)
 {
 	const struct knock *k = &m->node.client.knock;
 	uint8_t about[PKT_MAX];
 	struct wire_ip6 *ip = (void *)about;
-	size_t n = put_knocked(m, about, how);
+	struct wire_tcp *tcp = (void *)(ip + 1);
+	size_t n = is_tcp ? put_reset(m, about, TCP_SYN)
+			  : put_pong(m, about, ICMP6_ECHO_REQUEST);
 
 	ip->src = k->stranger;
 	ip->dst = *own(m);
-	if (how & 1) {
-		put16(about + IP6_LEN, k->from);
-		put16(about + IP6_LEN + 2, k->to);
-		put32(about + IP6_LEN + 4, k->seq);
-	} else {
-		about[IP6_LEN] = ICMP6_ECHO_REQUEST;
+	if (is_tcp) {
+		put16(tcp->src, k->from);
+		put16(tcp->dst, k->to);
+		put32(tcp->seq, k->seq);
 	}
 	return icmp6_error(p, ICMP6_UNREACHABLE, 1, 0, own(m), ip, n);
+}
+
+static size_t put_knocked(struct machine *m, uint8_t *p, uint8_t how)
+{
+	if (how & 4)
+		return put_refusal(m, p, how & 1);
+	if (how & 1)
+		return put_reset(m, p, TCP_ACK | (how & 2 ? TCP_RST : TCP_SYN));
+	return put_pong(m, p, ICMP6_ECHO_REPLY);
 }
 
 /* From behind the door; if nobody knocks, our host has something else to do. */
@@ -473,8 +484,7 @@ static void op_door(struct machine *m)
 	}
 	how = script_u8(&m->s);
 	give_ip6(m, p,
-		 bend(m, p,
-		      how & 4 ? put_refusal(m, p, how) : put_knocked(m, p, how),
+		 bend(m, p, put_knocked(m, p, how),
 		      how & 0x80 ? how >> 3 & 7 : 0));
 }
 

@@ -183,9 +183,10 @@ static enum knock_answer tcp_answer(const struct client *c,
 	const struct knock *k = &c->knock;
 
 	if (be16(tcp->src) != k->to || be16(tcp->dst) != k->from ||
-	    be32(tcp->ack) != k->seq + 1 || !(tcp->flags & TCP_ACK))
+	    be32(tcp->ack) != k->seq + 1 || !(tcp->flags & TCP_ACK) ||
+	    !(tcp->flags & (TCP_SYN | TCP_RST)))
 		return KNOCK_SILENCE;
-	return tcp->flags & (TCP_SYN | TCP_RST) ? KNOCK_LET_IN : KNOCK_SILENCE;
+	return KNOCK_LET_IN;
 }
 
 static bool on_tcp(struct client *c, const struct wire_tcp *tcp,

@@ -198,8 +198,10 @@ static void receive(struct home *h, const uint8_t *p, size_t n)
 		return; /* of an address that has just gone */
 	on_app(h, ip, n);
 	if (ip->next == NEXT_TCP && n == IP6_LEN + sizeof(struct wire_tcp) &&
-	    u[13] == TCP_SYN && h->firewall < INBOUND_ECHO)
-		emit(h, q, pkt_reset(q, ip));
+	    u[13] == TCP_SYN && h->firewall < INBOUND_ECHO) {
+		n = pkt_reset(q, ip);
+		emit(h, q, n);
+	}
 	if (ip->next != NEXT_ICMPV6 || n < 48)
 		return;
 	h->errors += u[0] == ICMP6_UNREACHABLE;
