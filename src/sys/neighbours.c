@@ -108,6 +108,14 @@ static int change(int fd, int what, unsigned ifindex)
 	return setsockopt(fd, IPPROTO_IP, what, &m, sizeof(m));
 }
 
+/* Another lane may be sending to them; a link more or less does not matter. */
+static void keep(struct neighbours *b, const unsigned *ifindex, unsigned n)
+{
+	for (unsigned i = 0; i < n; i++)
+		__atomic_store_n(&b->ifindex[i], ifindex[i], __ATOMIC_RELAXED);
+	__atomic_store_n(&b->n, n, __ATOMIC_RELEASE);
+}
+
 /* What a packet process before this one has joined it does not know. */
 static void leave(struct neighbours *b, const struct listing *l)
 {
@@ -115,7 +123,7 @@ static void leave(struct neighbours *b, const struct listing *l)
 		change(b->fd, IP_DROP_MEMBERSHIP, b->ifindex[i]);
 	for (unsigned i = 0; i < l->n; i++)
 		change(b->fd, IP_DROP_MEMBERSHIP, l->ifindex[i]);
-	b->n = 0;
+	keep(b, NULL, 0);
 }
 
 void neighbours_refresh(struct neighbours *b, struct netlink *nl)
@@ -140,8 +148,7 @@ void neighbours_refresh(struct neighbours *b, struct netlink *nl)
 		    errno == EADDRINUSE)
 			l.ifindex[kept++] = l.ifindex[i];
 	}
-	memcpy(b->ifindex, l.ifindex, kept * sizeof(*l.ifindex));
-	b->n = kept;
+	keep(b, l.ifindex, kept);
 }
 
 int neighbours_prepare(int from)
@@ -184,9 +191,11 @@ static bool send_on(int from, unsigned ifindex, const struct out *o)
 unsigned neighbours_send(const struct neighbours *b, int from,
 			 const struct out *o)
 {
-	unsigned refused = 0;
+	unsigned n = __atomic_load_n(&b->n, __ATOMIC_ACQUIRE), refused = 0;
 
-	for (unsigned i = 0; i < b->n; i++)
-		refused += !send_on(from, b->ifindex[i], o);
+	for (unsigned i = 0; i < n; i++)
+		refused += !send_on(
+			from, __atomic_load_n(&b->ifindex[i], __ATOMIC_RELAXED),
+			o);
 	return refused;
 }
