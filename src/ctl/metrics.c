@@ -73,7 +73,7 @@ static const struct family {
 	 "Solicitations sent to servers.", "client", "solicitations", NULL,
 	 NULL},
 	{"teredo_configuration_serial", "gauge",
-	 "Number of the configuration in force.", "configuration", "serial",
+	 "Number of the configuration in force.", "configuration", "in_force",
 	 NULL, NULL},
 	{"teredo_configuration_failed_loads_total", "counter",
 	 "Configurations that had errors.", "configuration", "failed", NULL,

@@ -99,7 +99,7 @@ METRICS = {key: CLIENT[key] for key in [
     "peers": {"active": 20, "trusted": 18, "untrusted": 2, "capacity": 1048576},
     "client": {"server_rtt": 0.024, "last_answer_timestamp": 1795701600,
                "solicitations": 40, "inbound": "echo"},
-    "configuration": CLIENT["configuration"]}
+    "configuration": CLIENT["configuration"] | {"serial": 2}}
 
 CONFIG = {"version": 1, "serial": 2, "lines": [
     {"directive": "ServerAddress", "value": "teredo.example.net",

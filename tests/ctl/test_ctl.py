@@ -512,6 +512,7 @@ def test_promtool_likes_the_metrics(start):
     assert 'teredo_reason{reason="server-silent"} 0\n' in text
     assert 'teredo_info{role="client",version="2.0.0"} 1\n' in text
     assert "teredo_qualified 1\n" in text
+    assert "teredo_configuration_serial 1\n" in text     # 2 was read
     assert 'teredo_bubbles_total{direction="sent",kind="indirect"} 3\n' in text
     assert 'teredo_bubbles_total{direction="received",kind="indirect"} 5\n' in text
     assert 'teredo_ratelimited_total{what="bubble-answer"} 6\n' in text
