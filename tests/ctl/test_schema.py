@@ -117,6 +117,13 @@ def test_options_of_mire():
     assert options_of_page(schema.PAGE.parent / "teredo-mire.1") == options_of_help(mire)
 
 
+def test_options_of_exporter():
+    exporter = pathlib.Path(CTL).parent / "miredo-exporter"
+    if not exporter.exists():
+        pytest.skip("built without libmicrohttpd")
+    assert options_of_page(schema.PAGE.parent / "miredo-exporter.8") == options_of_help(exporter)
+
+
 def test_options_of_miredo():
     miredo = schema.PAGE.parent / "miredo.8"
     # Another name, which the help leaves out.

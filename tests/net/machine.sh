@@ -32,7 +32,7 @@ for target in sysinit basic network multi-user shutdown umount final; do
 	printf '[Unit]\nDefaultDependencies=no\n' >$units/$target.target
 done
 printf '[Unit]\nRequires=basic.target\n' >$units/multi-user.target
-cp "$build"/dist/*.service $units/
+cp "$build"/dist/*.service "$build"/dist/*.socket $units/
 # The log, in memory, and nothing of the kernel.
 for unit in systemd-journald.service systemd-journald.socket \
 	systemd-journald-dev-log.socket; do
@@ -44,7 +44,7 @@ printf '[Journal]\nStorage=volatile\nReadKMsg=no\nAudit=\n' \
 echo 'Wants=systemd-journald.socket' >>$units/basic.target
 mount -t tmpfs -o mode=755 tmpfs usr/lib/systemd/catalog
 cp /run/miredo.catalog usr/lib/systemd/catalog/
-for program in miredo miredo-server miredoctl; do
+for program in miredo miredo-exporter miredo-server miredoctl; do
 	cp "$build/$program" opt/
 done
 sed -i "s,=/\S*/\(miredo\),=/opt/\1," $units/miredo*.service

@@ -214,6 +214,8 @@ def check_file(host, block):
         host.run(["sh", "-n", "/run/example"])
     elif block.startswith("table "):
         host.run(["nft", "-c", "-f", "/run/example"])
+    elif block.startswith("scrape_configs:"):
+        host.run(["promtool", "check", "config", "/run/example"])
     else:
         host.run(["miredoctl", "check", "/run/example"])
 

@@ -15,10 +15,13 @@ from lab.host import build_directory
 INSTALLED = """
 @/sbin/miredo
 @/sbin/miredo-checkconf
+@/sbin/miredo-exporter
 @/sbin/miredo-server
 @/lib/systemd/catalog/miredo.catalog
 @/lib/systemd/network/10-miredo.network
 @/lib/systemd/system/miredo.service
+@/lib/systemd/system/miredo-exporter.service
+@/lib/systemd/system/miredo-exporter.socket
 @/lib/systemd/system/miredo@.service
 @/lib/systemd/system/miredo-server.service
 @/lib/sysusers.d/miredo.conf
@@ -32,6 +35,7 @@ INSTALLED = """
 @/share/man/man7/teredo.7
 @/share/man/man8/miredo-checkconf.8
 @/share/man/man8/miredo.8
+@/share/man/man8/miredo-exporter.8
 @/share/man/man8/miredo-server.8
 """.split()
 

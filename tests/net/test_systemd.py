@@ -197,6 +197,21 @@ def test_wrong_configuration(machine):
         "journalctl -u miredo").stdout, "the reason in the journal")
 
 
+def metrics(machine):
+    """miredo-exporter.socket: who asks is answered, and leaves no trace."""
+    ask = "curl -sg -w '%{http_code}' http://[::1]:9544"
+    assert machine.run(ask, check=False).returncode
+    machine.run("systemctl start miredo-exporter.socket")
+    for _ in range(3):
+        text = machine.run(ask + "/metrics").stdout
+        assert 'teredo_info{role="server"' in text and text.endswith("200")
+    assert machine.run(ask).stdout.endswith("404")
+    lines = machine.run("journalctl -o cat -t miredo-exporter").stdout
+    assert lines == "miredo-exporter: listening at port 9544\n"
+    machine.run("systemctl stop miredo-exporter.service")
+    assert machine.property("Result", "miredo-exporter") == "success"
+
+
 def test_server(net):
     """miredo-server.service has what a server needs."""
     machine = Machine(net.server, "")
@@ -210,5 +225,6 @@ def test_server(net):
         machine.run("systemctl restart miredo-server")
         assert sockets(net.server) == before
         assert machine.property("NRestarts", "miredo-server") == "0"
+        metrics(machine)
     finally:
         machine.close()

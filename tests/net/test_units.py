@@ -17,6 +17,8 @@ import pytest
 from lab.host import MIREDO_UID, NOGROUP_GID, build_directory, wait_for
 
 UNITS = ["miredo", "miredo@", "miredo-server"]
+#: Not one of a daemon.
+EXPORTER = "miredo-exporter"
 
 
 def directives(unit):
@@ -129,11 +131,30 @@ def test_system_calls(net, unit, where, config, ready):
     assert made <= allowed(unit), made - allowed(unit)
 
 
-@pytest.mark.parametrize("unit", UNITS)
+def test_system_calls_of_the_exporter(net):
+    """As a stranger has it, and asked."""
+    net.relay.daemon(["miredo"])
+    process = net.relay.popen(
+        ["setpriv", "--reuid", "65534", "--regid", "65534", "--clear-groups",
+         "--no-new-privs", "--bounding-set", "-all", "--inh-caps", "-all",
+         "strace", "-f", "-qq", "-o", "/tmp/trace", EXPORTER])
+    wait_for(lambda: "port 9544" in process.err, "the exporter")
+    assert "teredo_info" in net.relay.run(
+        ["curl", "-sfg", "http://[::1]:9544/metrics"]).stdout
+    net.relay.kill(int(net.relay.run(["pgrep", "-P", process.pid]).stdout))
+    process.wait()
+    made = set(re.findall(r"^\d+ +(\w+)\(", net.relay.read("/tmp/trace"), re.M))
+    assert {"accept4", "connect", "poll"} <= made
+    assert made <= allowed(EXPORTER), made - allowed(EXPORTER)
+
+
+@pytest.mark.parametrize("unit", [*UNITS, EXPORTER])
 def test_what_systemd_reads(unit, tmp_path):
     """It knows all directives, and the programs are there."""
     name = unit.replace("@", "@more") + ".service"
     text = (build_directory() / f"dist/{unit}.service").read_text()
+    for socket in (build_directory() / "dist").glob(f"{unit}.socket"):
+        (tmp_path / socket.name).write_text(socket.read_text())
     (tmp_path / name).write_text(re.sub(
         r"^(Exec\w+=)/\S+/(miredo\S*)", rf"\1{build_directory()}/\2", text,
         flags=re.M))
