@@ -80,6 +80,8 @@ class Stage:
         net = self.net
         at = {host: teredo.wait_address(host) for host in
               (net.c1, net.c2, net.c3)}
+        for host in at:     # the last that they say of themselves
+            host.wait_log(r"\[inbound-")
         at[net.v6] = net.v6.ip6
         return [(one, two, at[two]) for pair in (
             (net.c1, net.v6), (net.c2, net.v6), (net.c1, net.c2),

@@ -97,19 +97,23 @@ static void make_lanes(struct loop *l, const struct life *life)
 	}
 }
 
-/* What a worker before us knew better than the file that the keeper read. */
+/* What a worker before us knew better than the file that the keeper read, and
+ * what it has told of our host already. */
 static void remind(struct clientrun *r, const struct client *c,
-		   const struct conf *conf)
+		   const struct plan *p)
 {
 	const struct client_status *s = &c->status;
+	struct facts f;
 
+	if (p->board && board_read(p->board, &f))
+		r->inbound = f.inbound;
 	r->state.has_flags = c->conf.has_flags;
 	r->state.flags = c->conf.flags;
 	r->state.mapped = c->conf.mapped;
 	if (s->n == 0 || !s->server_ip)
 		return;
 	r->state.server = s->server_ip;
-	strcpy(r->state.host, conf->servers[s->server].host);
+	strcpy(r->state.host, p->conf->servers[s->server].host);
 }
 
 static void make_client(struct loop *l, const struct plan *p)
@@ -124,7 +128,7 @@ static void make_client(struct loop *l, const struct plan *p)
 	if (e)
 		die("cannot watch the network: %s", strerror(-e));
 	random_bytes(&key, sizeof(key));
-	remind(r, &l->node.client, p->conf);
+	remind(r, &l->node.client, p);
 	names_init(&r->names, p->conf->servers, p->conf->n_servers,
 		   &l->node.gate, &key, r->state.server);
 }

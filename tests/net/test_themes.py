@@ -9,11 +9,13 @@ import contextlib
 import ipaddress
 import json
 import pathlib
+import signal
 
 import pytest
 
 from lab import control, teredo, wait_for
 from lab.capture import payload
+from test_daemon import worker_of
 
 EXAMPLES = pathlib.Path(__file__).resolve().parents[2] / "doc/examples"
 
@@ -342,6 +344,12 @@ def test_12_inbound(net):
         assert "inbound   filtered but for pings" in ctl(net.c1, "status")[1]
         assert 'teredo_inbound{state="echo"} 1' in ctl(net.c1, "metrics")[1]
     inbound(net.c1, "open")
+    # Who is told is told once, and not by each packet process.
+    said = daemon.log.count("[inbound-open]")
+    net.c1.kill(worker_of(net.c1, daemon.pid), signal.SIGKILL)
+    wait_for(lambda: "going on with" in daemon.log, "the next one")
+    inbound(net.c1, "open")
+    assert daemon.log.count("[inbound-open]") == said
     # Who knocks is nobody: our own place, with flags of nobody.
     own = ipaddress.IPv6Address(address).packed
     knocks = [payload(it) for it in inside.take() if not it.sent]
