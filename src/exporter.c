@@ -235,8 +235,13 @@ static int passed_socket(void)
 	return PASSED;
 }
 
-/* ADDRESS:PORT, where an IPv6 address is in brackets; to be freed. */
-static struct addrinfo *parse_address(const char *where)
+struct place {
+	struct sockaddr_storage at;
+	socklen_t len;
+};
+
+/* ADDRESS:PORT, where an IPv6 address is in brackets. */
+static bool parse_address(struct place *out, const char *where)
 {
 	const struct addrinfo hints = {.ai_flags =
 					       AI_NUMERICHOST | AI_NUMERICSERV,
@@ -244,35 +249,38 @@ static struct addrinfo *parse_address(const char *where)
 	const char *port = strrchr(where, ':');
 	size_t n = port ? (size_t)(port - where) : 0;
 	bool is_6 = n > 2 && where[0] == '[' && where[n - 1] == ']';
-	struct addrinfo *a = NULL;
+	struct addrinfo *a;
 	char host[64];
 	uint32_t number;
 
 	if (n >= sizeof(host) || !n ||
 	    !value_number(&number, port + 1, 0, UINT16_MAX))
-		return NULL;
+		return false;
 	snprintf(host, sizeof(host), "%.*s", (int)n - 2 * is_6, where + is_6);
 	if (is_6 != !!strchr(host, ':') ||
 	    getaddrinfo(host, port + 1, &hints, &a) != 0)
-		return NULL;
-	return a;
+		return false;
+	memcpy(&out->at, a->ai_addr, a->ai_addrlen);
+	out->len = a->ai_addrlen;
+	freeaddrinfo(a);
+	return true;
 }
 
 static int listen_at(const char *where)
 {
-	struct addrinfo *a = parse_address(where);
+	struct place to;
 	int fd, one = 1;
 
-	if (!a)
+	if (!parse_address(&to, where))
 		usage("--listen takes ADDRESS:PORT, such as [::1]:9544", where);
-	fd = socket(a->ai_family, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK,
+	fd = socket(to.at.ss_family, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK,
 		    0);
 	if (fd < 0 ||
 	    setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &one, sizeof(one)) < 0 ||
-	    bind(fd, a->ai_addr, a->ai_addrlen) < 0 || listen(fd, AT_ONCE) < 0)
+	    bind(fd, (const struct sockaddr *)&to.at, to.len) < 0 ||
+	    listen(fd, AT_ONCE) < 0)
 		die("cannot listen at %s: %s\n  see who does:  ss -ltnp", where,
 		    strerror(errno));
-	freeaddrinfo(a);
 	return fd;
 }
 
