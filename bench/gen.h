@@ -188,7 +188,8 @@ struct tally {
 	uint64_t by_step[MAX_STEPS];
 	uint64_t late; /* behind one with a higher number */
 	uint32_t highest;
-	uint64_t first; /* time of the first, ns */
+	uint32_t from, to; /* numbers of the first and the last in the window */
+	uint64_t first;    /* time of the first, ns */
 };
 
 void tally_mark(struct tally *t, const struct mark *m, uint64_t now);

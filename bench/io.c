@@ -339,8 +339,19 @@ void tally_mark(struct tally *t, const struct mark *m, uint64_t now)
 	/* A step is counted where it was sent, and that was in the window. */
 	if (args->steps == 0 || step_at(now - QUEUED) <= m->step)
 		t->by_step[m->step]++;
-	if (in_window(now))
-		t->counted++;
+	if (!in_window(now))
+		return;
+	if (t->counted++ == 0)
+		t->from = m->seq;
+	if (m->seq > t->to)
+		t->to = m->seq;
+}
+
+/* Of one sender: between the first and the last that came in the window. */
+static int64_t missing(const struct tally *t)
+{
+	return t->counted ? (int64_t)t->to - t->from + 1 - (int64_t)t->counted
+			  : 0;
 }
 
 static void print_steps(const char *name, const uint64_t *v)
@@ -354,9 +365,10 @@ static void print_steps(const char *name, const uint64_t *v)
 void tally_print(const struct tally *t)
 {
 	print_steps("received_by_step", t->by_step);
-	printf("\"received\": %lu, \"counted\": %lu, \"late\": %lu, "
-	       "\"first\": %.6f, ",
-	       t->received, t->counted, t->late, (double)t->first / 1e9);
+	printf("\"received\": %lu, \"counted\": %lu, \"missing\": %ld, "
+	       "\"late\": %lu, \"first\": %.6f, ",
+	       t->received, t->counted, missing(t), t->late,
+	       (double)t->first / 1e9);
 }
 
 void pace_print(const struct pace *p)
