@@ -451,7 +451,7 @@ static void on_time(struct loop *l, uint64_t now)
 	for (int i = 0; i < TIMEOUT_ROUNDS && node_next(&l->node) <= now; i++) {
 		node_timeout(&l->node, now, loop_out(l));
 		loop_flush(l);
-		publish_soon(&l->publisher, now);
+		publish_later(&l->publisher, now);
 	}
 }
 

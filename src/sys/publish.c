@@ -10,7 +10,8 @@
 #include "loop.h"
 #include "verdict.h"
 
-#define SOON_NS (100 * NS_PER_MS)
+#define SOON_NS  (100 * NS_PER_MS)
+#define LATER_NS NS_PER_S
 
 void publish_lane(struct board *b, const struct lane *lane)
 {
@@ -43,6 +44,12 @@ void publish_soon(struct publisher *p, uint64_t now)
 		soonest = now;
 	if (p->board && p->due > soonest)
 		p->due = soonest;
+}
+
+void publish_later(struct publisher *p, uint64_t now)
+{
+	if (p->board && p->due > now + LATER_NS)
+		p->due = now + LATER_NS;
 }
 
 static void fill_servers(struct facts *f, const struct client *c,

@@ -33,6 +33,10 @@ void publish_core(struct loop *l);
 /* Something may have changed: facts are due, but not again and again. */
 void publish_soon(struct publisher *p, uint64_t now);
 
+/* The same of what hardly matters: facts are due in a second, if nothing else
+ * happens until then, such as an answer that comes at once. */
+void publish_later(struct publisher *p, uint64_t now);
+
 /* They are due. */
 void publish_facts(struct loop *l, uint64_t now);
 

@@ -657,3 +657,23 @@ def test_idle_client_sleeps(net, server, c1):
     before = wake_ups()
     time.sleep(3)
     assert wake_ups() - before <= 1
+
+
+def test_solicitation_wakes_twice(net, server, c1):
+    """For it and for the answer; what is shown of both waits for no third."""
+    client = c1.daemon(configured(c1, "RefreshInterval 5\n", SERVER))
+    wait_address(c1)
+    worker = worker_of(c1, client.pid)
+
+    def asked():
+        return control.ask(c1, "metrics")["client"]["solicitations"]
+
+    def wake_ups():
+        return int(status(c1, worker)["voluntary_ctxt_switches"][0])
+
+    c1.wait_log(r"\[inbound-")
+    first = asked()
+    wait_for(lambda: asked() > first, "a solicitation", 30)
+    before = wake_ups()
+    wait_for(lambda: asked() > first + 3, "three more", 30)
+    assert wake_ups() - before <= 7, wake_ups() - before
