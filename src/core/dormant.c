@@ -8,11 +8,6 @@
 /* Longer than a phase of three solicitations, whose end is an answer, too. */
 static const uint64_t WAIT_NS = 6 * NS_PER_S;
 
-enum {
-	TCP_FLAGS_AT = 13,
-	TCP_FLAG_RST = 0x04
-};
-
 /*
  * What a host says by itself to whoever knocks. Behind extension headers is
  * what somebody meant to send.
@@ -26,8 +21,8 @@ static bool is_mere_answer(const uint8_t *p, uint16_t len)
 	if (ip->next == NEXT_ICMPV6)
 		return n > 0 &&
 		       (u[0] < ICMP6_ECHO_REQUEST || u[0] == ICMP6_ECHO_REPLY);
-	return ip->next == NEXT_TCP && n > TCP_FLAGS_AT &&
-	       u[TCP_FLAGS_AT] & TCP_FLAG_RST;
+	return ip->next == NEXT_TCP && n > offsetof(struct wire_tcp, flags) &&
+	       u[offsetof(struct wire_tcp, flags)] & TCP_RST;
 }
 
 void dormant_sent(struct client *c, struct recent_peer *e, const uint8_t *p,

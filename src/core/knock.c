@@ -177,29 +177,22 @@ static void look(struct knock *k, uint64_t now)
 }
 
 /* The answer that our SYN gets, or a reset for it. */
-static enum knock_answer tcp_answer(const struct client *c,
-				    const struct wire_tcp *tcp)
+static bool is_tcp_answer(const struct knock *k, const struct wire_tcp *tcp)
 {
-	const struct knock *k = &c->knock;
-
-	if (be16(tcp->src) != k->to || be16(tcp->dst) != k->from ||
-	    be32(tcp->ack) != k->seq + 1 || !(tcp->flags & TCP_ACK) ||
-	    !(tcp->flags & (TCP_SYN | TCP_RST)))
-		return KNOCK_SILENCE;
-	return KNOCK_LET_IN;
+	return be16(tcp->src) == k->to && be16(tcp->dst) == k->from &&
+	       be32(tcp->ack) == k->seq + 1 && tcp->flags & TCP_ACK &&
+	       tcp->flags & (TCP_SYN | TCP_RST);
 }
 
 static bool on_tcp(struct client *c, const struct wire_tcp *tcp,
 		   struct outbox *out)
 {
-	enum knock_answer a = tcp_answer(c, tcp);
-
-	if (a == KNOCK_SILENCE)
+	if (!is_tcp_answer(&c->knock, tcp))
 		return false;
 	/* Somebody listens there after all, and is not to wait for us. */
 	if (!(tcp->flags & TCP_RST))
 		send_tcp(c, TCP_RST, be32(tcp->ack), out);
-	c->knock.tcp = a;
+	c->knock.tcp = KNOCK_LET_IN;
 	return true;
 }
 
