@@ -37,6 +37,8 @@ enum {
 	ANSWER_MAX = 1 << 20,
 };
 
+static const char page[] = "miredo-exporter(8)";
+
 static const struct option options[] = {
 	{"listen", required_argument, NULL, 'l'},
 	{"socket", required_argument, NULL, 'S'},
@@ -60,15 +62,6 @@ static struct guest {
 	int fd;
 	time_t until; /* 0 = nobody */
 } guests[AT_ONCE];
-
-static _Noreturn void usage(const char *what, const char *value)
-{
-	fprintf(stderr,
-		"miredo-exporter: %s%s%s\n  see:  miredo-exporter --help, and "
-		"miredo-exporter(8)\n",
-		what, value ? ": " : "", value ? value : "");
-	exit(STATUS_USAGE);
-}
 
 /* --- the page --- */
 
@@ -272,7 +265,9 @@ static int listen_at(const char *where)
 	int fd, one = 1;
 
 	if (!parse_address(&to, where))
-		usage("--listen takes ADDRESS:PORT, such as [::1]:9544", where);
+		die_usage(page,
+			  "--listen takes ADDRESS:PORT, such as [::1]:9544",
+			  where);
 	fd = socket(to.at.ss_family, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK,
 		    0);
 	if (fd < 0 ||
@@ -306,19 +301,22 @@ int main(int argc, char **argv)
 			puts("miredo-exporter (Miredo) " MIREDO_VERSION);
 			return STATUS_OK;
 		default:
-			usage("there is no such option, or its value is "
-			      "missing",
-			      NULL);
+			die_usage(page,
+				  "there is no such option, or its value is "
+				  "missing",
+				  NULL);
 		}
 	}
 	if (optind < argc)
-		usage("there are no arguments", argv[optind]);
+		die_usage(page, "there are no arguments", argv[optind]);
 	signal(SIGPIPE, SIG_IGN); /* who goes away is no news */
 	ask_limits.size = ANSWER_MAX;
 	ask_limits.all_ms = ANSWER_MS;
 	fd = passed_socket();
 	if (fd >= 0 && where)
-		usage("systemd has passed a socket, so --listen is too much",
-		      where);
+		die_usage(
+			page,
+			"systemd has passed a socket, so --listen is too much",
+			where);
 	serve(&c, fd >= 0 ? fd : listen_at(where ? where : "[::1]:9544"));
 }

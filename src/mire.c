@@ -19,6 +19,8 @@ enum {
 	ALLOW = 256
 };
 
+static const char page[] = "teredo-mire(1)";
+
 static const struct option options[] = {
 	{"bind", required_argument, NULL, 'b'},
 	{"port", required_argument, NULL, 'p'},
@@ -51,15 +53,6 @@ struct mire_run {
 static const enum door doors[2] = {DOOR_PRIMARY, DOOR_SERVICE};
 static struct outbox out;
 
-static _Noreturn void usage(const char *what, const char *value)
-{
-	fprintf(stderr,
-		"teredo-mire: %s%s%s\n  see:  teredo-mire --help, and "
-		"teredo-mire(1)\n",
-		what, value ? ": " : "", value ? value : "");
-	exit(STATUS_USAGE);
-}
-
 static void take_option(struct mire_run *r, int got)
 {
 	uint32_t port;
@@ -67,20 +60,22 @@ static void take_option(struct mire_run *r, int got)
 	switch (got) {
 	case 'b':
 		if (!value_ip4(&r->bind, optarg))
-			usage("--bind takes an IPv4 address", optarg);
+			die_usage(page, "--bind takes an IPv4 address", optarg);
 		break;
 	case 'p':
 		if (!value_number(&port, optarg, 1, UINT16_MAX) ||
 		    port == TEREDO_PORT)
-			usage("--port takes 1 to 65535, but 3544", optarg);
+			die_usage(page, "--port takes 1 to 65535, but 3544",
+				  optarg);
 		r->mire.port = (uint16_t)port;
 		break;
 	case ALLOW:
 		if (r->gate.n_allow == GATE_MAX_RULES ||
 		    !value_ip4_prefix(&r->gate.allow[r->gate.n_allow++],
 				      optarg))
-			usage("--allow takes a prefix, such as 10.0.0.0/8",
-			      optarg);
+			die_usage(page,
+				  "--allow takes a prefix, such as 10.0.0.0/8",
+				  optarg);
 		break;
 	case 'h':
 		fputs(help, stdout);
@@ -89,7 +84,9 @@ static void take_option(struct mire_run *r, int got)
 		puts("teredo-mire (Miredo) " MIREDO_VERSION);
 		exit(STATUS_OK);
 	default:
-		usage("there is no such option, or its value is missing", NULL);
+		die_usage(page,
+			  "there is no such option, or its value is missing",
+			  NULL);
 	}
 }
 
@@ -178,7 +175,7 @@ int main(int argc, char **argv)
 	while ((got = getopt_long(argc, argv, "b:p:hV", options, NULL)) != -1)
 		take_option(&r, got);
 	if (optind < argc)
-		usage("there are no arguments", argv[optind]);
+		die_usage(page, "there are no arguments", argv[optind]);
 	open_doors(&r);
 	bad = self_open(&r.watch, TEREDO_PREFIX);
 	if (!bad)

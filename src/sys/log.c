@@ -314,3 +314,10 @@ void die(const char *format, ...)
 	va_end(args);
 	exit(STATUS_FAILED);
 }
+
+void die_usage(const char *page, const char *what, const char *value)
+{
+	fprintf(stderr, "%s: %s%s%s\n  see:  %s --help, and %s\n", to.ident,
+		what, value ? ": " : "", value ? value : "", to.ident, page);
+	exit(STATUS_USAGE);
+}

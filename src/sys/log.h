@@ -78,4 +78,8 @@ void log_debug(const char *format, ...) __attribute__((format(printf, 1, 2)));
 _Noreturn void die(const char *format, ...)
 	__attribute__((format(printf, 1, 2)));
 
+/* The command line is wrong: `what`, of this value, if any (NULL); the page
+ * that tells more. Ends with STATUS_USAGE. */
+_Noreturn void die_usage(const char *page, const char *what, const char *value);
+
 #endif
