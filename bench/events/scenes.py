@@ -194,8 +194,18 @@ def blocked(stage, seconds=20):
 # -- the path changes --------------------------------------------------
 
 
+def answers(wire, moment):
+    """The server's answers after a moment that a capture has shown so far."""
+    return [s for s in datagrams(list(wire.packets))
+            if s.what == "advertisement" and s.time >= moment]
+
+
 def moved(stage, change, how="out", patience=PATIENCE):
-    """Something changes the client's place; its address must follow."""
+    """Something changes the client's place; its address must follow.
+
+    Without a stream it is over when both addresses of the server have answered:
+    the address changes when the first one has.
+    """
     streams = stage.steady(how) if how else []
     if not how:
         stage.client, stage.address = stage.start()
@@ -208,6 +218,8 @@ def moved(stage, change, how="out", patience=PATIENCE):
     if found and streams and until_back(streams, found[0], patience):
         after = max(stream.back(found[0]) for stream in streams) \
             + found[0] - moment
+    if not streams:
+        until(lambda: len(answers(wire, moment)) >= 2, SETTLED)
     stop(watch, *streams)
     sent = datagrams(wire.stop())
     asked = first(sent, moment, what="solicitation")
