@@ -285,7 +285,8 @@ int main(int argc, char **argv)
 	const char *where = NULL;
 	int got, fd;
 
-	log_open("miredo-exporter", false);
+	ctl_name = "miredo-exporter";
+	log_open(ctl_name, false);
 	while ((got = getopt_long(argc, argv, "l:S:hV", options, NULL)) != -1) {
 		switch (got) {
 		case 'l':

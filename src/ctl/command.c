@@ -134,6 +134,7 @@ static_assert(sizeof(ctl_options) / sizeof(ctl_options[0]) <= MAX_OPTIONS,
 	      "room for getopt's table");
 
 FILE *ctl_errors;
+const char *ctl_name = "miredoctl";
 
 int ctl_fail(int status, const char *format, ...)
 {
@@ -142,7 +143,7 @@ int ctl_fail(int status, const char *format, ...)
 	if (!ctl_errors)
 		return status;
 	fflush(stdout);
-	fputs("miredoctl: ", ctl_errors);
+	fprintf(ctl_errors, "%s: ", ctl_name);
 	va_start(args, format);
 	vfprintf(ctl_errors, format, args);
 	va_end(args);

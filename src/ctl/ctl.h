@@ -96,13 +96,14 @@ bool ctl_option_fits(const struct ctl_option *o, const struct ctl_verb *v);
 /* The whole command; returns the exit status. */
 int ctl_main(int argc, char **argv);
 
-/* "miredoctl: ..." to standard error; a second line, indented, says what to
- * do. Returns status. */
+/* "miredoctl: ..." where errors go; a second line, indented, says what to do.
+ * Returns status. */
 int ctl_fail(int status, const char *format, ...)
 	__attribute__((format(printf, 2, 3)));
 
-/* Where that goes: stderr; NULL = nowhere. */
+/* Where that goes: stderr; NULL = nowhere. And who says so. */
 extern FILE *ctl_errors;
+extern const char *ctl_name;
 
 ctl_run_fn ctl_status, ctl_peers, ctl_monitor, ctl_explain, ctl_reload;
 ctl_run_fn ctl_metrics, ctl_log, ctl_check, ctl_config, ctl_netcheck;

@@ -115,7 +115,7 @@ def test_without_a_daemon(tmp_path):
     with Exporter(tmp_path / "s") as exporter:
         status, fields, body = exporter.ask()
         assert (status, fields["Content-Type"]) == (503, "text/plain; charset=utf-8")
-        assert "there is no daemon at" in body
+        assert body.startswith("miredo-exporter: there is no daemon at")
         there = fake.Fake(tmp_path / "s", metrics=fake.METRICS)
         assert exporter.ask()[0] == 200
         there.answers["metrics"] = b"{]\n"
