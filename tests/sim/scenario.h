@@ -77,6 +77,7 @@ void start_neighbour(struct stage *s, struct home *h,
 		     const struct client_conf *conf);
 void home_qualifies(struct stage *s, struct home *h, uint64_t limit);
 /* From now on there are answers again within this time. */
+bool heals(struct stage *s, struct flow *f, uint64_t limit);
 void expect_heals(struct stage *s, struct flow *f, uint64_t limit,
 		  const char *who);
 /* What is sent in this time is answered. */

@@ -77,16 +77,21 @@ void home_qualifies(struct stage *s, struct home *h, uint64_t limit)
 	       (unsigned long long)(limit / NS_PER_MS));
 }
 
-void expect_heals(struct stage *s, struct flow *f, uint64_t limit,
-		  const char *who)
+bool heals(struct stage *s, struct flow *f, uint64_t limit)
 {
 	uint64_t end = s->w.now + limit;
 
-	EXPECT(f->on, "%s sends nothing", who);
 	flow_mark(f);
 	while (!f->mark_answered && s->w.now < end)
 		run(s, STEP);
-	EXPECT(f->mark_answered, "%s is not answered within %llu ms", who,
+	return f->mark_answered;
+}
+
+void expect_heals(struct stage *s, struct flow *f, uint64_t limit,
+		  const char *who)
+{
+	EXPECT(f->on, "%s sends nothing", who);
+	EXPECT(heals(s, f, limit), "%s is not answered within %llu ms", who,
 	       (unsigned long long)(limit / NS_PER_MS));
 }
 
