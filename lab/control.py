@@ -5,14 +5,14 @@ import contextlib
 import json
 import socket
 
-from lab.host import wait_for
+from lab.host import PATIENCE, wait_for
 
 RELAY = "/run/miredo/control"           # and of a client
 SERVER = "/run/miredo-server/control"
 
 
 @contextlib.contextmanager
-def connected(host, path=RELAY, timeout=10.0):
+def connected(host, path=RELAY, timeout=PATIENCE):
     """A connection to the control socket at path of this host."""
     with socket.socket(socket.AF_UNIX) as sock:
         sock.settimeout(timeout)

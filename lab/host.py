@@ -29,6 +29,10 @@ from lab import keeper
 
 REPOSITORY = pathlib.Path(__file__).resolve().parent.parent
 MIREDO_UID = 64123
+#: How long to wait for what must come, seconds: much longer than it takes on a
+#: machine that is busy, and less than the shortest wait of a client that has
+#: nothing to do (22.5 s), which would do in the end what is to be done at once.
+PATIENCE = 20.0
 NOGROUP_GID = 65534
 
 # From linux/sockios.h and linux/ethtool.h: set transmit checksums, scatter and
@@ -61,7 +65,7 @@ def build_directory():
                         or REPOSITORY / "build").resolve()
 
 
-def wait_for(condition, what, timeout=10.0, every=0.01):
+def wait_for(condition, what, timeout=PATIENCE, every=0.01):
     """Call `condition` until it returns something true; return that.
 
     Raises TimeoutError naming `what` when the time is over.
@@ -150,7 +154,7 @@ class Process:
         """Kill the process."""
         self.stop(signal.SIGKILL)
 
-    def stop(self, sig=signal.SIGTERM, timeout=5.0):
+    def stop(self, sig=signal.SIGTERM, timeout=PATIENCE):
         """Signal the process and wait for its end; return its status."""
         self.send_signal(sig)
         return self.wait(timeout)
@@ -198,12 +202,12 @@ class Daemon:
         lines = [line.text for line in self.host.log[self._since:]]
         return "\n".join(lines + [self.process.out + self.process.err])
 
-    def wait_log(self, pattern, timeout=10.0):
+    def wait_log(self, pattern, timeout=PATIENCE):
         """Wait until the log has a match of `pattern`; return the match."""
         return wait_for(lambda: re.search(pattern, self.log),
                         f"/{pattern}/ in the log of {self}", timeout)
 
-    def stop(self, sig=signal.SIGTERM, timeout=20.0):
+    def stop(self, sig=signal.SIGTERM, timeout=PATIENCE):
         """Signal the daemon, wait until it is gone; return its exit status.
 
         Gone is also whatever else runs in its session.  Does nothing to a
@@ -222,7 +226,7 @@ class Daemon:
         """
         known = self.pid in self.host.known
         try:
-            status = self._end(signal.SIGTERM, 20.0)
+            status = self._end(signal.SIGTERM, PATIENCE)
         except TimeoutError as problem:
             status = problem
             self.kill()
@@ -271,9 +275,7 @@ class Host:
         self._lock = threading.Lock()
         #: Process number, outside, of the host's first process.
         self.pid = pid
-        #: Lines its programs sent to syslog: (time, severity, text, facility).
-        self.log = []
-        self._log_socket = log
+        self._log, self._log_socket = [], log
         lab.reader.add(log, self._read_log)
         #: Process and Daemon objects started here that may still run.
         self.running = []
@@ -357,7 +359,7 @@ class Host:
         return subprocess.CompletedProcess(process.argv, status,
                                            process.out, process.err)
 
-    def daemon(self, argv, pidfile=None, timeout=10.0, **options):
+    def daemon(self, argv, pidfile=None, timeout=PATIENCE, **options):
         """Start a daemon and wait until it is up; returns a Daemon.
 
         With -f among its arguments it stays our child; without, it must
@@ -560,15 +562,25 @@ class Host:
 
     # -- log ------------------------------------------------------------
 
+    @property
+    def log(self):
+        """Lines its programs sent to syslog: (time, severity, text, facility).
+
+        All that were sent before, whether or not the reader has come to them.
+        """
+        with self.lab.reader.paused():
+            self._read_log(self._log_socket)
+        return self._log
+
     def _read_log(self, sock):
         while True:
             try:
                 data = sock.recv(65536, socket.MSG_DONTWAIT)
-            except BlockingIOError:
+            except OSError:             # no more there, or the lab has ended
                 return
-            self.log.append(parse_log(data))
+            self._log.append(parse_log(data))
 
-    def wait_log(self, pattern, timeout=10.0, since=0):
+    def wait_log(self, pattern, timeout=PATIENCE, since=0):
         """Wait for a syslog line with a match of `pattern`; return it."""
         return wait_for(
             lambda: next((line for line in self.log[since:]

@@ -18,6 +18,8 @@ PORTS = (5001, 5002)
 #: Everything is on one machine, so what is on its way arrives at once;
 #: a packet that is to be lost needs this long to be called lost, seconds.
 PATIENCE = 0.15
+#: What is to come gets so long.
+LONG = 10
 
 
 @dataclasses.dataclass
@@ -32,10 +34,10 @@ class Verdict:
 
 
 def udp(host, address, port=0):
-    """A socket on that host, which does not wait long."""
+    """A socket on that host, which does not wait for ever."""
     sock = host.socket(socket.AF_INET, socket.SOCK_DGRAM)
     sock.bind((address, port))
-    sock.settimeout(PATIENCE)
+    sock.settimeout(LONG)
     return sock
 
 
@@ -49,6 +51,8 @@ def gets(sock, token, timeout=PATIENCE):
                 return origin
     except TimeoutError:
         return None
+    finally:
+        sock.settimeout(LONG)
 
 
 def passes(sender, receiver, to, timeout=PATIENCE):
@@ -60,7 +64,7 @@ def passes(sender, receiver, to, timeout=PATIENCE):
 
 def seen_at(inside, outside):
     """The endpoint that a socket outside sees of a socket inside."""
-    origin = passes(inside, outside, outside.getsockname(), timeout=2)
+    origin = passes(inside, outside, outside.getsockname(), LONG)
     if origin is None:
         raise RuntimeError(f"nothing from inside reaches "
                            f"{outside.getsockname()}")

@@ -7,7 +7,7 @@ import json
 
 from lab import foreign
 from lab.capture import tshark
-from lab.host import wait_for
+from lab.host import PATIENCE, wait_for
 
 #: "ours" is the build directory's, "debian" the foreign one.
 IMPLEMENTATIONS = ("ours", "debian")
@@ -83,7 +83,7 @@ def address_of(host, device="teredo"):
                  if not it.deprecated), None)
 
 
-def wait_address(host, timeout=15.0, other_than=None):
+def wait_address(host, timeout=PATIENCE, other_than=None):
     """Wait until a client is qualified; return its Teredo address.
 
     The route is set after the address, by another program; wait for both.

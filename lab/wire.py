@@ -3,7 +3,7 @@
 
     wire = net.wire(net.server)
     wire.send(IP(src="9.9.9.9", dst="9.0.0.2") / UDP(...) / b"...")
-    answer = wire.recv(lambda p: UDP in p, timeout=2)
+    answer = wire.recv(lambda p: UDP in p, timeout=5)
 
 Packets are scapy's, or bytes.  The socket lives in the namespace, the test
 need not.
@@ -32,7 +32,7 @@ class Wire:
         kind = b"\x86\xdd" if data[0] >> 4 == 6 else b"\x08\x00"
         self._sock.send(self._peer + self._mac + kind + data)
 
-    def recv_bytes(self, timeout=2.0, sent=False):
+    def recv_bytes(self, timeout=5.0, sent=False):
         """The next IP packet as bytes, None when the time is over.
 
         Only what comes out of the cable; `sent` includes what goes in.
@@ -51,7 +51,7 @@ class Wire:
                 self.time = when
                 return frame[14:]
 
-    def recv(self, filter=None, timeout=2.0):
+    def recv(self, filter=None, timeout=5.0):
         """The next packet (scapy's IP or IPv6) for which filter is true.
 
         None when the time is over.  Others are thrown away.
