@@ -145,8 +145,10 @@ class Service:
         while True:
             ready, _, _ = select.select(
                 [self.notify, self.pipe, self.awake], [], [])
-            if self.notify in ready:
-                self.hear()
+            # All of it, before it is told how who said it has ended, or what
+            # is in the store.
+            while self.hear():
+                pass
             if self.awake in ready:
                 os.read(self.awake, 100)
             self.reap()
@@ -159,8 +161,13 @@ class Service:
         return waker
 
     def hear(self):
+        """Take a message; false if there is none."""
         fds, pid = array.array("i"), 0
-        text, ancillary, _, _ = self.notify.recvmsg(4096, 4096)
+        try:
+            text, ancillary, _, _ = self.notify.recvmsg(
+                4096, 4096, socket.MSG_DONTWAIT)
+        except BlockingIOError:
+            return False
         for level, kind, data in ancillary:
             if level == socket.SOL_SOCKET and kind == socket.SCM_RIGHTS:
                 fds.frombytes(data)
@@ -181,6 +188,7 @@ class Service:
             self.store = [(name, fd) for name, fd in self.store
                           if name != fields["FDNAME"]]
         self.tell("notify", pid, fields)
+        return True
 
     def keep(self, name, fd):
         # systemd has each open file once.
@@ -248,6 +256,8 @@ class Service:
                              check=False).returncode == 0:
             pass
         self.child = None
+        while self.hear():
+            pass
         self.tell("ended", os.waitstatus_to_exitcode(status))
 
 

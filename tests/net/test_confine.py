@@ -98,16 +98,27 @@ def start(net, role):
 
 
 def processes(daemon, more):
-    """{kind: process number}; there are no others."""
+    """{kind: process number}; there are no others, as soon as all have come to
+    what they are, and scripts have ended."""
     host = daemon.host
-    found = {"monitor": daemon.pid, "keeper": keeper_of(host, daemon.pid),
+    known = {"monitor": daemon.pid, "keeper": keeper_of(host, daemon.pid),
              "worker": worker_of(host, daemon.pid)}
-    for kind in ["reader", "control", *more]:
-        (pid,) = host.run(["pgrep", "-x", f"miredo-{kind}"]).stdout.split()
-        found[kind] = int(pid)
-    session = host.run(["pgrep", "-s", str(daemon.session)]).stdout.split()
-    assert sorted(map(int, session)) == sorted(found.values())
-    return found
+
+    def all_of_them():
+        found = dict(known)
+        for kind in ["reader", "control", *more]:
+            pids = host.run(["pgrep", "-x", f"miredo-{kind}"],
+                            check=False).stdout.split()
+            if len(pids) != 1:
+                return None
+            found[kind] = int(pids[0])
+        session = host.run(["pgrep", "-s", str(daemon.session)]).stdout
+        return found if sorted(map(int, session.split())) == sorted(
+            found.values()) and all(
+                kind == "hooks" or status(host, pid)["Seccomp"] == ["2"]
+                for kind, pid in found.items()) else None
+
+    return wait_for(all_of_them, f"no others than {known} and {more}")
 
 
 def links(host, pid, directory):
@@ -154,7 +165,9 @@ def test_what_they_see(net, role):
     daemon, found = start(net, role)
     host = daemon.host
     for kind, pid in found.items():
-        assert set(links(host, pid, "fd")) <= DESCRIPTORS[kind], kind
+        # A script, and the file that it comes from, are open for a moment.
+        wait_for(lambda kind=kind, pid=pid: set(links(host, pid, "fd"))
+                 <= DESCRIPTORS[kind], f"{kind} to have no more than its own")
         root = host.run(["readlink", f"/proc/{pid}/root"]).stdout
         if kind in ("keeper", "worker", "control", "steward"):
             assert root.endswith(" (deleted)\n"), kind

@@ -7,21 +7,20 @@ import pytest
 
 from lab import control, teredo, wait_for
 from manager import Manager
-from test_daemon import is_clean, worker_of
+from test_daemon import child_of, is_clean, keeper_of, worker_of
 
 
-def control_of(host):
-    (pid,) = host.run(["pgrep", "-x", "miredo-control"]).stdout.split()
-    return int(pid)
+def control_of(host, daemon):
+    return child_of(host, keeper_of(host, daemon.pid), "miredo-control")
 
 
 def test_killed_control_is_started_again(net):
     relay = net.relay.daemon(["miredo"])
     worker = worker_of(net.relay, relay.pid)
-    old = control_of(net.relay)
+    old = control_of(net.relay, relay)
     net.relay.kill(old, signal.SIGKILL)
-    wait_for(lambda: control.status(net.relay)["good"] and
-             control_of(net.relay) != old, "another one")
+    wait_for(lambda: control_of(net.relay, relay) != old, "another one")
+    assert control.status(net.relay)["good"]
     relay.wait_log("the control process was ended by signal 9")
     assert worker_of(net.relay, relay.pid) == worker
 

@@ -94,8 +94,12 @@ def test_client(net, managed, sig):
     wait_for(lambda: manager.err.count("qualified:") == 2, "the address")
     assert (clients_address(manager), ifindex(net.c1), ports(net.c1)) == \
         (address, index, before)
-    there = net.c1.run(["ip", "-6", "address", "show", "dev", "teredo"]).stdout
-    assert there.count("inet6 2001:") == there.count("inet6 fe80:") == 1
+    def once_each():
+        there = net.c1.run(["ip", "-6", "address", "show", "dev", "teredo"]
+                           ).stdout
+        return there.count("inet6 2001:") == there.count("inet6 fe80:") == 1
+
+    wait_for(once_each, "its addresses")
     assert manager.stop() == 0
 
 

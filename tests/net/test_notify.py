@@ -7,6 +7,7 @@ import pytest
 
 from lab.host import wait_for
 from manager import Manager
+from test_daemon import child_of, keeper_of, worker_of
 
 
 def started(net, argv, **options):
@@ -95,18 +96,19 @@ def test_packet_process_cannot_speak(net):
     reach has no channel to it, other than the one that all have."""
     manager = Manager(net.c1, ["miredo", "-f", "9.0.0.2"])
     pid = manager.start()
+    keeper, worker = keeper_of(net.c1, pid), worker_of(net.c1, pid)
+    control = child_of(net.c1, keeper, "miredo-control")
     others = net.c1.run(["pgrep", "^miredo"]).stdout.split()
     assert len(others) >= 5
     for other in others:
-        assert bool(sockets(net.c1, other) & peers(net.c1)) == \
-            (int(other) == pid), other
-    (keeper,) = net.c1.run(["pgrep", "-x", "miredo-keeper"]).stdout.split()
-    (worker,) = net.c1.run(["pgrep", "-x", "-P", keeper, "miredo"]
-                           ).stdout.split()
-    (control,) = net.c1.run(["pgrep", "-x", "miredo-control"]).stdout.split()
-    # The channel is what keeper and control process have in common.
-    assert sockets(net.c1, keeper) & sockets(net.c1, control)
-    assert not sockets(net.c1, worker) & sockets(net.c1, control)
+        wait_for(lambda other=other: bool(
+            sockets(net.c1, other) & peers(net.c1)) == (int(other) == pid),
+            f"{other} to have what is its own")
+    # The channel is what keeper and control process have in common, once the
+    # latter has closed what it has not.
+    wait_for(lambda: sockets(net.c1, keeper) & sockets(net.c1, control) and
+             not sockets(net.c1, worker) & sockets(net.c1, control),
+             "the control process to have what is its own")
     manager.close()
 
 
