@@ -60,12 +60,13 @@ class Stream(threading.Thread):
                         and self.packets[which][1] is None:
                     self.packets[which][1] = time.time()
 
-    def stop(self, patience=1.0):
-        """Send no more; wait a little for what is on its way."""
+    def stop(self, patience=5.0):
+        """Send no more; wait a little for what may still be on its way."""
         self._stop_event.set()
         self.join()
         deadline = time.time() + patience
-        while (left := deadline - time.time()) > 0 and self.lost():
+        while (left := deadline - time.time()) > 0 \
+                and self.lost(deadline - 2 * patience):
             self._listen(left)
         for sock in self._sockets():
             sock.close()
