@@ -9,7 +9,6 @@ import json
 import re
 import shutil
 import signal
-import time
 
 import pytest
 
@@ -89,7 +88,8 @@ def test_one_link_local_and_one_global(net, start):
     address = teredo.wait_address(net.c1)
     assert addresses(net.c1, "link") == [f"{LINK_LOCAL}/64"]
     assert addresses(net.c1, "global") == [f"{address}/128"]
-    assert routes(net.c1) == {"2001::/32": 1024, "default": 1029}
+    wait_for(lambda: routes(net.c1) == {"2001::/32": 1024, "default": 1029},
+             "both routes")
     net.c1.run(["ping", "-6", "-c", "1", "-W", "5", net.v6.ip6])
 
 
@@ -152,7 +152,8 @@ def test_table(net, start):
     address = teredo.address_of(net.c1)
     wait_for(lambda: rules(net.c1) == {address: "1000"}, "the rule")
     assert routes(net.c1) == {}
-    assert set(routes(net.c1, "1000")) == {"2001::/32", "default"}
+    wait_for(lambda: set(routes(net.c1, "1000")) == {"2001::/32", "default"},
+             "both routes")
     net.c1.run(["ping", "-6", "-c", "1", "-W", "5", "-I", address,
                 net.v6.ip6])
     net.c1.run(["ip", "-6"] + f"rule del from {address} lookup 1000".split())
@@ -309,7 +310,8 @@ def test_hooks_directory(net, start):
     assert env["SERVER"] == net.server.ip4
     assert env["MAPPED"] == f"{said.ip4}:{said.port}"
     assert env["NAT"] and env["REASON"]
-    assert daemon.log.count("15-all is not run: others than root") == 1
+    daemon.wait_log("15-all is not run: others than root")
+    assert daemon.log.count("15-all is not run") == 1
     assert daemon.stop() == 0
     events = [line.split()[1]
               for line in net.c1.read("/run/told").splitlines()]
@@ -321,13 +323,12 @@ def test_hanging_script_holds_nothing_up(net, start):
     script(net.c1, f"{HOOKS}/1-hangs",
            "#!/bin/sh\n[ $EVENT = up ] && sleep 1000\nexit 0\n")
     script(net.c1, f"{HOOKS}/2-next", SPEAKER)
-    began = time.monotonic()
     daemon = start()
     teredo.wait_address(net.c1)
-    assert time.monotonic() - began < 8
     net.c1.ip("route del ::/0 dev teredo")
-    wait_for(lambda: has_default(net.c1), "the route, put back", 3)
-    daemon.wait_log("1-hangs was killed", 15)
+    wait_for(lambda: has_default(net.c1), "the route, put back")
+    assert "1-hangs was killed" not in daemon.log
+    daemon.wait_log("1-hangs was killed")
     wait_for(lambda: net.c1.path("/run/told").exists(), "the next script")
     assert daemon.stop() == 0
 
@@ -338,7 +339,8 @@ def test_hanging_script_holds_nothing_up(net, start):
 def test_address_outlives_the_process(net, start, end):
     daemon = start()
     address = teredo.wait_address(net.c1)
-    wait_for(lambda: net.c1.path(STATE).exists(), "the file")
+    wait_for(lambda: net.c1.path(STATE).exists()
+             and "mapped" in net.c1.read(STATE), "the file")
     getattr(daemon, end)()
     wait_for(lambda: not addresses(net.c1, "global"), "no address")
     start()

@@ -115,8 +115,8 @@ def test_firewall_of_the_host(net, start):
             net.v6.socket(socket.AF_INET6, socket.SOCK_DGRAM) as sender:
         nine.bind(("::", 9))
         ten.bind(("::", 10))
-        nine.settimeout(5)
-        ten.settimeout(5)
+        nine.settimeout(10)
+        ten.settimeout(10)
 
         def send(data):
             sender.sendto(data, (address, 9))
@@ -183,7 +183,8 @@ def test_others_have_no_say(net, start):
     """Z28: who is not root can see, but change or disturb nothing."""
     daemon, _ = start(net.c1)
     where = "/var/lib/miredo"
-    wait_for(lambda: net.c1.path(f"{where}/teredo.state").exists(),
+    wait_for(lambda: net.c1.path(f"{where}/teredo.state").exists()
+             and "server 9.0.0.2" in net.c1.read(f"{where}/teredo.state"),
              "the file")
 
     def attempt(command):
@@ -339,7 +340,7 @@ def neighbour(net):
         """Numbers of the clients that were answered; at least so many."""
         got = []
         while True:
-            sock.settimeout(3 if len(got) < count else .001)
+            sock.settimeout(10 if len(got) < count else .001)
             try:
                 data, _ = sock.recvfrom(2000)
             except (TimeoutError, BlockingIOError):
@@ -382,8 +383,8 @@ def test_one_port_for_all(net, start):
     for host, to in ((net.c1, net.v6.ip6), (net.c1, other),
                      (net.v6, address), (net.c2, address)):
         host.run(["ping", "-6", "-c", "1", "-W", "6", to])
-    net.c1.kill(daemon.pid, signal.SIGHUP)
     before = len(solicitations(seen))
+    net.c1.kill(daemon.pid, signal.SIGHUP)
     wait_for(lambda: len(solicitations(seen)) > before + 1, "maintenance")
     wait_for(lambda: said_to_group(seen), "an announcement")
     (port,) = [port for _, port in sockets(net.c1) if port != t.PORT]
@@ -445,7 +446,8 @@ def test_maintenance(net, start):
         asked, told = solicitations(it), answers(it)
         gaps = [one - max(when for when in told if when < one)
                 for one in asked[2:2 + INTERVALS]]
-        assert all(3.7 <= gap <= 5.2 for gap in gaps), (host, gaps)
+        # And what a machine takes that is busy.
+        assert all(3.7 <= gap <= 6 for gap in gaps), (host, gaps)
         assert max(gaps) - min(gaps) > .05, (host, gaps)
     garbage = [p for p in seen[net.c2].packets
                if not p.sent and b"garbage" in p.frame]

@@ -284,13 +284,16 @@ def test_retransmissions(lab):
     """C10 (but faster), C23: one a second at most, each with its own nonce."""
     with client(lab, wait=False) as world:
         world.answering = False
-        world.pump(seconds=5.5)
-        sent = world.seen
+        world.wait(lambda p: True)
+        end = world.seen[0].time + 5.5
+        world.pump(lambda: time.time() > end, 30)
+        sent = [h for h in world.seen if h.time < end]
         assert 4 <= len(sent) <= 5, sent
         assert {h.packet.dst for h in sent} == {SERVER}
         assert len({h.packet.auth.nonce for h in sent}) == len(sent)
         for one, two in zip(sent, sent[1:]):
-            assert 1 <= two.time - one.time < 2.5
+            # By its clock, which it reads before it sends.
+            assert .9 < two.time - one.time < 2.5
         assert teredo.address_of(lab.c1) is None
 
 
@@ -303,7 +306,7 @@ def test_second_address_is_asked(lab):
         world.answering = False
         rs = world.wait(lambda p: True)
         world.answer(rs, origin=("9.0.10.2", 4711))
-        second = world.wait(lambda p: True, 1)
+        second = world.wait(lambda p: True)
         assert second.dst == SECOND and second.src == world.me
         assert second.inner.kind == t.SOLICITATION
         assert second.auth.nonce != rs.auth.nonce
@@ -322,7 +325,7 @@ def test_symmetric_nat(lab, flag):
     with client(lab, f"Symmetric {flag}\n", wait=False) as world:
         world.answering = False
         world.answer(world.wait(lambda p: True), origin=("9.0.10.2", 4711))
-        world.answer(world.wait(lambda p: True, 1),
+        world.answer(world.wait(lambda p: p.dst == SECOND),
                      origin=("9.0.10.2", 4712))
         if flag == "yes":
             teredo.wait_address(lab.c1)
@@ -395,11 +398,12 @@ def test_forged_advertisements(lab):
         rs = [h.packet for h in world.seen
               if h.packet.inner.kind == t.SOLICITATION][-1]
         world.answer(rs, origin=("9.0.10.2", 4711))
-        world.wait(lambda p: p.dst == SECOND, 1)
+        world.wait(lambda p: p.dst == SECOND)
         wait_for(lambda: teredo.address_of(lab.c1) not in (
             None, t.text6(world.address)), "the new address")
+        # It is there before the old one goes.
+        wait_for(lambda: len(teredo.addresses_of(lab.c1)) == 1, "one alone")
         assert teredo.explain(teredo.address_of(lab.c1)).port == 4711
-        assert len(teredo.addresses_of(lab.c1)) == 1
 
 
 def test_forged_advertisements_while_qualifying(lab):
@@ -414,18 +418,19 @@ def test_forged_advertisements_while_qualifying(lab):
         assert again.dst == SERVER and world.seen[-1].time - first < 2.5
         assert teredo.address_of(lab.c1) is None
         world.answer(again)
-        world.wait(lambda p: p.dst == SECOND, 1)
+        world.wait(lambda p: p.dst == SECOND)
 
 
 def test_garbage_is_no_sign_of_life(lab):
     """C59, C66: forged packets of the server do not put maintenance off."""
     with client(lab, "RefreshInterval 5\n") as world:
-        last = world.seen[-1].time
+        last, so_far = world.seen[-1].time, len(world.seen)
         while time.time() - last < 3.6:
             world.say(SERVER, t.bubble("2001:db8::1", "2001:db8::2"))
             world.say(SERVER, b"garbage")
             world.pump(seconds=.2)
-        world.wait(lambda p: p.inner.kind == t.SOLICITATION, 3)
+        # It may have come already.
+        world.wait(lambda p: p.inner.kind == t.SOLICITATION, 3, so_far)
 
 
 # -- the end -----------------------------------------------------------
@@ -450,7 +455,7 @@ def test_nothing_stays_behind(lab, when):
         assert state(lab.c1) != before
         world._data.close()
     with contextlib.suppress(TimeoutError):
-        wait_for(lambda: state(lab.c1) == before, "all gone", 3)
+        wait_for(lambda: state(lab.c1) == before, "all gone")
     for was, now in zip(before, state(lab.c1)):
         assert now == was
 
@@ -465,7 +470,7 @@ def their_server(net):
     return net.wire(net.server)
 
 
-def hear(wire, what, seconds=2.0):
+def hear(wire, what, seconds=10.0):
     """The next Teredo datagram that is so, or None."""
     deadline = time.monotonic() + seconds
     while (data := wire.recv_bytes(deadline - time.monotonic())) is not None:
@@ -856,7 +861,9 @@ class Play:
         self.begin = time.time()
         world.talk(self.silent[1], b"silent")
         world.talk(self.native, b"silent")
-        for _ in range(300):
+        self.replays = 0
+        while time.time() < self.begin + 25:
+            self.replays += 1
             world.indirect(self.replayed[1], self.replayed[0])
             world.say(SERVER, t.origin(self.relay) + t.bubble(
                 "fe80::77", world.address))
@@ -881,7 +888,7 @@ def play(shared):
     return it
 
 
-def spaced(times, count, least=1.95):
+def spaced(times, count, least=1.9):
     """So many, and never two in 2 s."""
     assert len(times) == count, times
     for one, two in zip(times, times[1:]):
@@ -890,6 +897,7 @@ def spaced(times, count, least=1.95):
 
 def test_replayed_bubbles(play):
     """C56, C57: 300 in half a minute get four answers; 1.2.6 gives 300."""
+    assert play.replays > 100
     times = play.times(lambda p: p.dst == play.replayed[0])
     spaced(times, BUBBLES)
 

@@ -53,7 +53,7 @@ def test_native_host(net, mire):
     assert pings(net.v6) == 3
 
 
-def socket_of(host, port, timeout=2):
+def socket_of(host, port, timeout=10):
     sock = host.socket(socket.AF_INET, socket.SOCK_DGRAM)
     sock.bind((host.ip4, port))
     sock.settimeout(timeout)

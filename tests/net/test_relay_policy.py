@@ -198,11 +198,11 @@ def test_bubble_source_comes_and_goes(lab):
             # The one that is left, at once, or as soon as it is not tentative.
             wait_for(lambda: [p.inner.src for p in relay.ask(t.udp6(
                 relay.native(), relay.address(relay.client())))]
-                == [t.ip6(other)], "bubbles from the other address", 3)
+                == [t.ip6(other)], "bubbles from the other address")
             lab.relay.ip(f"address del {other}/64 dev eth0")
             wait_for(lambda: not relay.ask(t.udp6(
                 relay.native(), relay.address(relay.client()))),
-                "bubbles to stop", 3)
+                "bubbles to stop")
             relay.nothing({f"stranger {n}": t.udp6(
                 relay.native(), relay.address(relay.client()))
                 for n in range(5)})
@@ -213,7 +213,7 @@ def test_bubble_source_comes_and_goes(lab):
                 f"address add {relay.source_text}/64 dev eth0",
                 "route replace default via 2001:db8:1::1")
         wait_for(lambda: relay.ask(t.udp6(relay.native(), relay.address(
-            relay.client()))), "bubbles to come back", 3)
+            relay.client()))), "bubbles to come back")
         _, bubble = relay.hello(relay.client())
         assert bubble.inner.src == relay.source
         relay.accept_log()              # it may tell of this
@@ -244,7 +244,7 @@ def test_address_added_at_run_time(lab):
             relay.hello((ip, 999))
         lab.relay.ip("address add 11.9.8.1/24 dev eth0")
         try:
-            wait_for(lambda: not goes("11.9.8.255"), "the event", 2)
+            wait_for(lambda: not goes("11.9.8.255"), "the event")
             relay.nothing({f"{what} {ip}": t.udp6(relay.native(), t.address(
                 *((relay.SERVER, (ip, 1001)) if what == "client"
                   else (ip, relay.client()))))
@@ -254,7 +254,7 @@ def test_address_added_at_run_time(lab):
             relay.hello(("11.9.8.7", 1001))
         finally:
             lab.relay.ip("address del 11.9.8.1/24 dev eth0")
-        wait_for(lambda: goes("11.9.8.1"), "it to be gone", 2)
+        wait_for(lambda: goes("11.9.8.1"), "it to be gone")
 
 
 def test_server_address_added_at_run_time(lab):
@@ -269,7 +269,7 @@ def test_server_address_added_at_run_time(lab):
         assert all(goes(f"11.9.8.{n}") for n in (0, 1, 255))
         lab.server.ip("address add 11.9.8.1/24 dev eth0")
         try:
-            wait_for(lambda: not goes("11.9.8.1"), "the event", 2)
+            wait_for(lambda: not goes("11.9.8.1"), "the event")
             assert not goes("11.9.8.0") and not goes("11.9.8.255")
             server.nothing({f"from {ip}": server.say(
                 (ip, 5), t.solicitation(t.link_local((ip, 5))))
@@ -277,7 +277,7 @@ def test_server_address_added_at_run_time(lab):
             assert goes("11.9.9.0")
         finally:
             lab.server.ip("address del 11.9.8.1/24 dev eth0")
-        wait_for(lambda: goes("11.9.8.1"), "it to be gone", 2)
+        wait_for(lambda: goes("11.9.8.1"), "it to be gone")
 
 
 def test_small_table(lab):
@@ -292,7 +292,7 @@ def test_small_table(lab):
                 assert relay.known(at)
         # A bubble less than 2 s old holds its place; then there is room.
         wait_for(lambda: relay.ask(t.udp6(relay.native(), relay.address(
-            relay.client()))), "room for a newcomer", 4)
+            relay.client()))), "room for a newcomer")
 
 
 def test_rate_of_new_peers(lab):

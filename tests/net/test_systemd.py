@@ -55,10 +55,10 @@ class Machine:
         self.process = host.popen(
             ["unshare", "--mount", "--fork", "--kill-child", "sh", "-euc",
              BOOT, build_directory(), host.pid])
-        self.pid = wait_for(self._first, f"systemd: {self.process.err}", 20)
+        self.pid = wait_for(self._first, f"systemd: {self.process.err}", 60)
         wait_for(lambda: self.run("systemctl is-active multi-user.target",
                                   check=False).returncode == 0,
-                 "the machine to be up", 20)
+                 "the machine to be up", 60)
 
     def _first(self):
         assert self.process.poll() is None, self.process.err
@@ -148,7 +148,7 @@ def test_life_of_a_service(net, machine):
     machine.run("systemctl kill --signal=KILL miredo")
     wait_for(lambda: machine.property("MainPID") not in (second, "0")
              and machine.property("ActiveState") == "active",
-             "systemd to start it again", 20)
+             "systemd to start it again", 60)
     assert teredo.wait_address(net.c1) == address
     assert sockets(net.c1) == before
 
@@ -206,8 +206,11 @@ def metrics(machine):
         text = machine.run(ask + "/metrics").stdout
         assert 'teredo_info{role="server"' in text and text.endswith("200")
     assert machine.run(ask).stdout.endswith("404")
-    lines = machine.run("journalctl -o cat -t miredo-exporter").stdout
-    assert lines == "miredo-exporter: listening at port 9544\n"
+    def lines():
+        return machine.run("journalctl -o cat -t miredo-exporter").stdout
+
+    wait_for(lines, "its line in the journal")
+    assert lines() == "miredo-exporter: listening at port 9544\n"
     machine.run("systemctl stop miredo-exporter.service")
     assert machine.property("Result", "miredo-exporter") == "success"
 

@@ -172,7 +172,9 @@ def test_6_7_addresses(net):
         new = teredo.wait_address(net.c1, other_than=old)
         wait_for(lambda new=new: control.status(net.c1)["client"]["address"]
                  == new, "status to follow")
-        assert [it.address for it in teredo.addresses_of(net.c1)] == [new]
+        # The new one is there before the old one goes.
+        wait_for(lambda new=new: [it.address for it in teredo.addresses_of(
+            net.c1)] == [new], "one address")
         old = new
     now = shown(net.c1, "ok")
     assert now["client"]["address_changes"] == 3
@@ -338,6 +340,7 @@ def test_12_inbound(net):
         now = inbound(net.c1, "filtered")
         assert now["notes"] == [] and now["client"]["inbound_age"] < 60
         daemon.wait_log(r"keeps strangers out \[inbound-filtered\]")
+    inbound(net.c1, "open")
     with rules(net.c1, daemon, "ip6 teredo_client",
                (EXAMPLES / "client.nft").read_text()):
         inbound(net.c1, "echo")
@@ -345,11 +348,11 @@ def test_12_inbound(net):
         assert 'teredo_inbound{state="echo"} 1' in ctl(net.c1, "metrics")[1]
     inbound(net.c1, "open")
     # Who is told is told once, and not by each packet process.
-    said = daemon.log.count("[inbound-open]")
+    wait_for(lambda: daemon.log.count("[inbound-open]") == 3, "three lines")
     net.c1.kill(worker_of(net.c1, daemon.pid), signal.SIGKILL)
     wait_for(lambda: "going on with" in daemon.log, "the next one")
     inbound(net.c1, "open")
-    assert daemon.log.count("[inbound-open]") == said
+    assert daemon.log.count("[inbound-open]") == 3
     # Who knocks is nobody: our own place, with flags of nobody.
     own = ipaddress.IPv6Address(address).packed
     knocks = [payload(it) for it in inside.take() if not it.sent]
@@ -461,6 +464,6 @@ def test_18_programs(net):
     new = teredo.wait_address(net.c1, other_than=address)
     wait_for(lambda: any(
         event["event"] == "status" and event["status"]["client"]["address"]
-        == new for event in map(json.loads, stream.out.splitlines())),
+        == new for event in map(json.loads, stream.out.split("\n")[:-1])),
         "the change")
     stream.kill()

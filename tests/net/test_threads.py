@@ -108,7 +108,7 @@ def test_addresses_meanwhile(net, path):
     for transfer in running:
         transfer.result()
     broken = bulk.start(net.c1, net.v6, net.v6.ip6, 256)
-    wait_for(lambda: broken.got, "the transfer to run")
+    wait_for(lambda: broken.got, "the transfer to run", bulk.PATIENCE)
     net.site1.rebind("9.0.10.3")
     address = teredo.wait_address(net.c1, 60, other_than=path.address)
     assert teredo.explain(address).ip4 == "9.0.10.3"
@@ -120,5 +120,6 @@ def test_stop_under_load(net, path, who):
     running = [bulk.start(net.c1, net.v6, net.v6.ip6, 256),
                bulk.start(net.v6, net.c1, path.address, 256)]
     wait_for(lambda: all(transfer.got > bulk.MEGABYTE
-                         for transfer in running), "the transfers to run")
+                         for transfer in running), "the transfers to run",
+             bulk.PATIENCE)
     assert getattr(path, who).stop() == 0

@@ -114,7 +114,7 @@ def test_system_calls(net, unit, where, config, ready):
         host.write("/etc/unit.conf", config)
         options = ["-c", "/etc/unit.conf"]
     process = start(host, unit, *options)
-    wait_for(lambda: ready in process.err, "the daemon to start", 20)
+    wait_for(lambda: ready in process.err, "the daemon to start", 60)
     monitor = daemon_of(host, process)
     host.kill(monitor, signal.SIGHUP)
     wait_for(lambda: "configuration: nothing else" in process.err,
@@ -134,16 +134,17 @@ def test_system_calls(net, unit, where, config, ready):
 def test_system_calls_of_the_exporter(net):
     """As a stranger has it, and asked."""
     net.relay.daemon(["miredo"])
+    net.relay.run(["install", "-d", "-o", "65534", "/run/traced"])
     process = net.relay.popen(
         ["setpriv", "--reuid", "65534", "--regid", "65534", "--clear-groups",
          "--no-new-privs", "--bounding-set", "-all", "--inh-caps", "-all",
-         "strace", "-f", "-qq", "-o", "/tmp/trace", EXPORTER])
+         "strace", "-f", "-qq", "-o", "/run/traced/calls", EXPORTER])
     wait_for(lambda: "port 9544" in process.err, "the exporter")
     assert "teredo_info" in net.relay.run(
         ["curl", "-sfg", "http://[::1]:9544/metrics"]).stdout
     net.relay.kill(int(net.relay.run(["pgrep", "-P", process.pid]).stdout))
     process.wait()
-    made = set(re.findall(r"^\d+ +(\w+)\(", net.relay.read("/tmp/trace"), re.M))
+    made = set(re.findall(r"^\d+ +(\w+)\(", net.relay.read("/run/traced/calls"), re.M))
     assert {"accept4", "connect", "poll"} <= made
     assert made <= allowed(EXPORTER), made - allowed(EXPORTER)
 
