@@ -8,6 +8,7 @@
 #include <poll.h>
 #include <sched.h>
 #include <setjmp.h>
+#include <signal.h>
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -20,7 +21,6 @@
 #include <sys/stat.h>
 #include <sys/wait.h>
 #include <syslog.h>
-#include <time.h>
 #include <unistd.h>
 
 #include <cmocka.h>
@@ -527,8 +527,6 @@ static void bad_wishes_are_the_end(void **state)
 
 static void hanging_script_is_killed(void **state)
 {
-	struct timespec from, to;
-
 	(void)state;
 	if (geteuid() != 0)
 		skip();
@@ -540,12 +538,9 @@ static void hanging_script_is_killed(void **state)
 		   "#!/bin/sh\necho next >>/etc/told\n", 0755);
 	open_hooks();
 	assert_int_equal(h.limit_ms, 10000);
-	h.limit_ms = 300;
+	h.limit_ms = 2000; /* in which a shell says a word on any machine */
 	be(true, a);
-	clock_gettime(CLOCK_MONOTONIC, &from);
 	tell();
-	clock_gettime(CLOCK_MONOTONIC, &to);
-	assert_in_range(to.tv_sec - from.tv_sec, 0, 5);
 	assert_string_equal(told(), "next\n");
 	logged();
 	assert_non_null(strstr(shown, "a-hangs: waiting\n"));
@@ -556,20 +551,18 @@ static void hanging_script_is_killed(void **state)
 /* It need not be waited for, though it holds the output open. */
 static void script_may_leave_something_running(void **state)
 {
-	struct timespec from, to;
-
 	(void)state;
 	if (geteuid() != 0)
 		skip();
-	write_file(HOOK_DIRECTORY "/a", "#!/bin/sh\nsleep 5 &\necho left\n",
+	write_file(HOOK_DIRECTORY "/a",
+		   "#!/bin/sh\nsleep 1000 &\necho $! >/etc/told\necho left\n",
 		   0755);
 	open_hooks();
 	be(true, a);
-	clock_gettime(CLOCK_MONOTONIC, &from);
 	tell();
-	clock_gettime(CLOCK_MONOTONIC, &to);
-	assert_in_range(to.tv_sec - from.tv_sec, 0, 3);
 	assert_non_null(strstr(logged(), "a: left\n"));
+	assert_null(strstr(shown, "was killed"));
+	assert_int_equal(kill(atoi(told()), SIGKILL), 0); /* it runs on */
 }
 
 static void failures_are_logged(void **state)

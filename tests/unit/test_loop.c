@@ -73,7 +73,7 @@ static void failed_refresh_is_tried_again(void **state)
 {
 	(void)state;
 	failures = 6; /* more than one refresh tries */
-	loop_open(&l, time(NULL) + 20);
+	loop_open(&l, time(NULL) + 100);
 	loop_start(&l);
 	assert_int_equal(loop_run(&l), 0);
 	assert_int_equal(failures, 0);
@@ -101,7 +101,7 @@ static void cut_datagrams_end_as_oversize(void **state)
 	     o.body_len++)
 		udp_send(&s, l.lanes.lane[0].door[DOOR_PRIMARY], &v, 1);
 	assert_int_equal(s.refused, 0);
-	loop_open(&l, time(NULL) + 20);
+	loop_open(&l, time(NULL) + 100);
 	loop_start(&l);
 	assert_int_equal(send(monitor, &stop, 1, 0), 1);
 	assert_int_equal(loop_run(&l), 0);

