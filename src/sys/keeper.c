@@ -369,7 +369,7 @@ static int keep(struct keeper *k)
 		k->life.lives++;
 		was_ready = run_worker(k, &status);
 
-		reader_set_level(k->life.plan->reader);
+		reader_set_level(k->life.plan->reader->settings);
 		if (WIFEXITED(status) && k->life.loop->client &&
 		    WEXITSTATUS(status) != STATUS_OK)
 			tell_of_helpers();

@@ -575,20 +575,26 @@ void reader_heard(int fd)
 		;
 }
 
-void reader_set_log(const struct settings *s)
+/* What is in force, or NULL; LogLevel of it is heeded. */
+static const struct conf *heed_level(const struct settings *s)
 {
 	static struct settings_view v;
 
 	if (!settings_read(s, &v))
-		return;
+		return NULL;
 	log_set_level(v.conf.log_level);
-	log_switch(&v.conf);
+	return &v.conf;
 }
 
-void reader_set_level(const struct reader *r)
+void reader_set_level(const struct settings *s)
 {
-	static struct settings_view v;
+	heed_level(s);
+}
 
-	if (settings_read(r->settings, &v))
-		log_set_level(v.conf.log_level);
+void reader_set_log(const struct settings *s)
+{
+	const struct conf *c = heed_level(s);
+
+	if (c)
+		log_switch(c);
 }

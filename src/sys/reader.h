@@ -79,7 +79,7 @@ void reader_heard(int fd);
 
 /* LogLevel as it is now, for this process; or, for one that writes the log,
  * LogTarget and SyslogFacility, too. */
-void reader_set_level(const struct reader *r);
+void reader_set_level(const struct settings *s);
 void reader_set_log(const struct settings *s);
 
 #endif
