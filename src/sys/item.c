@@ -60,18 +60,15 @@ static int change_address(struct netlink *nl, unsigned ifindex,
 		.ifa_prefered = it->deprecated ? 0 : UINT32_MAX,
 		.ifa_valid = UINT32_MAX,
 	};
-	char buf[256];
-	struct nlmsghdr *h = mnl_nlmsg_put_header(buf);
-	struct ifaddrmsg *m;
-
-	h->nlmsg_type = type;
-	h->nlmsg_flags = NLM_F_REQUEST | NLM_F_ACK | flags;
-	m = mnl_nlmsg_put_extra_header(h, sizeof(*m));
-	*m = (struct ifaddrmsg){
+	const struct ifaddrmsg m = {
 		.ifa_family = AF_INET6,
 		.ifa_prefixlen = it->len,
 		.ifa_index = ifindex,
 	};
+	char buf[256];
+	struct nlmsghdr *h =
+		netlink_begin(buf, type, NLM_F_ACK | flags, &m, sizeof(m));
+
 	mnl_attr_put(h, IFA_LOCAL, sizeof(it->ip6), &it->ip6);
 	mnl_attr_put(h, IFA_ADDRESS, sizeof(it->ip6), &it->ip6);
 	if (type == RTM_NEWADDR) {
@@ -85,19 +82,16 @@ static int change_address(struct netlink *nl, unsigned ifindex,
 static int change_rule(struct netlink *nl, const struct item *it, uint16_t type,
 		       uint16_t flags)
 {
-	char buf[256];
-	struct nlmsghdr *h = mnl_nlmsg_put_header(buf);
-	struct fib_rule_hdr *m;
-
-	h->nlmsg_type = type;
-	h->nlmsg_flags = NLM_F_REQUEST | NLM_F_ACK | flags;
-	m = mnl_nlmsg_put_extra_header(h, sizeof(*m));
-	*m = (struct fib_rule_hdr){
+	const struct fib_rule_hdr m = {
 		.family = AF_INET6,
 		.src_len = it->len,
 		.table = it->table < 256 ? (uint8_t)it->table : RT_TABLE_UNSPEC,
 		.action = FR_ACT_TO_TBL,
 	};
+	char buf[256];
+	struct nlmsghdr *h =
+		netlink_begin(buf, type, NLM_F_ACK | flags, &m, sizeof(m));
+
 	mnl_attr_put(h, FRA_SRC, sizeof(it->ip6), &it->ip6);
 	mnl_attr_put_u32(h, FRA_PRIORITY, RULE_PRIORITY);
 	mnl_attr_put_u32(h, FRA_TABLE, it->table);
@@ -228,17 +222,14 @@ static int on_rule(const struct nlmsghdr *h, void *arg)
 static int dump(struct netlink *nl, uint16_t type, mnl_cb_t fn,
 		struct listing *l)
 {
+	const struct rtmsg all = {.rtm_family = AF_INET6};
 	char buf[256];
-	struct nlmsghdr *h = mnl_nlmsg_put_header(buf);
-	struct rtmsg *m;
 
 	static_assert(sizeof(struct rtmsg) == sizeof(struct fib_rule_hdr),
 		      "both begin with the family");
-	h->nlmsg_type = type;
-	h->nlmsg_flags = NLM_F_REQUEST | NLM_F_DUMP;
-	m = mnl_nlmsg_put_extra_header(h, sizeof(*m));
-	m->rtm_family = AF_INET6;
-	return netlink_request(nl, h, fn, l);
+	return netlink_request(
+		nl, netlink_begin(buf, type, NLM_F_DUMP, &all, sizeof(all)), fn,
+		l);
 }
 
 int item_list(struct netlink *nl, unsigned ifindex, item_fn *fn, void *arg)

@@ -116,6 +116,17 @@ int netlink_request(struct netlink *nl, struct nlmsghdr *h,
 	return r < 0 ? -errno : 0;
 }
 
+struct nlmsghdr *netlink_begin(void *buf, uint16_t type, uint16_t flags,
+			       const void *head, size_t size)
+{
+	struct nlmsghdr *h = mnl_nlmsg_put_header(buf);
+
+	h->nlmsg_type = type;
+	h->nlmsg_flags = NLM_F_REQUEST | flags;
+	memcpy(mnl_nlmsg_put_extra_header(h, size), head, size);
+	return h;
+}
+
 struct listing {
 	host_addr_fn *fn;
 	void *arg;
@@ -171,15 +182,13 @@ int netlink_addresses(struct netlink *nl, host_addr_fn *fn, void *arg)
 	int r = 0;
 
 	for (unsigned i = 0; i < 2 && !r; i++) {
+		const struct ifaddrmsg m = {.ifa_family = families[i]};
 		char buf[256];
-		struct nlmsghdr *h = mnl_nlmsg_put_header(buf);
-		struct ifaddrmsg *m;
 
-		h->nlmsg_type = RTM_GETADDR;
-		h->nlmsg_flags = NLM_F_REQUEST | NLM_F_DUMP;
-		m = mnl_nlmsg_put_extra_header(h, sizeof(*m));
-		m->ifa_family = families[i];
-		r = netlink_request(nl, h, on_addr, &l);
+		r = netlink_request(nl,
+				    netlink_begin(buf, RTM_GETADDR, NLM_F_DUMP,
+						  &m, sizeof(m)),
+				    on_addr, &l);
 	}
 	return r;
 }
@@ -213,16 +222,14 @@ static int on_link_listed(const struct nlmsghdr *h, void *arg)
 
 int netlink_links(struct netlink *nl, host_link_fn *fn, void *arg)
 {
+	const struct ifinfomsg all = {.ifi_family = AF_UNSPEC};
 	struct link_listing l = {.fn = fn, .arg = arg};
 	char buf[256];
-	struct nlmsghdr *h = mnl_nlmsg_put_header(buf);
-	struct ifinfomsg *m;
 
-	h->nlmsg_type = RTM_GETLINK;
-	h->nlmsg_flags = NLM_F_REQUEST | NLM_F_DUMP;
-	m = mnl_nlmsg_put_extra_header(h, sizeof(*m));
-	m->ifi_family = AF_UNSPEC;
-	return netlink_request(nl, h, on_link_listed, &l);
+	return netlink_request(nl,
+			       netlink_begin(buf, RTM_GETLINK, NLM_F_DUMP, &all,
+					     sizeof(all)),
+			       on_link_listed, &l);
 }
 
 static void put_no_address(struct nlmsghdr *h)
@@ -245,17 +252,16 @@ struct link_change {
 static int change_link(struct netlink *nl, unsigned ifindex,
 		       const struct link_change *c)
 {
+	const struct ifinfomsg m = {
+		.ifi_family = AF_UNSPEC,
+		.ifi_index = (int)ifindex,
+		.ifi_flags = c->flags,
+		.ifi_change = c->mask,
+	};
 	char buf[512];
-	struct nlmsghdr *h = mnl_nlmsg_put_header(buf);
-	struct ifinfomsg *m;
+	struct nlmsghdr *h =
+		netlink_begin(buf, RTM_NEWLINK, NLM_F_ACK, &m, sizeof(m));
 
-	h->nlmsg_type = RTM_NEWLINK;
-	h->nlmsg_flags = NLM_F_REQUEST | NLM_F_ACK;
-	m = mnl_nlmsg_put_extra_header(h, sizeof(*m));
-	m->ifi_family = AF_UNSPEC;
-	m->ifi_index = (int)ifindex;
-	m->ifi_flags = c->flags;
-	m->ifi_change = c->mask;
 	if (c->mtu)
 		mnl_attr_put_u32(h, IFLA_MTU, c->mtu);
 	if (c->queue)
@@ -335,17 +341,16 @@ static int on_link(const struct nlmsghdr *h, void *arg)
 
 int netlink_link(struct netlink *nl, unsigned ifindex, struct host_link *link)
 {
+	const struct ifinfomsg m = {
+		.ifi_family = AF_UNSPEC,
+		.ifi_index = (int)ifindex,
+	};
 	char buf[256];
-	struct nlmsghdr *h = mnl_nlmsg_put_header(buf);
-	struct ifinfomsg *m;
 
 	*link = (struct host_link){0};
-	h->nlmsg_type = RTM_GETLINK;
-	h->nlmsg_flags = NLM_F_REQUEST | NLM_F_ACK;
-	m = mnl_nlmsg_put_extra_header(h, sizeof(*m));
-	m->ifi_family = AF_UNSPEC;
-	m->ifi_index = (int)ifindex;
-	return netlink_request(nl, h, on_link, link);
+	return netlink_request(
+		nl, netlink_begin(buf, RTM_GETLINK, NLM_F_ACK, &m, sizeof(m)),
+		on_link, link);
 }
 
 static int on_netconf_value(const struct nlattr *a, void *arg)
@@ -365,14 +370,11 @@ static int on_netconf(const struct nlmsghdr *h, void *arg)
 
 int netlink_forwarding(struct netlink *nl, bool *yes)
 {
+	const struct netconfmsg m = {.ncm_family = AF_INET6};
 	char buf[128];
-	struct nlmsghdr *h = mnl_nlmsg_put_header(buf);
-	struct netconfmsg *m;
+	struct nlmsghdr *h =
+		netlink_begin(buf, RTM_GETNETCONF, NLM_F_ACK, &m, sizeof(m));
 
-	h->nlmsg_type = RTM_GETNETCONF;
-	h->nlmsg_flags = NLM_F_REQUEST | NLM_F_ACK;
-	m = mnl_nlmsg_put_extra_header(h, sizeof(*m));
-	m->ncm_family = AF_INET6;
 	mnl_attr_put_u32(h, NETCONFA_IFINDEX, (uint32_t)NETCONFA_IFINDEX_ALL);
 	return netlink_request(nl, h, on_netconf, yes);
 }
@@ -385,14 +387,7 @@ static int change_route(struct netlink *nl, uint16_t type, uint16_t flags,
 	 * and which strangers could fill. */
 	static const struct ip6 via = {{0xfe, 0x80, [15] = 1}};
 	uint32_t table = r->table ? r->table : RT_TABLE_MAIN;
-	char buf[256];
-	struct nlmsghdr *h = mnl_nlmsg_put_header(buf);
-	struct rtmsg *m;
-
-	h->nlmsg_type = type;
-	h->nlmsg_flags = NLM_F_REQUEST | NLM_F_ACK | flags;
-	m = mnl_nlmsg_put_extra_header(h, sizeof(*m));
-	*m = (struct rtmsg){
+	const struct rtmsg m = {
 		.rtm_family = AF_INET6,
 		.rtm_dst_len = r->len,
 		.rtm_table = table < 256 ? (uint8_t)table : RT_TABLE_UNSPEC,
@@ -401,6 +396,10 @@ static int change_route(struct netlink *nl, uint16_t type, uint16_t flags,
 		.rtm_type = RTN_UNICAST,
 		.rtm_flags = RTNH_F_ONLINK,
 	};
+	char buf[256];
+	struct nlmsghdr *h =
+		netlink_begin(buf, type, NLM_F_ACK | flags, &m, sizeof(m));
+
 	mnl_attr_put(h, RTA_DST, sizeof(r->dst), &r->dst);
 	mnl_attr_put(h, RTA_GATEWAY, sizeof(via), &via);
 	mnl_attr_put_u32(h, RTA_OIF, r->ifindex);

@@ -51,6 +51,14 @@ int netlink_open_watch(struct netlink *nl);
 void netlink_close(struct netlink *nl);
 
 /*
+ * A request of that type in buf, which has room for it: NLM_F_REQUEST and these
+ * flags, and a copy of the head of such messages, size bytes of it. Attributes
+ * may follow.
+ */
+struct nlmsghdr *netlink_begin(void *buf, uint16_t type, uint16_t flags,
+			       const void *head, size_t size);
+
+/*
  * Send a request and read answers up to the last; fn (an mnl_cb_t) may be NULL.
  * -EINTR: what was listed changed meanwhile.
  */

@@ -138,21 +138,18 @@ static int on_route(const struct nlmsghdr *h, void *arg)
 static int ask_way(struct way_watch *w, const struct way_by *by,
 		   uint32_t server, unsigned flags, struct way *way)
 {
+	const struct rtmsg m = {
+		.rtm_family = AF_INET,
+		.rtm_dst_len = 32,
+		.rtm_src_len = by->source ? 32 : 0,
+		.rtm_flags = flags,
+	};
 	char buf[256];
-	struct nlmsghdr *h = mnl_nlmsg_put_header(buf);
-	struct rtmsg *m;
+	struct nlmsghdr *h = netlink_begin(buf, RTM_GETROUTE, 0, &m, sizeof(m));
 
-	h->nlmsg_type = RTM_GETROUTE;
-	h->nlmsg_flags = NLM_F_REQUEST;
-	m = mnl_nlmsg_put_extra_header(h, sizeof(*m));
-	m->rtm_family = AF_INET;
-	m->rtm_dst_len = 32;
-	m->rtm_flags = flags;
 	mnl_attr_put_u32(h, RTA_DST, htonl(server));
-	if (by->source) {
-		m->rtm_src_len = 32;
+	if (by->source)
 		mnl_attr_put_u32(h, RTA_SRC, htonl(by->source));
-	}
 	if (by->oif)
 		mnl_attr_put_u32(h, RTA_OIF, by->oif);
 	if (by->mark)
@@ -257,16 +254,14 @@ static int on_ip6_route(const struct nlmsghdr *h, void *arg)
 int way_native(struct way_watch *w, bool *native)
 {
 	struct native n = {.tun = w->tun};
+	const struct rtmsg all = {.rtm_family = AF_INET6};
 	char buf[256];
-	struct nlmsghdr *h = mnl_nlmsg_put_header(buf);
-	struct rtmsg *m;
 	int r;
 
-	h->nlmsg_type = RTM_GETROUTE;
-	h->nlmsg_flags = NLM_F_REQUEST | NLM_F_DUMP;
-	m = mnl_nlmsg_put_extra_header(h, sizeof(*m));
-	m->rtm_family = AF_INET6;
-	r = netlink_request(&w->requests, h, on_ip6_route, &n);
+	r = netlink_request(&w->requests,
+			    netlink_begin(buf, RTM_GETROUTE, NLM_F_DUMP, &all,
+					  sizeof(all)),
+			    on_ip6_route, &n);
 	if (!r)
 		*native = n.found;
 	return r;
