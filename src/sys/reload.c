@@ -8,47 +8,46 @@
 #include "preflight.h"
 #include "reload.h"
 
-static bool is_server_row(unsigned row)
-{
-	return strncmp(conf_name(row), "ServerAddress", 13) == 0;
-}
+/* What runs, and what is to, but for rows that only a start can change. */
+struct change {
+	const struct conf *from, *to;
+	const struct options *options;
+	const struct reload_means *means;
+};
 
-/* ServerAddress and ServerAddress2 go together. */
-static void keep_servers(struct conf *out, const struct conf *old)
+static enum role role(const struct change *ch)
 {
-	for (unsigned row = 0; row < conf_rows(); row++) {
-		if (is_server_row(row))
-			conf_take(out, old, row);
-	}
+	return plan_role(ch->from, ch->options);
 }
 
 /*
  * Servers make a client of what is none, and are no use without somebody to
- * look their names up: then they wait, too.
+ * look their names up: then they wait, too. ServerAddress and ServerAddress2 go
+ * together.
  */
-static bool servers_must_wait(const struct conf *out, const struct conf *old,
-			      const struct options *o, bool can_look_up)
+static bool servers_must_wait(const struct change *ch)
 {
-	enum role role = plan_role(old, o);
+	const struct conf *c = ch->to;
 
-	if (plan_role(out, o) != role)
+	if (plan_role(c, ch->options) != role(ch))
 		return true;
-	return (role == ROLE_CLIENT || role == ROLE_AUTO) && !can_look_up &&
-	       names_need_resolver(out->servers, out->n_servers);
+	return (role(ch) == ROLE_CLIENT || role(ch) == ROLE_AUTO) &&
+	       !ch->means->can_look_up &&
+	       names_need_resolver(c->servers, c->n_servers);
 }
 
 /*
  * Of a client the steward sets it. Of a relay's interface nobody is left who
  * may; and one that was passed in is somebody else's.
  */
-static bool mtu_must_wait(const struct conf *old, const struct options *o)
+static bool mtu_must_wait(const struct change *ch)
 {
-	switch (plan_role(old, o)) {
+	switch (role(ch)) {
 	case ROLE_CLIENT:
 	case ROLE_AUTO:
-		return o->tun_fd >= 0;
+		return ch->options->tun_fd >= 0;
 	case ROLE_SERVER: /* which advertises it */
-		return old->relay_too;
+		return ch->from->relay_too;
 	case ROLE_RELAY:
 		break;
 	}
@@ -56,17 +55,59 @@ static bool mtu_must_wait(const struct conf *old, const struct options *o)
 }
 
 /* As with names of servers; that nobody may is known without. */
-static bool group_must_wait(const struct conf *out, const struct conf *old,
-			    bool can_look_up)
+static bool group_must_wait(const struct change *ch)
 {
-	return !can_look_up && out->control_group[0] &&
-	       strcmp(out->control_group, old->control_group) != 0;
+	return !ch->means->can_look_up && ch->to->control_group[0];
 }
 
 /* The packet process of a server alone may do nothing to its sockets. */
-static bool dscp_must_wait(const struct conf *old, const struct options *o)
+static bool dscp_must_wait(const struct change *ch)
 {
-	return plan_role(old, o) == ROLE_SERVER && !old->relay_too;
+	return role(ch) == ROLE_SERVER && !ch->from->relay_too;
+}
+
+/* There is no socket for it. */
+static bool discovery_must_wait(const struct change *ch)
+{
+	return !ch->means->has_discovery;
+}
+
+static bool target_must_wait(const struct change *ch)
+{
+	return !log_may_switch(ch->from, ch->to);
+}
+
+/* Rows that wait in some roles, or without what was not there at the start. */
+static const struct {
+	const char *name;
+	bool (*must_wait)(const struct change *ch);
+} sometimes[] = {
+	{"ServerAddress", servers_must_wait},
+	{"ServerAddress2", servers_must_wait},
+	{"InterfaceMTU", mtu_must_wait},
+	{"ControlGroup", group_must_wait},
+	{"DSCP", dscp_must_wait},
+	{"LocalDiscovery", discovery_must_wait},
+	{"LogTarget", target_must_wait},
+};
+
+enum {
+	N_SOMETIMES = sizeof(sometimes) / sizeof(sometimes[0])
+};
+
+/* All are judged before any is taken back. */
+static void keep_what_must_wait(struct conf *out, const struct change *ch)
+{
+	bool waits[N_SOMETIMES];
+
+	for (unsigned i = 0; i < N_SOMETIMES; i++)
+		waits[i] = sometimes[i].must_wait(ch);
+	for (unsigned i = 0; i < N_SOMETIMES; i++) {
+		unsigned row = conf_row(sometimes[i].name);
+
+		if (waits[i] && !conf_is_same(out, ch->from, row))
+			conf_take(out, ch->from, row);
+	}
 }
 
 static void check_sunset(const struct conf *c, time_t now, struct report *r)
@@ -108,19 +149,7 @@ bool reload_merge(struct conf *out, struct reload *what, const struct conf *old,
 		if (!conf_is_live(row) && !conf_is_same(out, old, row))
 			conf_take(out, old, row);
 	}
-	if (servers_must_wait(out, old, o, means->can_look_up))
-		keep_servers(out, old);
-	if (out->mtu != old->mtu && mtu_must_wait(old, o))
-		conf_take(out, old, conf_row("InterfaceMTU"));
-	if (group_must_wait(out, old, means->can_look_up))
-		conf_take(out, old, conf_row("ControlGroup"));
-	if (dscp_must_wait(old, o) && !conf_is_same(out, old, conf_row("DSCP")))
-		conf_take(out, old, conf_row("DSCP"));
-	/* There is no socket for it. */
-	if (out->discovery != old->discovery && !means->has_discovery)
-		conf_take(out, old, conf_row("LocalDiscovery"));
-	if (!log_may_switch(old, out))
-		conf_take(out, old, conf_row("LogTarget"));
+	keep_what_must_wait(out, &(struct change){old, out, o, means});
 	check_mixed(out, o, r);
 	for (unsigned row = 0; row < conf_rows(); row++) {
 		what->applied[row] = !conf_is_same(out, old, row);
