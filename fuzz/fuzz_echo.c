@@ -145,10 +145,10 @@ static bool is_right(const uint8_t *p, size_t n, const uint8_t *right)
 {
 	struct view v;
 	const uint8_t *u;
-	uint32_t nonce;
+	struct trailers with;
 
 	view_read(&v, p, n);
-	if (trailer_nonce(v.tail, v.tail_len, &nonce) != REASON_NONE)
+	if (trailers_parse(&with, v.tail, v.tail_len) != REASON_NONE)
 		return false; /* X3 */
 	if (!v.ip || v.nonce || v.has_origin || v.len != REPLY)
 		return false;

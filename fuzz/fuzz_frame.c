@@ -47,13 +47,13 @@ static void check_headers(const struct wire_ip6 *ip, size_t n)
 /* A nonce is one that is there. */
 static void check_trailer(const uint8_t *p, size_t n)
 {
-	uint32_t nonce;
+	struct trailers t;
 	bool found = false;
 
-	if (trailer_nonce(p, n, &nonce) != REASON_NONE || nonce == 0)
+	if (trailers_parse(&t, p, n) != REASON_NONE || t.nonce == 0)
 		return;
 	for (size_t i = 0; i + 6 <= n; i++)
-		found |= p[i] == 1 && p[i + 1] == 4 && be32(p + i + 2) == nonce;
+		found |= p[i] == 1 && p[i + 1] == 4 && be32(p + i + 2) == t.nonce;
 	WANT(found);
 }
 

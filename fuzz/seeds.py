@@ -316,7 +316,10 @@ def trailers(directory):
     nonce, others = bytes.fromhex('0104a1b2c3d4'), bytes.fromhex('030e0000c0a80105c3500a000007c3500502c34f')
     write_all(directory, 'trailers', [nonce, others, nonce + others, others + nonce, b'\x55\1\0' + nonce,
                                       nonce + b'\x41\0', b'\x81\0' + nonce, b'\1\3abc' + nonce,
-                                      nonce[:5], b'\1\4\0\0\0\0' + nonce])
+                                      nonce[:5], b'\1\4\0\0\0\0' + nonce,
+                                      others[:10] + b'\4\4\1\0\0\0\2\2\1\1' + others,
+                                      b'\3\x1a' + bytes(range(26)) + b'\4\4\0\xff\xff\xff\5\2\0\1' + nonce,
+                                      b'\3\x20' + bytes(32) + b'\4\3\0\0\0\4\4\2\0\0\0'])
 
 
 def names(directory):

@@ -90,9 +90,10 @@ static void send_direct(struct client *c, const struct recent_peer *e,
 			uint64_t now, struct outbox *out)
 {
 	uint8_t *head = outbox_head(out);
+	const struct trailers with = {.nonce = e->nonce_got};
 	struct teredo t;
 	size_t n = wire_put_bubble(head, &c->own[e->own].ip6, &e->address,
-				   BUBBLE_HOPS, e->nonce_got);
+				   BUBBLE_HOPS, &with);
 
 	teredo_unpack(&t, &e->address);
 	if (contact_is_valid(e, now) && !e->is_lan)
@@ -107,14 +108,16 @@ static void send_indirect(struct client *c, struct recent_peer *e, bool cookie,
 {
 	struct ip6 src = c->own[e->own].ip6;
 	uint8_t *head = outbox_head(out);
+	struct trailers with = {0};
 	struct teredo t;
 	size_t n;
 
 	e->nonce_sent = rng_nonce(&c->rng);
 	if (cookie)
 		contact_cookie(c, e, &src);
-	n = wire_put_bubble(head, &src, &e->address, BUBBLE_HOPS,
-			    cookie ? 0 : e->nonce_sent);
+	else
+		with.nonce = e->nonce_sent;
+	n = wire_put_bubble(head, &src, &e->address, BUBBLE_HOPS, &with);
 	teredo_unpack(&t, &e->address);
 	if (outbox_udp(out, DOOR_SERVICE, (struct tuple){t.server, TEREDO_PORT},
 		       n, NULL, 0) == REASON_NONE)
@@ -174,7 +177,7 @@ void contact_send_local(struct client *c, struct recent_peer *e, uint64_t now,
 {
 	uint8_t *head = outbox_head(out);
 	size_t n = wire_put_bubble(head, &c->own[e->own].ip6, &e->address,
-				   BUBBLE_HOPS, 0);
+				   BUBBLE_HOPS, NULL);
 
 	note_attempt(c, e, now);
 	if (outbox_neighbour(out, DOOR_SERVICE, e->lan, n, NULL, 0) ==
@@ -219,8 +222,9 @@ static void send_to_relay(struct client *c, unsigned own, const struct ip6 *to,
 			  struct outbox *out)
 {
 	const struct relay_key k = relay_key(relay);
+	const struct trailers with = {.nonce = nonce};
 	size_t n = wire_put_bubble(outbox_head(out), &c->own[own].ip6, to,
-				   BUBBLE_HOPS, nonce);
+				   BUBBLE_HOPS, &with);
 
 	bubble_note(&c->recent, &k, sizeof(k), now);
 	if (outbox_udp(out, DOOR_SERVICE, relay, n, NULL, 0) == REASON_NONE)

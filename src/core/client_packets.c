@@ -37,12 +37,12 @@ enum reason client_from_ip4(struct client *c, const struct datagram *d,
 			    uint64_t now, struct outbox *out)
 {
 	bool is_probe = d->door == DOOR_PROBE;
+	struct trailers with;
 	struct frame f;
-	uint32_t nonce;
 	enum reason why = frame_parse(&f, d->data, d->len);
 
 	if (why == REASON_NONE)
-		why = trailer_nonce(f.tail, f.tail_len, &nonce); /* X3 */
+		why = trailers_parse(&with, f.tail, f.tail_len); /* X3 */
 	if (why != REASON_NONE)
 		return why;
 	if (d->door == DOOR_DISCOVERY)
@@ -57,7 +57,7 @@ enum reason client_from_ip4(struct client *c, const struct datagram *d,
 		return why;
 	}
 	return client_has_address(c)
-		       ? receive_service(c, &f, nonce, d, now, out)
+		       ? receive_service(c, &f, &with, d, now, out)
 		       : REASON_NOT_QUALIFIED;
 }
 

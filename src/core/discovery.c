@@ -41,7 +41,7 @@ bool discovery_knows(const struct client *c, const struct recent_peer *e,
 void discovery_announce(struct client *c, struct outbox *out)
 {
 	size_t n = wire_put_bubble(outbox_head(out), &c->own[c->cur].ip6,
-				   &all_nodes, 1, 0);
+				   &all_nodes, 1, NULL);
 
 	outbox_group(out, n);
 	ledger_count(c->ledger, LEDGER_SENT_DISCOVERY);

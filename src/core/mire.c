@@ -39,22 +39,23 @@ static enum reason check_source(const struct mire *m, const struct datagram *d,
 
 /*
  * Not to a server: what goes there, it might pass on. With the nonce of the
- * question (6081 §4.2), if it had one.
+ * question (6081 §4.2), if it had one, and no other trailer.
  */
 static enum reason answer_bubble(const struct datagram *d,
 				 const struct frame *f, struct outbox *out)
 {
+	struct trailers with;
 	enum reason r;
-	uint32_t nonce;
 	size_t n;
 
 	if (!ip6_is_bubble(f->ip) || d->from.port == TEREDO_PORT)
 		return REASON_CONTROL;
-	r = trailer_nonce(f->tail, f->tail_len, &nonce);
+	r = trailers_parse(&with, f->tail, f->tail_len);
 	if (r != REASON_NONE)
 		return r;
+	with = (struct trailers){.nonce = with.nonce};
 	n = wire_put_bubble(outbox_head(out), &f->ip->dst, &f->ip->src,
-			    BUBBLE_HOPS, nonce);
+			    BUBBLE_HOPS, &with);
 	r = outbox_udp(out, DOOR_SERVICE, d->from, n, NULL, 0);
 	return r == REASON_NONE ? REASON_BUBBLE : r;
 }

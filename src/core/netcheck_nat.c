@@ -74,8 +74,9 @@ static void send_bubble(enum door door, struct tuple to, const struct ip6 *src,
 			const struct ip6 *dst, uint32_t nonce,
 			struct outbox *out)
 {
+	const struct trailers with = {.nonce = nonce};
 	size_t len =
-		wire_put_bubble(outbox_head(out), src, dst, BUBBLE_HOPS, nonce);
+		wire_put_bubble(outbox_head(out), src, dst, BUBBLE_HOPS, &with);
 
 	(void)outbox_udp(out, door, to, len, NULL, 0);
 }
@@ -299,10 +300,12 @@ bool netcheck_nat_input(struct netcheck *n, const struct datagram *d,
 			const struct frame *f, uint64_t now, struct outbox *out)
 {
 	bool ours = false;
+	struct trailers with;
 	uint32_t nonce;
 
-	if (trailer_nonce(f->tail, f->tail_len, &nonce) != REASON_NONE)
+	if (trailers_parse(&with, f->tail, f->tail_len) != REASON_NONE)
 		return false;
+	nonce = with.nonce;
 	if (!ip6_is_bubble(f->ip) || nonce == 0 || f->has_auth)
 		return netcheck_relay_input(n, d, f, now, out);
 	for (unsigned i = 0; i < n->n && d->door == NETCHECK_MAIN; i++) {

@@ -87,19 +87,20 @@ static bool on_bubble(struct netcheck *n, const struct datagram *d,
 		      const struct frame *f, struct outbox *out)
 {
 	struct netcheck_relay *r = &n->relay;
-	uint32_t nonce;
+	struct trailers with;
 	size_t len;
 
 	if (!f->has_origin || d->from.port != TEREDO_PORT ||
 	    d->from.ip != n->v[r->server].ip[0] ||
 	    ip6_is_teredo(&f->ip->src, n->conf.prefix) ||
-	    trailer_nonce(f->tail, f->tail_len, &nonce) != REASON_NONE)
+	    trailers_parse(&with, f->tail, f->tail_len) != REASON_NONE)
 		return false;
 	if (r->answers == BUBBLES_TO_RELAYS || r->echo.done)
 		return true;
 	r->answers++;
+	with = (struct trailers){.nonce = with.nonce};
 	len = wire_put_bubble(outbox_head(out), &r->own, &f->ip->src,
-			      BUBBLE_HOPS, nonce);
+			      BUBBLE_HOPS, &with);
 	(void)outbox_udp(out, NETCHECK_MAIN, f->origin, len, NULL, 0);
 	return true;
 }

@@ -108,6 +108,7 @@ static void send_bubble(struct relay *r, const struct peer *e, struct tuple to,
 			bool origin, bool nonce, struct outbox *out,
 			enum ledger_line line)
 {
+	const struct trailers with = {.nonce = nonce ? e->nonce : 0};
 	uint8_t *head = outbox_head(out), *p = head;
 	struct ip6 source, client;
 
@@ -119,8 +120,7 @@ static void send_bubble(struct relay *r, const struct peer *e, struct tuple to,
 		wire_put_origin((void *)p, own);
 		p += ORIGIN_LEN;
 	}
-	p += wire_put_bubble(p, &source, &client, BUBBLE_HOPS,
-			     nonce ? e->nonce : 0);
+	p += wire_put_bubble(p, &source, &client, BUBBLE_HOPS, &with);
 	if (outbox_udp(out, r->conf.door, to, (size_t)(p - head), NULL, 0) ==
 	    REASON_NONE)
 		ledger_count(r->ledger, line);

@@ -16,13 +16,13 @@
 struct arrival {
 	const struct datagram *d;
 	struct frame f;
-	uint32_t nonce;    /* of a bubble's trailer; 0 = none */
-	bool by_server;    /* outer source is a server of ours */
-	bool is_neighbour; /* outer source is usable on the link only */
-	unsigned own;      /* which address it is for */
-	int icmp;          /* type of an ICMPv6 message, else -1 */
-	bool to_cookie;    /* or rather, for a bubble's link-local source */
-	bool is_sought;    /* from a trusted peer that our host wanted */
+	const struct trailers *t; /* none but of a bubble, A30 */
+	bool by_server;           /* outer source is a server of ours */
+	bool is_neighbour;        /* outer source is usable on the link only */
+	unsigned own;             /* which address it is for */
+	int icmp;                 /* type of an ICMPv6 message, else -1 */
+	bool to_cookie; /* or rather, for a bubble's link-local source */
+	bool is_sought; /* from a trusted peer that our host wanted */
 };
 
 /* C29: a server of an address that we have. */
@@ -118,7 +118,7 @@ static enum reason on_indirect(struct client *c, const struct arrival *a,
 		return why;
 	i = contact_of(c, a->own, &a->f.ip->src);
 	e = recent_at(&c->recent, i);
-	e->nonce_got = a->nonce;
+	e->nonce_got = a->t->nonce;
 	ledger_count(c->ledger, LEDGER_GOT_INDIRECT);
 	contact_answer(c, i, now, out);
 	return REASON_BUBBLE;
@@ -136,8 +136,8 @@ static enum reason by_server(struct client *c, const struct arrival *a,
 		return on_indirect(c, a, now, out);
 	ledger_count(c->ledger, LEDGER_GOT_RELAY);
 	if (a->f.has_origin)
-		contact_answer_relay(c, a->own, &ip->src, a->f.origin, a->nonce,
-				     now, out);
+		contact_answer_relay(c, a->own, &ip->src, a->f.origin,
+				     a->t->nonce, now, out);
 	return REASON_BUBBLE;
 }
 
@@ -199,7 +199,8 @@ static enum reason from_native(struct client *c, struct arrival *a,
 /* Does the bubble hold what only its receiver can know (X15, X18)? */
 static bool proves_itself(const struct arrival *a, const struct recent_peer *e)
 {
-	return a->to_cookie || (a->nonce != 0 && a->nonce == e->nonce_sent);
+	return a->to_cookie ||
+	       (a->t->nonce != 0 && a->t->nonce == e->nonce_sent);
 }
 
 /* By what a packet of a client shows that it is the client's. */
@@ -320,13 +321,14 @@ static enum reason judge(struct client *c, struct arrival *a, uint64_t now,
 }
 
 enum reason receive_service(struct client *c, const struct frame *f,
-			    uint32_t nonce, const struct datagram *d,
+			    const struct trailers *t, const struct datagram *d,
 			    uint64_t now, struct outbox *out)
 {
+	static const struct trailers none;
 	struct arrival a = {
 		.d = d,
 		.f = *f,
-		.nonce = ip6_is_bubble(f->ip) ? nonce : 0, /* A30 */
+		.t = ip6_is_bubble(f->ip) ? t : &none,
 		.by_server = is_server(c, d->from),
 	};
 	enum reason why = gate_source(c->gate, d->from); /* Z9 */

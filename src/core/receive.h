@@ -6,10 +6,10 @@
 
 /*
  * A datagram on the service port that is no advertisement to a link-local
- * address: how it ended. nonce: of its trailers.
+ * address: how it ended. t: its trailers.
  */
 enum reason receive_service(struct client *c, const struct frame *f,
-			    uint32_t nonce, const struct datagram *d,
+			    const struct trailers *t, const struct datagram *d,
 			    uint64_t now, struct outbox *out);
 
 #endif

@@ -249,10 +249,10 @@ static enum reason deliver(const struct relay *r, const struct frame *f,
 
 /*
  * R15, R16, Z25: a whole IPv6 packet of a Teredo client. Trailers count behind
- * bubbles only (A30); *nonce is 0 if there is none.
+ * bubbles only (A30); the nonce is 0 if there is none.
  */
 static enum reason check_frame(const struct relay *r, struct frame *f,
-			       uint32_t *nonce, const struct datagram *d)
+			       struct trailers *t, const struct datagram *d)
 {
 	struct upper u;
 	enum reason why = frame_parse(f, d->data, d->len);
@@ -268,8 +268,8 @@ static enum reason check_frame(const struct relay *r, struct frame *f,
 		return why;
 	if (u.routing)
 		return REASON_ROUTING;
-	*nonce = 0;
-	return ip6_is_bubble(f->ip) ? trailer_nonce(f->tail, f->tail_len, nonce)
+	t->nonce = 0;
+	return ip6_is_bubble(f->ip) ? trailers_parse(t, f->tail, f->tail_len)
 				    : REASON_NONE;
 }
 
@@ -278,16 +278,17 @@ enum reason relay_from_ip4(struct relay *r, const struct datagram *d,
 {
 	enum reason why = gate_source(r->gate, d->from); /* Z9 */
 	const struct peer *e;
+	struct trailers with;
 	struct frame f;
-	uint32_t i, nonce;
+	uint32_t i;
 
 	if (why == REASON_NONE)
-		why = check_frame(r, &f, &nonce, d);
+		why = check_frame(r, &f, &with, d);
 	if (why != REASON_NONE)
 		return why;
 	i = peers_find(&r->peers, &f.ip->src);
 	e = i == PEER_NONE ? NULL : peers_at(&r->peers, i);
-	why = check_tuple(r, &f, nonce, e, d->from);
+	why = check_tuple(r, &f, with.nonce, e, d->from);
 	if (why != REASON_NONE)
 		return why;
 	if (e)

@@ -147,7 +147,7 @@ static void send_bubble(struct client *c, uint64_t now, struct outbox *out)
 	struct search *s = &c->search;
 	const struct tuple server = {s->qualify.primary, TEREDO_PORT};
 	size_t n = wire_put_bubble(outbox_head(out), &c->own[c->cur].ip6,
-				   &s->address, BUBBLE_HOPS, 0);
+				   &s->address, BUBBLE_HOPS, NULL);
 
 	if (outbox_udp(out, DOOR_SERVICE, server, n, NULL, 0) == REASON_NONE)
 		ledger_count(c->ledger, LEDGER_SENT_INTERVAL);

@@ -173,23 +173,86 @@ enum reason ip6_upper(const struct wire_ip6 *ip, struct upper *u)
 	return REASON_NONE;
 }
 
-enum reason trailer_nonce(const uint8_t *p, size_t n, uint32_t *nonce)
+/* X66: 1 to 4 of six bytes each, behind two that are reserved. */
+static void parse_alternates(struct trailers *t, const uint8_t *v, uint8_t n)
+{
+	if (t->n_alternates || t->bad_alternates)
+		return;
+	if (n < 8 || n > 2 + 6 * ALTERNATES_MAX || (n - 2) % 6 != 0) {
+		t->bad_alternates = true;
+		return;
+	}
+	for (v += 2, n -= 2; n; v += 6, n -= 6)
+		t->alternate[t->n_alternates++] =
+			(struct tuple){be32(v), be16(v + 4)};
+}
+
+/* X74; what is asked by other numbers is not known. */
+static uint8_t discovery_of(const uint8_t *v)
+{
+	return v[0] == 0   ? ND_SOLICITATION
+	       : v[0] == 1 ? ND_ADVERTISEMENT
+			   : ND_NONE;
+}
+
+/* Is it the first of its type with this length? */
+static bool is_first(unsigned *seen, uint8_t type, uint8_t n, uint8_t right)
+{
+	if (n != right || *seen & 1u << type)
+		return false;
+	*seen |= 1u << type;
+	return true;
+}
+
+static void parse_trailer(struct trailers *t, unsigned *seen, uint8_t type,
+			  const uint8_t *v, uint8_t n)
+{
+	switch (type) {
+	case TRAILER_NONCE:
+		if (is_first(seen, type, n, 4))
+			t->nonce = be32(v);
+		break;
+	case TRAILER_ALTERNATE:
+		parse_alternates(t, v, n);
+		break;
+	case TRAILER_DISCOVERY:
+		if (is_first(seen, type, n, 4))
+			t->discovery = discovery_of(v);
+		break;
+	case TRAILER_RANDOM_PORT: /* goes before the other, A1 */
+		if (is_first(seen, type, n, 2))
+			t->random_port = be16(v);
+		break;
+	case TRAILER_RANDOM_PORT_IANA:
+		if (is_first(seen, type, n, 2) &&
+		    !(*seen & 1u << TRAILER_RANDOM_PORT))
+			t->random_port = be16(v);
+		break;
+	default: /* X3: skipped */
+		break;
+	}
+}
+
+enum reason trailers_parse(struct trailers *t, const uint8_t *p, size_t n)
 {
 	struct cursor c = {p, n};
 	const uint8_t *h, *v;
-	bool seen = false;
+	unsigned seen = 0;
 
-	*nonce = 0;
+	/* Alternates are written when there are some: most packets have no
+	 * trailers at all. */
+	t->nonce = 0;
+	t->random_port = 0;
+	t->discovery = ND_NONE;
+	t->bad_alternates = false;
+	t->n_alternates = 0;
 	while ((h = take(&c, 2)) != NULL) {
 		v = take(&c, h[1]);
 		if (!v)
 			break;
 		if (h[0] >> 6 == 1)
 			return REASON_TRAILER;
-		if (h[0] == TRAILER_NONCE && h[1] == 4 && !seen) {
-			*nonce = be32(v);
-			seen = true;
-		}
+		parse_trailer(t, &seen, h[0], v, h[1]);
 	}
 	return REASON_NONE;
 }
@@ -212,15 +275,52 @@ void wire_put_ip6(struct wire_ip6 *ip, uint16_t plen, uint8_t next,
 	ip->dst = *dst;
 }
 
+/* One trailer's head; where its value belongs. */
+static uint8_t *put_trailer(uint8_t *p, uint8_t type, size_t len)
+{
+	p[0] = type;
+	p[1] = (uint8_t)len;
+	return p + 2;
+}
+
+static uint8_t *put_alternates(uint8_t *p, const struct trailers *t)
+{
+	p = put_trailer(p, TRAILER_ALTERNATE, 2u + 6u * t->n_alternates);
+	put16(p, 0);
+	p += 2;
+	for (unsigned i = 0; i < t->n_alternates; i++, p += 6) {
+		put32(p, t->alternate[i].ip);
+		put16(p + 4, t->alternate[i].port);
+	}
+	return p;
+}
+
+static uint8_t *put_trailers(uint8_t *p, const struct trailers *t)
+{
+	if (t->nonce) {
+		p = put_trailer(p, TRAILER_NONCE, 4);
+		put32(p, t->nonce);
+		p += 4;
+	}
+	if (t->n_alternates)
+		p = put_alternates(p, t);
+	if (t->discovery != ND_NONE) {
+		p = put_trailer(p, TRAILER_DISCOVERY, 4);
+		put32(p, 0);
+		p[0] = t->discovery == ND_ADVERTISEMENT;
+		p += 4;
+	}
+	if (t->random_port) {
+		p = put_trailer(p, TRAILER_RANDOM_PORT, 2);
+		put16(p, t->random_port);
+		p += 2;
+	}
+	return p;
+}
+
 size_t wire_put_bubble(uint8_t *p, const struct ip6 *src, const struct ip6 *dst,
-		       uint8_t hops, uint32_t nonce)
+		       uint8_t hops, const struct trailers *t)
 {
 	wire_put_ip6((void *)p, 0, NEXT_NONE, hops, src, dst);
-	if (nonce == 0)
-		return IP6_LEN;
-	p += IP6_LEN;
-	p[0] = TRAILER_NONCE;
-	p[1] = TRAILER_NONCE_LEN - 2;
-	put32(p + 2, nonce);
-	return IP6_LEN + TRAILER_NONCE_LEN;
+	return t ? (size_t)(put_trailers(p + IP6_LEN, t) - p) : IP6_LEN;
 }

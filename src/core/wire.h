@@ -38,8 +38,13 @@ enum {
 	AUTH_MAX_ID = 255,
 	AUTH_MAX_VALUE = 32, /* HMAC-SHA256, the longest we make */
 
-	TRAILER_NONCE = 0x01, /* 6081 §4.2 */
-	TRAILER_NONCE_LEN = 6,
+	TRAILER_NONCE = 0x01,            /* 6081 §4.2 */
+	TRAILER_RANDOM_PORT_IANA = 0x02, /* 6081 §9 has this number, A1 */
+	TRAILER_ALTERNATE = 0x03,        /* 6081 §4.3 */
+	TRAILER_DISCOVERY = 0x04,        /* 6081 §4.4 */
+	TRAILER_RANDOM_PORT = 0x05,      /* 6081 §4.5 */
+	ALTERNATES_MAX = 4,
+	TRAILERS_MAX = 44, /* bytes of one of each, with all alternates */
 
 	IP6_LEN = 40,
 	INNER_MAX = 1472, /* fills a UDP datagram on a path of 1500 bytes */
@@ -244,12 +249,33 @@ struct upper {
  */
 enum reason ip6_upper(const struct wire_ip6 *ip, struct upper *u);
 
+/* 6081 §4.4. The numbers on the wire are 0 and 1. */
+enum nd {
+	ND_NONE,
+	ND_SOLICITATION,
+	ND_ADVERTISEMENT,
+};
+
 /*
- * The nonce of the first well-formed nonce trailer, 0 if there is none
- * (X2, X4, X5, A19). A type 01xxxxxx says that the packet must be dropped
- * (X3): REASON_TRAILER.
+ * What stands behind a bubble (6081 §4). Nothing of it has been judged:
+ * addresses and ports are as the sender wrote them.
  */
-enum reason trailer_nonce(const uint8_t *p, size_t n, uint32_t *nonce);
+struct trailers {
+	uint32_t nonce;       /* 0 = none (A19) */
+	uint16_t random_port; /* 0 = none */
+	uint8_t discovery;    /* enum nd */
+	bool bad_alternates;  /* of a length that cannot be (X66) */
+	uint8_t n_alternates; /* of which these are set */
+	struct tuple alternate[ALTERNATES_MAX];
+};
+
+/*
+ * All that we know among these trailers, in one pass (X1, X2, X4, X5, X37, X66,
+ * X74). Of each type the first counts that has a length it can have. A type
+ * 01xxxxxx says that the packet must be dropped (X3): REASON_TRAILER, and *t is
+ * of no use.
+ */
+enum reason trailers_parse(struct trailers *t, const uint8_t *p, size_t n);
 
 /* Write the 8 bytes of an origin indication, 4380 §5.1.1. */
 void wire_put_origin(struct wire_origin *o, struct tuple t);
@@ -258,9 +284,11 @@ void wire_put_origin(struct wire_origin *o, struct tuple t);
 void wire_put_ip6(struct wire_ip6 *ip, uint16_t plen, uint8_t next,
 		  uint8_t hops, const struct ip6 *src, const struct ip6 *dst);
 
-/* A bubble (4380 §2.8), with a nonce trailer (6081 §4.2) unless nonce is 0: its
- * length. */
+/*
+ * A bubble (4380 §2.8) and the trailers that are set; t may be NULL. Returns
+ * its length, at most IP6_LEN + TRAILERS_MAX.
+ */
 size_t wire_put_bubble(uint8_t *p, const struct ip6 *src, const struct ip6 *dst,
-		       uint8_t hops, uint32_t nonce);
+		       uint8_t hops, const struct trailers *t);
 
 #endif

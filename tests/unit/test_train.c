@@ -856,7 +856,7 @@ static void add_bubble_to_group(void)
 {
 	uint8_t *head = outbox_head(&r.out);
 
-	outbox_group(&r.out, wire_put_bubble(head, &client, &client, 64, 0));
+	outbox_group(&r.out, wire_put_bubble(head, &client, &client, 64, NULL));
 }
 
 /* Its sockets are the loop's, which nobody else may use meanwhile. */

@@ -3,6 +3,7 @@
 #include "rig.h"
 #include "wire.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -319,15 +320,141 @@ static void r32_nonce_trailer(void **state)
 
 	(void)state;
 	for (unsigned i = 0; i < ARRAY_SIZE(cases); i++) {
-		uint32_t nonce;
+		struct trailers t;
 		enum reason why;
 
 		hex(&p, cases[i].bytes);
-		why = trailer_nonce(p.b, p.n, &nonce);
-		if (why != cases[i].why || nonce != cases[i].nonce)
-			fail_msg("%s: %08x, %s", cases[i].bytes, nonce,
+		why = trailers_parse(&t, p.b, p.n);
+		if (why != cases[i].why || t.nonce != cases[i].nonce)
+			fail_msg("%s: %08x, %s", cases[i].bytes, t.nonce,
 				 reason_name(why));
 	}
+}
+
+/* What of the other trailers is understood, in words. */
+static const char *understood(const char *bytes)
+{
+	static char text[200];
+	struct trailers t;
+	size_t n;
+
+	hex(&p, bytes);
+	memset(&t, 0xff, sizeof(t)); /* nothing is to be left as it was */
+	if (trailers_parse(&t, p.b, p.n) != REASON_NONE)
+		return "refused";
+	n = (size_t)snprintf(text, sizeof(text), "%s%s",
+			     t.discovery == ND_SOLICITATION    ? "solicit "
+			     : t.discovery == ND_ADVERTISEMENT ? "advertise "
+							       : "",
+			     t.bad_alternates ? "bad " : "");
+	if (t.random_port)
+		n += (size_t)snprintf(text + n, sizeof(text) - n, "port %u ",
+				      t.random_port);
+	for (unsigned i = 0; i < t.n_alternates; i++)
+		n += (size_t)snprintf(text + n, sizeof(text) - n, "%08x:%u ",
+				      t.alternate[i].ip, t.alternate[i].port);
+	return text;
+}
+
+/* X2, X4, X5, X37, X66, X74, A1. */
+static void x5_x37_x66_x74_trailers(void **state)
+{
+	static const struct {
+		const char *bytes, *want;
+	} cases[] = {
+		{"", ""},
+		{"0502c34f", "port 49999 "},
+		{"0202c34f", "port 49999 "},
+		{"0502c34f 02020101", "port 49999 "},
+		{"02020101 0502c34f", "port 49999 "},
+		{"02020101 05020000", ""}, /* 0x05 counts, and says none */
+		{"0502c34f 05020101", "port 49999 "},
+		{"02020101 02020202", "port 257 "},
+		{"0501c3 0503c34f00 02020101", "port 257 "},
+		{"0404 00000000", "solicit "},
+		{"0404 01000000", "advertise "},
+		{"0404 00ffffff", "solicit "}, /* reserved */
+		{"0404 02000000", ""},
+		{"0404 02000000 0404 00000000", ""},
+		{"0404 01000000 0404 00000000", "advertise "},
+		{"0403 000000 0405 0000000000", ""},
+		{"0403 000000 0404 01000000", "advertise "},
+		{"0308 0000 c0a80105c350", "c0a80105:50000 "},
+		{"0308 ffff c0a80105c350", "c0a80105:50000 "},
+		{"030e 0000 c0a80105c350 0a000007c350",
+		 "c0a80105:50000 0a000007:50000 "},
+		{"0314 0000 010101010001 020202020002 030303030003",
+		 "01010101:1 02020202:2 03030303:3 "},
+		{"031a 0000 010101010001 020202020002 030303030003 "
+		 "040404040004",
+		 "01010101:1 02020202:2 03030303:3 04040404:4 "},
+		{"0300", "bad "},
+		{"0302 0000", "bad "},
+		{"0307 0000 c0a80105c3", "bad "},
+		{"0309 0000 c0a80105c350 00", "bad "},
+		{"030f 0000 c0a80105c350 0a000007c350 00", "bad "},
+		{"0320 0000 010101010001 020202020002 030303030003 "
+		 "040404040004 050505050005",
+		 "bad "},
+		{"0302 0000 0308 0000 c0a80105c350", "bad "},
+		{"0308 0000 c0a80105c350 0308 0000 0a000007c350",
+		 "c0a80105:50000 "},
+		{"0308 0000 c0a80105c350 0302 0000", "c0a80105:50000 "},
+		/* all of them, in any order, and what nobody knows */
+		{"0502c34f 8001ff 0404 01000000 0308 0000 c0a80105c350",
+		 "advertise port 49999 c0a80105:50000 "},
+		{"0502c34f 0404 000000", "port 49999 "},
+		{"0502c34f 4100", "refused"},
+	};
+
+	(void)state;
+	for (unsigned i = 0; i < ARRAY_SIZE(cases); i++) {
+		const char *got = understood(cases[i].bytes);
+
+		if (strcmp(got, cases[i].want) != 0)
+			fail_msg("%s: %s", cases[i].bytes, got);
+	}
+}
+
+static void check_put(struct trailers t, const char *bytes)
+{
+	uint8_t b[IP6_LEN + TRAILERS_MAX];
+	size_t n = wire_put_bubble(b, &far_client, &client, 64, &t);
+
+	bubble(&p, far_client, client);
+	add_tail(&p, bytes);
+	assert_int_equal(n, p.n);
+	assert_memory_equal(b, p.b, n);
+}
+
+/* X36, X63, X71, X73 as they are written; the second is a known vector. */
+static void test_put_trailers(void **state)
+{
+	uint8_t b[IP6_LEN];
+
+	(void)state;
+	check_put((struct trailers){.nonce = 0xa1b2c3d4}, "0104a1b2c3d4");
+	check_put((struct trailers){.nonce = 0xa1b2c3d4,
+				    .n_alternates = 2,
+				    .alternate = {at("192.168.1.5", 50000),
+						  at("10.0.0.7", 50000)},
+				    .random_port = 49999},
+		  "0104a1b2c3d4 030e0000 c0a80105c350 0a000007c350 0502c34f");
+	check_put((struct trailers){.discovery = ND_SOLICITATION},
+		  "0404 00000000");
+	check_put((struct trailers){.discovery = ND_ADVERTISEMENT},
+		  "0404 01000000");
+	check_put((struct trailers){.nonce = 1,
+				    .n_alternates = 4,
+				    .discovery = ND_ADVERTISEMENT,
+				    .random_port = 7},
+		  "010400000001 031a0000 000000000000 000000000000 "
+		  "000000000000 000000000000 0404 01000000 05020007");
+	check_put((struct trailers){.bad_alternates = true}, "");
+	assert_int_equal(wire_put_bubble(b, &far_client, &client, 64, NULL),
+			 IP6_LEN);
+	bubble(&p, far_client, client);
+	assert_memory_equal(b, p.b, IP6_LEN);
 }
 
 static void test_put_ip6(void **state)
@@ -372,6 +499,8 @@ int main(void)
 		cmocka_unit_test(test_what_is_a_bubble),
 		cmocka_unit_test(z25_upper),
 		cmocka_unit_test(r32_nonce_trailer),
+		cmocka_unit_test(x5_x37_x66_x74_trailers),
+		cmocka_unit_test(test_put_trailers),
 		cmocka_unit_test(test_put_ip6),
 	};
 
