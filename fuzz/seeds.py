@@ -331,6 +331,14 @@ def names(directory):
                                    b'\x09' + good + bytes([3, 11, 3]) + ask * 4 + wait + bytes([4])])
 
 
+def portmaps(directory):
+    wish, off, hurry, wait = b'\0\2\4', b'\0\2\0', b'\1', b'\3\x3f\xff'
+    good, silent = b'\0\0\0\0\0\0\0', b'\0\0\1\0'
+    write_all(directory, 'portmap', [b'\0' + wish + (wait + good) * 4 + off + wait, b'\1' + wish + (wait + silent) * 9,
+                                     b'\1' + off + wait + good + wish + hurry + wait + good + hurry * 3 + wait,
+                                     b'\0' + wish + wait + b'\1\x82\3\0' + good + (wait + b'\0\1' + silent) * 5])
+
+
 def netlinks(directory):
     def attribute(kind, value):
         return struct.pack('=HH', 4 + len(value), kind) + value + bytes(-len(value) % 4)
@@ -446,7 +454,7 @@ def main():
                         'conf': texts(CONFS), 'secrets': texts(SECRETS),
                         'state': texts(STATES), 'value': texts(VALUES),
                         'auth': auths, 'echo': echoes, 'router': routers,
-                        'trailers': trailers, 'names': names, 'netlink': netlinks,
+                        'trailers': trailers, 'names': names, 'portmap': portmaps, 'netlink': netlinks,
                         'udp': batches, 'plan': plans, 'reload': reloads, 'wish': wishes, 'netcheck': netchecks}.items():
         directory = root / name
         directory.mkdir(parents=True, exist_ok=True)
