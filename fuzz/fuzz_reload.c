@@ -115,7 +115,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
 	static const struct options o = {.program = "miredo", .tun_fd = -1};
 	static struct conf old, wanted, out;
-	const struct reload_means means = {size & 1, size & 2};
+	const struct reload_means means = {size & 1, size & 2, size & 4};
 	struct reload what;
 
 	data = read_part(&old, data, &size);

@@ -19,6 +19,7 @@ import tokenize
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent
 ROWS = {"S": 43, "R": 33, "C": 85, "X": 20, "Z": 42}
+MORE = {"X": 76}    # rows of these may be there
 ATTACKS = 25
 NOT_OURS = (21, 22)
 PARTS = ("*.md", "src/**/*", "tests/**/*", "fuzz/*", "lab/*", "bench/*", "doc/*")
@@ -81,7 +82,7 @@ def check_rows(text):
             if seen.count(f"{letter}{n}") != 1:
                 yield (f"{letter}{n} has {seen.count(f'{letter}{n}')} rows")
     for number, line in rows(text):
-        if int(number[1:]) > ROWS[number[0]]:
+        if int(number[1:]) > MORE.get(number[0], ROWS[number[0]]):
             yield f"there is no {number}"
         yield from check_row(number, line)
     for file, name in TEST.findall(text):

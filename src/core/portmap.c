@@ -73,6 +73,14 @@ enum portmap_why portmap_gateway(uint32_t local, uint32_t gateway)
 	return is_local(gateway) ? PORTMAP_OK : PORTMAP_NOT_PRIVATE;
 }
 
+bool portmap_lease_equal(const struct portmap_lease *a,
+			 const struct portmap_lease *b)
+{
+	return a->method == b->method && a->gateway == b->gateway &&
+	       tuple_equal(a->local, b->local) &&
+	       tuple_equal(a->external, b->external);
+}
+
 /* --- what is wished --- */
 
 static bool wants_any(const struct portmap *m)

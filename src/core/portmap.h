@@ -104,6 +104,9 @@ struct portmap_lease {
 	struct tuple local, external;
 };
 
+bool portmap_lease_equal(const struct portmap_lease *a,
+			 const struct portmap_lease *b);
+
 struct portmap_job {
 	bool is_end;                /* take it away, or make it */
 	struct portmap_lease lease; /* external: as it was, or is wished */

@@ -11,6 +11,7 @@
 #include "../core/addr.h"
 #include "../core/gate.h"
 #include "../core/netcheck.h"
+#include "../core/portmap.h"
 #include "../sys/verdict.h"
 #include "ctl.h"
 
@@ -146,6 +147,20 @@ static bool find_in_netcheck(struct meaning *m, const char *name)
 	return false;
 }
 
+static bool find_in_portmap(struct meaning *m, const char *name)
+{
+	for (int i = 0; i < PORTMAP_WHYS; i++) {
+		const enum portmap_why w = (enum portmap_why)i;
+
+		if (strcmp(portmap_why_name(w), name) != 0)
+			continue;
+		*m = (struct meaning){name, "port-mapping", portmap_why_text(w),
+				      portmap_why_advice(w)};
+		return true;
+	}
+	return false;
+}
+
 /* Of a daemon's state, of how a packet ended, of netcheck. Some words are
  * several of these; the first counts. */
 static bool find_meaning(struct meaning *m, const char *name)
@@ -163,7 +178,7 @@ static bool find_meaning(struct meaning *m, const char *name)
 				      reason_text((enum reason)i), NULL};
 		return true;
 	}
-	return find_in_netcheck(m, name);
+	return find_in_portmap(m, name) || find_in_netcheck(m, name);
 }
 
 static int explain_reason(const struct ctl *c, const char *name)

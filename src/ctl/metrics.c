@@ -15,6 +15,7 @@
 #include <string.h>
 
 #include "../core/knock.h"
+#include "../core/portmap.h"
 #include "../core/reason.h"
 #include "../sys/value.h"
 #include "../sys/verdict.h"
@@ -219,6 +220,25 @@ static void put_inbound(struct text *t, const json_t *answer)
 	}
 }
 
+/* By whom the router forwards our port: 1 for that, 0 for all others. */
+static void put_mapping(struct text *t, const json_t *answer)
+{
+	const json_t *m = json_object_get(json_object_get(answer, "client"),
+					  "port_mapping");
+	const char *method = get_text(m, "method");
+
+	if (!json_is_object(m))
+		return;
+	put_head(t, "teredo_port_mapping", "gauge",
+		 "1 for the protocol by which the router forwards our port.");
+	for (int i = PORTMAP_PCP; i < PORTMAP_METHODS; i++) {
+		const char *name = portmap_method_name((enum portmap_method)i);
+
+		put_labelled(t, "teredo_port_mapping", NULL, "method", name,
+			     strcmp(method, name) == 0);
+	}
+}
+
 /* All reasons show, be they 0: what appears late looks like no growth. */
 static void put_ends(struct text *t, const json_t *answer)
 {
@@ -319,6 +339,7 @@ void show_metrics(FILE *out, const json_t *answer, enum metrics_format format)
 	for (size_t i = 0; i < sizeof(families) / sizeof(families[0]); i++)
 		put_family(&t, &families[i], answer);
 	put_inbound(&t, answer);
+	put_mapping(&t, answer);
 	put_waits(&t, answer);
 	put_ends(&t, answer);
 	if (format == METRICS_OPEN)

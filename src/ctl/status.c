@@ -5,6 +5,7 @@
  */
 #include <string.h>
 
+#include "../core/portmap.h"
 #include "ask.h"
 #include "status.h"
 
@@ -163,6 +164,45 @@ static void show_servers(struct page *p, const json_t *client)
 	}
 }
 
+/* "mapping by PCP (3600 s)" */
+static void show_mapping(struct page *p, const json_t *client)
+{
+	const json_t *m = json_object_get(client, "port_mapping");
+	const char *name = get_text(m, "method");
+
+	if (!get_known(m, "method"))
+		return;
+	for (int i = PORTMAP_PCP; i < PORTMAP_METHODS; i++) {
+		const enum portmap_method method = (enum portmap_method)i;
+
+		if (strcmp(name, portmap_method_name(method)) == 0)
+			name = portmap_method_title(method);
+	}
+	if (get_known(m, "lifetime"))
+		page_fact(p, "mapping by %s (%.0f s)", name,
+			  get_number(m, "lifetime", 0));
+	else
+		page_fact(p, "mapping by %s", name);
+}
+
+/* Where one would help, and there is somebody to ask. */
+static void show_no_mapping(struct page *p, const json_t *client)
+{
+	const json_t *m = json_object_get(client, "port_mapping");
+	const char *state = get_text(m, "state"),
+		   *nat = get_text(client, "nat");
+
+	page_row(p, "mapping");
+	if (strcmp(nat, "restricted") != 0 && strcmp(nat, "symmetric") != 0)
+		return;
+	for (int i = PORTMAP_GONE; i < PORTMAP_WHYS; i++) {
+		if (strcmp(portmap_why_name((enum portmap_why)i), state) != 0)
+			continue;
+		page_text(p, PAGE_PLAIN, get_text(m, "text"));
+		page_reason(p, state);
+	}
+}
+
 static void show_nat(struct page *p, const json_t *status, const json_t *client)
 {
 	bool is_dormant = strcmp(get_text(status, "state"), "dormant") == 0;
@@ -185,6 +225,7 @@ static void show_nat(struct page *p, const json_t *status, const json_t *client)
 				  page_duration(text,
 						get_number(client, "refresh",
 							   -1)));
+		show_mapping(p, client);
 	}
 	page_row(p, "");
 	if (get_known(client, "local"))
@@ -267,6 +308,7 @@ static void show_client(struct page *p, const json_t *status)
 	show_address(p, status, client);
 	show_servers(p, client);
 	show_nat(p, status, client);
+	show_no_mapping(p, client);
 	show_counts(p, json_object_get(client, "peers"));
 	show_probe(p, client);
 	show_inbound(p, client);

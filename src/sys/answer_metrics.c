@@ -41,6 +41,7 @@ static void put_client_numbers(struct json *j, const struct view *v)
 		json_none(j, "last_answer_timestamp");
 	json_number(j, "solicitations", f->asked);
 	put_inbound(j, f);
+	put_mapping(j, f);
 	json_close(j, '}');
 }
 

@@ -96,6 +96,27 @@ void put_inbound(struct json *j, const struct facts *f)
 		  inbound_name(known ? f->inbound : INBOUND_UNKNOWN));
 }
 
+void put_mapping(struct json *j, const struct facts *f)
+{
+	const struct mapper_news *n = &f->mapping;
+	const struct portmap_lease *l = &n->lease;
+	bool has = n->why == PORTMAP_OK;
+
+	json_open(j, "port_mapping", '{');
+	json_text(j, "state", portmap_why_name((enum portmap_why)n->why));
+	json_text(j, "text", portmap_why_text((enum portmap_why)n->why));
+	json_text(j, "method",
+		  has ? portmap_method_name((enum portmap_method)l->method)
+		      : NULL);
+	put_ip4(j, "gateway", has ? l->gateway : 0);
+	put_tuple(j, "external", has ? l->external : (struct tuple){0});
+	if (has && n->lifetime_s)
+		json_number(j, "lifetime", n->lifetime_s);
+	else
+		json_none(j, "lifetime");
+	json_close(j, '}');
+}
+
 void put_daemon(struct json *j, const struct show *s, const struct view *v)
 {
 	json_text(j, "program", "miredo " MIREDO_VERSION);

@@ -19,6 +19,9 @@ void put_duration(struct json *j, const char *key, uint64_t ns);
 /* What the host lets in, as a word. */
 void put_inbound(struct json *j, const struct facts *f);
 
+/* What the router forwards to us: an object of a client. */
+void put_mapping(struct json *j, const struct facts *f);
+
 /* Members of an object. */
 void put_daemon(struct json *j, const struct show *s, const struct view *v);
 void put_verdict(struct json *j, const struct show *s, const struct view *v);

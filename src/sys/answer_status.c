@@ -121,6 +121,7 @@ static void put_client(struct json *j, const struct show *s,
 	put_server_in_use(j, s, v);
 	put_servers(j, s, f);
 	put_nat(j, f);
+	put_mapping(j, f);
 	json_number(j, "requests", f->silent);
 	put_duration(j, "next_request",
 		     f->silent && f->due != UINT64_MAX ? until(f->due, v->now)

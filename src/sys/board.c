@@ -84,6 +84,8 @@ static void mend(struct facts *f)
 		mend_bool(&f->server[i].failed);
 		mend_bool(&f->server[i].unusable);
 	}
+	if (!mapper_news_are_valid(&f->mapping))
+		f->mapping = (struct mapper_news){.why = PORTMAP_GONE};
 }
 
 /* Who was killed in the middle left something that is better than nothing. */

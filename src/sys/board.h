@@ -21,6 +21,7 @@
 #include "../core/meter.h"
 #include "../core/node.h"
 #include "lanes.h"
+#include "mapper.h"
 
 enum {
 	JOURNAL_LINES = 64,
@@ -56,8 +57,9 @@ struct facts {
 	uint64_t changed; /* the address, the time before the last */
 	enum reason refused;
 	struct probe probe;
-	enum inbound inbound; /* what the host lets in */
-	uint64_t knocked;     /* that was found */
+	enum inbound inbound;       /* what the host lets in */
+	uint64_t knocked;           /* that was found */
+	struct mapper_news mapping; /* what the router forwards */
 	uint32_t standing[STANDINGS];
 	int steward_error; /* errno of what it could not do */
 

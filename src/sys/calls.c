@@ -311,6 +311,71 @@ static const struct call control[] = {
 	CALL("exit_group"),
 };
 
+static const struct call mapper[] = {
+	/* Wait for orders, answers and time: serve(); if it was stopped. */
+	CALL("poll", "ppoll", "ppoll_time64"),
+	CALL("restart_syscall"),
+	CALL("recvfrom"),
+	CALL("sendto"),
+	CALL("read"),
+	CALL("close"),
+	CALL("timerfd_settime", "timerfd_settime64"),
+	CALL("clock_gettime", "clock_gettime64"),
+	/* A child that asks a router, and its end. */
+	CALL("pipe2"),
+	LIMITED(CALL_PROCESS, "clone"),
+	CALL("fork"),
+	LIMITED(CALL_FAILS, "clone3"),
+	CALL("kill"),
+	CALL("wait4", "waitpid"),
+	CALL("exit_group"),
+	/* What the C library does in a child, and the child before it has a
+	 * filter of its own: run() in gateway.c. */
+	CALL("set_robust_list"),
+	CALL("set_tid_address"),
+	CALL("rseq"),
+	CALL("gettid"),
+	CALL("rt_sigprocmask"),
+	CALL("rt_sigaction"),
+	LIMITED(CALL_SIGNAL, "prctl"),
+	LIMITED(CALL_NAME, "prctl"),
+	CALL("close_range"),
+	CALL("prlimit64", "setrlimit"),
+	CALL("alarm", "setitimer"),
+	CALL("brk"),
+	LIMITED(CALL_NO_CODE, "mmap", "mmap2"),
+	LIMITED(CALL_NO_CODE, "mprotect"),
+	CALL("munmap"),
+	CALL("seccomp"),
+};
+
+static const struct call gateway[] = {
+	/* PCP and NAT-PMP: ask(). */
+	CALL("poll", "ppoll", "ppoll_time64"),
+	CALL("sendmsg"),
+	CALL("recvfrom"),
+	CALL("clock_gettime", "clock_gettime64"),
+	/* UPnP: libminiupnpc. */
+	LIMITED(CALL_IP4, "socket"),
+	CALL("bind"),
+	CALL("connect"),
+	CALL("getsockname"),
+	CALL("setsockopt"),
+	CALL("getsockopt"),
+	CALL("sendto"),
+	CALL("select", "_newselect"),
+	CALL("pselect6", "pselect6_time64"),
+	CALL("close"),
+	/* Its memory, which has an end: bound(). */
+	CALL("brk"),
+	LIMITED(CALL_NO_CODE, "mmap", "mmap2"),
+	CALL("mremap"),
+	CALL("munmap"),
+	/* What it has found out. */
+	CALL("write"),
+	CALL("exit_group"),
+};
+
 #define LIST(v)                                                                \
 	{                                                                      \
 		sizeof(v) / sizeof((v)[0]), v                                  \
@@ -318,6 +383,7 @@ static const struct call control[] = {
 
 /* In the order of enum calls_of. */
 const struct calls calls_lists[CALLS_LISTS] = {
-	LIST(loop),  LIST(tunnel), LIST(steward), LIST(monitor), LIST(keeper),
-	LIST(birth), LIST(lookup), LIST(control), LIST(reader),
+	LIST(loop),   LIST(tunnel), LIST(steward), LIST(monitor),
+	LIST(keeper), LIST(birth),  LIST(lookup),  LIST(control),
+	LIST(reader), LIST(mapper), LIST(gateway),
 };

@@ -20,11 +20,13 @@ enum calls_of {
 	CALLS_BIRTH = 32,  /* what a worker needs before its loop runs */
 	CALLS_LOOKUP = 64, /* the resolver: all but what is in the list */
 	CALLS_CONTROL = 128,
-	CALLS_READER = 256, /* who reads the configuration again */
+	CALLS_READER = 256,   /* who reads the configuration again */
+	CALLS_MAPPER = 512,   /* it, and what its children do first */
+	CALLS_GATEWAY = 1024, /* who asks a router */
 };
 
 enum {
-	CALLS_LISTS = 9,
+	CALLS_LISTS = 11,
 	CALL_NAMES = 3
 };
 
@@ -35,6 +37,7 @@ enum call_limit {
 	CALL_WRITE,   /* a file is opened for writing, and not made */
 	CALL_READ,    /* a file is opened for reading */
 	CALL_ROUTING, /* a socket to the kernel */
+	CALL_IP4,     /* one for IPv4 */
 	CALL_PROCESS, /* no namespaces */
 	CALL_SIGNAL,  /* prctl(PR_SET_PDEATHSIG) */
 	CALL_NAME,    /* prctl(PR_SET_NAME) */

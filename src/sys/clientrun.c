@@ -183,6 +183,7 @@ void clientrun_renew(struct loop *l, uint64_t now)
 	unsigned from[CLIENT_SERVERS];
 
 	look_at_links(l);
+	mapping_look(l);
 
 	r->version = 0; /* the steward is told that they are in force */
 	names_change(&r->names, c->servers, c->n_servers, from, now);
@@ -219,6 +220,8 @@ static void report_network(struct loop *l, uint64_t now)
 	log_debug("way to the server: from %s, interface %u, router %s",
 		  ip4_text(r->way.source), r->way.oif,
 		  ip4_text(r->way.gateway));
+	r->mapping.wait_until = 0;
+	mapping_look(l);
 	loop_make_room(l);
 	client_network(&l->node.client, local, now, loop_out(l));
 	if (local.ip && l->node.client.status.state != CLIENT_DORMANT)
@@ -269,6 +272,7 @@ static void look_at_native(struct loop *l, uint64_t now)
 	loop_make_room(l);
 	node_native(&l->node, native, now, loop_out(l));
 	loop_flush(l);
+	mapping_look(l);
 }
 
 void clientrun_on_way(struct loop *l, uint64_t now)
@@ -379,6 +383,7 @@ void clientrun_finish(struct loop *l)
 {
 	struct clientrun *r = l->client;
 
+	mapping_finish(l);
 	if (r->steward < 0)
 		return;
 	fill_wish(l, &r->wish);
@@ -543,7 +548,9 @@ void clientrun_doors(struct loop *l)
 
 bool clientrun_is_behind(const struct loop *l)
 {
-	return l->client->version != l->node.client.status.version;
+	/* Before it is told of the network it has nothing to say. */
+	return !l->client->mapping.wait_until &&
+	       l->client->version != l->node.client.status.version;
 }
 
 void clientrun_look(struct loop *l, uint64_t now)
@@ -556,6 +563,7 @@ void clientrun_look(struct loop *l, uint64_t now)
 		return;
 	r->version = s->version;
 	clientrun_doors(l);
+	mapping_status(l);
 	log_change(r, s);
 	fill_wish(l, &r->wish);
 	tell_steward(l, now);
@@ -616,6 +624,7 @@ void clientrun_watch(struct loop *l)
 	l->lanes.lane[0].door[DOOR_PROBE] = r->probe;
 	loop_watch(l, r->steward, SOURCE_STEWARD);
 	loop_watch(l, r->resolver, SOURCE_RESOLVER);
+	loop_watch(l, r->mapping.fd, SOURCE_MAPPER);
 	loop_watch(l, netlink_fd(&r->watch.events), SOURCE_WAY);
 }
 
@@ -635,13 +644,16 @@ void clientrun_start(struct loop *l, uint64_t now)
 		r->way_at = now + NS_PER_S;
 	way_take(&r->watch, &r->way, &way);
 	/* Also if there is none. */
-	report_network(l, now);
+	if (!mapping_begin(l, now))
+		report_network(l, now);
 }
 
 uint64_t clientrun_next(const struct clientrun *r)
 {
 	uint64_t look = earlier(r->way_at, r->native_at);
 
+	if (r->mapping.wait_until)
+		look = earlier(look, r->mapping.wait_until);
 	return earlier(earlier(look, r->tell_at), names_next(&r->names));
 }
 
@@ -649,6 +661,8 @@ void clientrun_timeout(struct loop *l, uint64_t now)
 {
 	struct clientrun *r = l->client;
 
+	if (r->mapping.wait_until && r->mapping.wait_until <= now)
+		report_network(l, now);
 	if (earlier(r->way_at, r->native_at) <= now)
 		look_at_native(l, now);
 	if (r->way_at <= now)

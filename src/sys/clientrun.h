@@ -9,10 +9,12 @@
  *	way.h         how the kernel would send
  *	steward.h     addresses and routes
  *	neighbours.h  local discovery
+ *	mapping.h     a port of the router
  */
 #ifndef SYS_CLIENTRUN_H
 #define SYS_CLIENTRUN_H
 
+#include "mapping.h"
 #include "names.h"
 #include "neighbours.h"
 #include "plan.h"
@@ -28,6 +30,7 @@ struct clientrun {
 	int probe;             /* the secondary port of §5.2.7; -1 = none */
 	bool is_probing;       /* it is listened to */
 	struct neighbours neighbours; /* fd -1 = no local discovery */
+	struct mapping mapping;
 	struct names names;
 	struct way_watch watch;
 	struct way way;

@@ -17,6 +17,7 @@
 
 #include "../core/client.h"
 #include "../core/gate.h"
+#include "../core/portmap.h"
 #include "../core/relay.h"
 #include "offload.h"
 #include "report.h"
@@ -129,6 +130,7 @@ struct conf {
 	uint32_t qualify_idle; /* seconds */
 	bool learn_refresh, symmetric, cone_phase, nonce_required;
 	enum discovery discovery;
+	enum portmap_choice port_mapping;
 	char discovery_ifaces[CONF_REGEX]; /* empty = all */
 	uint8_t discovery_len; /* of a subnet; 0 = as the interface says */
 	char client_id[CONF_ID];

@@ -74,6 +74,13 @@ static const struct conf_word discoveries[] = {
 	{"no", DISCOVERY_DISABLED},     {0},
 };
 
+static const struct conf_word mappings[] = {
+	{"auto", PORTMAP_BY_ANY},      {"pcp", PORTMAP_BY_PCP},
+	{"natpmp", PORTMAP_BY_NATPMP}, {"upnp", PORTMAP_BY_UPNP},
+	{"off", PORTMAP_BY_NONE},      {"yes", PORTMAP_BY_ANY},
+	{"no", PORTMAP_BY_NONE},       {0},
+};
+
 #define SIZE(name)  sizeof(((struct conf *)NULL)->name)
 #define FIELD(name) .field = offsetof(struct conf, name), .size = SIZE(name)
 #define AND(name)   .count = offsetof(struct conf, name), .count_size = SIZE(name)
@@ -168,6 +175,8 @@ const struct directive conf_table[] = {
 	{"DiscoveryNetmask", LIVE(netmask), FIELD(discovery_len), .min = 8,
 	 .max = 31,
 	 .allowed = "a netmask such as 255.255.0.0, or its length, 8 to 31"},
+	{"PortMapping", LIVE(word), FIELD(port_mapping), .words = mappings,
+	 .allowed = "auto, pcp, natpmp, upnp or off"},
 	{"ClientID", LIVE(text), FIELD(client_id), .max = CONF_ID,
 	 .allowed = "an identifier of 1 to 255 bytes"},
 	{"DefaultRoute", LIVE(word), FIELD(default_route),
@@ -196,7 +205,6 @@ const struct directive conf_table[] = {
 	{"Mark", START(mark), FIELD(mark),
 	 .allowed = "0 to 4294967295, or 0x0 to 0xffffffff"},
 
-	{"PortMapping", LATER, .usual = "off"},
 	{"Extensions", LATER, .usual = "none"},
 	{"IgnoreConeBit", GONE},
 };
@@ -220,6 +228,7 @@ void conf_defaults(struct conf *c)
 		.public_only = true,
 		.refresh_s = 30,
 		.qualify_idle = CLIENT_IDLE_S,
+		.port_mapping = PORTMAP_BY_ANY,
 		.symmetric = true,
 		.nonce_required = true,
 		.route_metric = 1029,

@@ -31,7 +31,9 @@
 	X(PUT_BACK, "put-back", "4d531644ff854d9380b0c4cac92c3af9") \
 	X(INBOUND_OPEN, "inbound-open", "e8714faad45645a7a6d3a9d1bd709fc1") \
 	X(INBOUND_FILTERED, "inbound-filtered", "55402c8e389e4bb1940b2c2819419000") \
-	X(AWAKE, "awake", "7aee9d56d57b4ab2b3bfc7942ec97a3a")
+	X(AWAKE, "awake", "7aee9d56d57b4ab2b3bfc7942ec97a3a") \
+	X(PORT_MAPPED, "port-mapped", "fb2a7d1ea2b84d2dbd5a3c5f9ec7e0c1") \
+	X(PORT_LOST, "port-mapping-lost", "0a4be1b6c1d4464a93cd7d32a61f5b7e")
 /* clang-format on */
 
 enum event {

@@ -87,6 +87,8 @@ static int add_rule(scmp_filter_ctx f, uint32_t action, int number,
 		return RULE_IF(2, O_ACCMODE | O_CREAT | O_TRUNC, O_RDONLY);
 	case CALL_ROUTING:
 		return RULE_IF(0, UINT32_MAX, AF_NETLINK);
+	case CALL_IP4:
+		return RULE_IF(0, UINT32_MAX, AF_INET);
 	case CALL_PROCESS:
 		return RULE_IF(CLONE_ARG, NAMESPACES, 0);
 	case CALL_SIGNAL:

@@ -417,6 +417,9 @@ static void on_event(struct loop *l, uint32_t source, uint64_t now)
 	case SOURCE_WAY:
 		clientrun_on_way(l, now);
 		break;
+	case SOURCE_MAPPER:
+		mapping_on_news(l, now);
+		break;
 	case SOURCE_CALL:
 		on_call(l);
 		break;

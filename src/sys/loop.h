@@ -34,6 +34,7 @@ enum source {
 	SOURCE_STEWARD,
 	SOURCE_RESOLVER,
 	SOURCE_WAY,
+	SOURCE_MAPPER,
 	SOURCE_CALL,     /* another lane has something for the loop */
 	SOURCE_SETTINGS, /* there are new ones */
 	SOURCES,

@@ -9,6 +9,7 @@
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/random.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -177,6 +178,22 @@ static void open_ways(struct loop *l, struct clientrun *r, const struct conf *c)
 	open_discovery(l, r, c);
 }
 
+/* What the last run has left at a router, and where we may be renewed. */
+static int start_mapper(struct clientrun *r, const struct conf *c,
+			const struct identity *id)
+{
+	static const uint8_t none[PCP_NONCE];
+	struct state *s = &r->state;
+
+	if (c->port_mapping == PORTMAP_BY_NONE)
+		return -1;
+	if (memcmp(s->nonce, none, sizeof(none)) == 0 &&
+	    getrandom(s->nonce, sizeof(s->nonce), 0) != sizeof(s->nonce))
+		die("cannot get random numbers: %s", strerror(errno));
+	return mapper_start(s->lease.external.port ? &s->lease : NULL, s->nonce,
+			    c->mark, id);
+}
+
 static void open_client(struct loop *l, struct plan *p,
 			const struct identity *id)
 {
@@ -193,6 +210,8 @@ static void open_client(struct loop *l, struct plan *p,
 	else
 		strcpy(name, c->iface);
 	recall(&r, p, name);
+	/* Before there are sockets that it could inherit. */
+	r.mapping.fd = start_mapper(&r, c, id);
 	l->lanes.lane[0].door[DOOR_SERVICE] =
 		door_open_service(p, r.state.port);
 	r.probe = door_open_later(p);

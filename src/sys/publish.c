@@ -88,6 +88,9 @@ static void fill_client(struct facts *f, struct loop *l)
 	f->probe = c->probe;
 	f->inbound = c->knock.inbound;
 	f->knocked = c->knock.tested;
+	f->mapping = r->mapping.news;
+	if (r->mapping.fd < 0 && !r->mapping.is_gone)
+		f->mapping.why = PORTMAP_OFF;
 	memcpy(f->standing, c->recent.n, sizeof(f->standing));
 	f->steward_error = r->error;
 	f->host_native = r->host_native;
@@ -123,12 +126,14 @@ static void ring(struct publisher *p, const struct facts *f)
 	unsigned notes = verdict_notes(f);
 	bool is_news = p->verdict != f->verdict || p->notes != notes ||
 		       p->version != f->client.version ||
-		       p->settings != f->settings;
+		       p->settings != f->settings ||
+		       p->mapping != f->mapping.why;
 
 	p->settings = f->settings;
 	p->verdict = f->verdict;
 	p->version = f->client.version;
 	p->notes = notes;
+	p->mapping = f->mapping.why;
 	if (is_news && p->bell >= 0 && write(p->bell, &one, sizeof(one)) < 0)
 		log_debug("the bell rings already");
 }

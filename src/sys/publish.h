@@ -22,6 +22,7 @@ struct publisher {
 	uint64_t since, changed;
 	uint32_t verdict, changes, version, settings;
 	unsigned notes;
+	uint32_t mapping; /* enum portmap_why */
 };
 
 /* A lane has run its outbox, and will clear it: its own thread only. */

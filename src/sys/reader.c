@@ -527,6 +527,7 @@ static void begin(struct reading *r, struct reader *ends, const struct plan *p)
 	make_channel(&ends->worker, &r->worker, SOCK_DGRAM);
 	make_channel(&ends->steward, &r->steward, SOCK_DGRAM);
 	r->means.can_look_up = plan_has_resolver(p);
+	r->means.has_mapper = c->port_mapping != PORTMAP_BY_NONE;
 	r->means.has_discovery = c->discovery != DISCOVERY_DISABLED;
 	ends->groups = r->groups = -1;
 	if (r->means.can_look_up)

@@ -72,6 +72,12 @@ static bool discovery_must_wait(const struct change *ch)
 	return !ch->means->has_discovery;
 }
 
+/* There is no process for it. */
+static bool mapping_must_wait(const struct change *ch)
+{
+	return !ch->means->has_mapper;
+}
+
 static bool target_must_wait(const struct change *ch)
 {
 	return !log_may_switch(ch->from, ch->to);
@@ -88,6 +94,7 @@ static const struct {
 	{"ControlGroup", group_must_wait},
 	{"DSCP", dscp_must_wait},
 	{"LocalDiscovery", discovery_must_wait},
+	{"PortMapping", mapping_must_wait},
 	{"LogTarget", target_must_wait},
 };
 

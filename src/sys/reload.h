@@ -17,6 +17,7 @@ struct reload {
 struct reload_means {
 	bool can_look_up;   /* names of servers, and groups */
 	bool has_discovery; /* LocalDiscovery was not disabled */
+	bool has_mapper;    /* PortMapping was not off */
 };
 
 /*

@@ -48,7 +48,8 @@ static bool read_flags(struct state *s, const char *value)
 	return true;
 }
 
-static bool read_mapped(struct state *s, const char *value)
+/* Address and port. */
+static bool read_tuple(struct tuple *t, const char *value)
 {
 	const char *colon = strchr(value, ':');
 	char ip[16];
@@ -58,10 +59,53 @@ static bool read_mapped(struct state *s, const char *value)
 		return false;
 	memcpy(ip, value, (size_t)(colon - value));
 	ip[colon - value] = '\0';
-	if (!value_ip4(&s->mapped.ip, ip) ||
-	    !value_number(&port, colon + 1, 1, 65535))
+	if (!value_ip4(&t->ip, ip) || !value_number(&port, colon + 1, 1, 65535))
 		return false;
-	s->mapped.port = (uint16_t)port;
+	t->port = (uint16_t)port;
+	return true;
+}
+
+static bool read_mapped(struct state *s, const char *value)
+{
+	return read_tuple(&s->mapped, value);
+}
+
+static bool read_router(struct state *s, const char *value)
+{
+	return value_ip4(&s->lease.gateway, value);
+}
+
+static bool read_method(struct state *s, const char *value)
+{
+	for (int i = PORTMAP_PCP; i < PORTMAP_METHODS; i++) {
+		if (strcmp(portmap_method_name((enum portmap_method)i),
+			   value) == 0)
+			s->lease.method = (uint8_t)i;
+	}
+	return s->lease.method != PORTMAP_NONE;
+}
+
+static bool read_forwards(struct state *s, const char *value)
+{
+	return read_tuple(&s->lease.external, value);
+}
+
+static bool read_forwards_to(struct state *s, const char *value)
+{
+	return read_tuple(&s->lease.local, value);
+}
+
+static bool read_nonce(struct state *s, const char *value)
+{
+	size_t n = 2 * sizeof(s->nonce);
+
+	if (strlen(value) != n || strspn(value, "0123456789abcdef") != n)
+		return false;
+	for (size_t i = 0; i < sizeof(s->nonce); i++) {
+		const char two[3] = {value[2 * i], value[2 * i + 1]};
+
+		s->nonce[i] = (uint8_t)strtoul(two, NULL, 16);
+	}
 	return true;
 }
 
@@ -79,8 +123,16 @@ static const struct {
 	const char *name;
 	bool (*read)(struct state *s, const char *value);
 } fields[] = {
-	{"port", read_port},     {"flags", read_flags}, {"mapped", read_mapped},
-	{"server", read_server}, {"host", read_host},
+	{"port", read_port},
+	{"flags", read_flags},
+	{"mapped", read_mapped},
+	{"server", read_server},
+	{"host", read_host},
+	{"router", read_router},
+	{"method", read_method},
+	{"forwards", read_forwards},
+	{"forwards-to", read_forwards_to},
+	{"nonce", read_nonce},
 };
 
 static bool read_line(struct state *s, char *line)
@@ -109,6 +161,11 @@ bool state_parse(struct state *s, char *text, size_t n)
 		if (!read_line(s, line))
 			return false;
 	}
+	/* Half of a lease is none. */
+	if (!s->lease.gateway || !s->lease.method)
+		s->lease = (struct portmap_lease){0};
+	if (!s->lease.local.port)
+		s->lease.external = (struct tuple){0};
 	return s->port != 0;
 }
 
@@ -172,6 +229,13 @@ void state_read(struct state *s, const char *path)
 		    path, wrong);
 }
 
+static bool has_nonce(const struct state *s)
+{
+	static const uint8_t none[PCP_NONCE];
+
+	return memcmp(s->nonce, none, sizeof(none)) != 0;
+}
+
 void state_print(char text[static STATE_TEXT], const struct state *s)
 {
 	size_t at = 0;
@@ -187,6 +251,18 @@ void state_print(char text[static STATE_TEXT], const struct state *s)
 		LINE("server %s\n", ip4_text(s->server));
 	if (s->host[0])
 		LINE("host %s\n", s->host);
+	if (s->lease.method && s->lease.method < PORTMAP_METHODS)
+		LINE("router %s\nmethod %s\n", ip4_text(s->lease.gateway),
+		     portmap_method_name((enum portmap_method)s->lease.method));
+	if (s->lease.external.port)
+		LINE("forwards %s:%u\nforwards-to %s:%u\n",
+		     ip4_text(s->lease.external.ip), s->lease.external.port,
+		     ip4_text(s->lease.local.ip), s->lease.local.port);
+	if (has_nonce(s))
+		LINE("nonce");
+	for (size_t i = 0; has_nonce(s) && i < sizeof(s->nonce); i++)
+		LINE("%s%02x%s", i ? "" : " ", s->nonce[i],
+		     i + 1 < sizeof(s->nonce) ? "" : "\n");
 	LINE("# what the client remembers for its next run");
 #undef LINE
 	memset(text + at, ' ', STATE_TEXT - 1 - at);
@@ -230,7 +306,7 @@ int state_write(const struct state *s, int fd)
 	char text[STATE_TEXT];
 	ssize_t n;
 
-	static_assert(STATE_TEXT > 130 + HOST_SPACE, "all lines fit");
+	static_assert(STATE_TEXT > 250 + HOST_SPACE, "all lines fit");
 	state_print(text, s);
 	n = pwrite(fd, text, sizeof(text), 0);
 	if (n != sizeof(text))

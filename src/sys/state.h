@@ -15,7 +15,7 @@
 
 #include <sys/types.h>
 
-#include "../core/wire.h"
+#include "../core/pcp.h"
 #include "value.h"
 
 struct state {
@@ -25,6 +25,10 @@ struct state {
 	struct tuple mapped; /* that the flags were drawn for */
 	uint32_t server;     /* primary address that answered last; 0 = none */
 	char host[HOST_SPACE]; /* its name, as configured */
+	/* The router that has forwarded the port last, and by which method;
+	 * with an external port, it does so still (X21, X24). */
+	struct portmap_lease lease;
+	uint8_t nonce[PCP_NONCE]; /* of our mappings; zeros = none yet */
 };
 
 enum {

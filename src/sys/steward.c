@@ -79,7 +79,9 @@ static bool state_equal(const struct state *a, const struct state *b)
 	return a->port == b->port && a->has_flags == b->has_flags &&
 	       a->flags == b->flags && a->mapped.ip == b->mapped.ip &&
 	       a->mapped.port == b->mapped.port && a->server == b->server &&
-	       strcmp(a->host, b->host) == 0;
+	       strcmp(a->host, b->host) == 0 &&
+	       portmap_lease_equal(&a->lease, &b->lease) &&
+	       memcmp(a->nonce, b->nonce, sizeof(a->nonce)) == 0;
 }
 
 static void remember(struct steward *s)

@@ -48,7 +48,8 @@ bool wish_is_valid(const struct steward_wish *w, uint32_t prefix)
 	}
 	if (w->n == 2 && ip6_equal(&w->address[0], &w->address[1]))
 		return false;
-	return (w->state.flags & ~FLAGS_RANDOM) == 0 && w->mtu <= INNER_MAX &&
+	return (w->state.flags & ~FLAGS_RANDOM) == 0 &&
+	       w->state.lease.method < PORTMAP_METHODS && w->mtu <= INNER_MAX &&
 	       is_host(w->state.host) && IS_WORD(w->reason) &&
 	       IS_WORD(w->server) && IS_WORD(w->nat) && IS_WORD(w->mapped);
 }

@@ -97,6 +97,13 @@ static void make_lanes(struct loop *l, const struct life *life)
 	}
 }
 
+/* What was said of our host is not said again. */
+static void take_note(struct clientrun *r, const struct facts *f)
+{
+	r->inbound = f->inbound;
+	r->mapping.logged = (uint8_t)f->mapping.why;
+}
+
 /* What a worker before us knew better than the file that the keeper read, and
  * what it has told of our host already. */
 static void remind(struct clientrun *r, const struct client *c,
@@ -106,7 +113,7 @@ static void remind(struct clientrun *r, const struct client *c,
 	struct facts f;
 
 	if (p->board && board_read(p->board, &f))
-		r->inbound = f.inbound;
+		take_note(r, &f);
 	r->state.has_flags = c->conf.has_flags;
 	r->state.flags = c->conf.flags;
 	r->state.mapped = c->conf.mapped;

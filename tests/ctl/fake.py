@@ -24,6 +24,8 @@ CLIENT = {
         "requests": 0, "next_request": None, "address_changes": 0,
         "native_ipv6": False, "used_for": "peers and default route",
         "inbound": "echo", "inbound_age": 95.5,
+        "port_mapping": {"state": "port-mapped", "text": "the router forwards the port to this host", "method": "natpmp",
+                         "gateway": "192.168.1.1", "external": "9.0.10.2:35554", "lifetime": 3600},
         "peers": {"active": 20, "trusted": 18, "untrusted": 2, "capacity": 1048576},
         "probe": {"host": "2001:db8::1", "state": "ok", "relay": "216.66.64.154:3545",
                   "rtt": 0.031, "age": 12}},
@@ -39,7 +41,10 @@ SILENT = CLIENT | {
     "text": "the server answers on its first address only",
     "advice": "miredoctl netcheck",
     "client": CLIENT["client"] | {
-        "address": None, "inbound": "unknown", "inbound_age": None, "requests": 4, "next_request": 3.2, "mapped": None,
+        "address": None, "inbound": "unknown", "inbound_age": None,
+        "port_mapping": {"state": "gateway-silent", "text": "no gateway answers UPnP, PCP or NAT-PMP", "method": None,
+                         "gateway": None, "external": None, "lifetime": None},
+        "requests": 4, "next_request": 3.2, "mapped": None,
         "used_for": "nothing", "probe": None,
         "server": CLIENT["client"]["server"] | {"rtt": None, "last_answer": None}}}
 
@@ -98,7 +103,8 @@ METRICS = {key: CLIENT[key] for key in [
         "count": 8, "sum": 14.25},
     "peers": {"active": 20, "trusted": 18, "untrusted": 2, "capacity": 1048576},
     "client": {"server_rtt": 0.024, "last_answer_timestamp": 1795701600,
-               "solicitations": 40, "inbound": "echo"},
+               "solicitations": 40, "inbound": "echo", "port_mapping": {"state": "port-mapped", "text": "x",
+               "method": "upnp", "gateway": "192.168.1.1", "external": "9.0.10.2:1", "lifetime": None}},
     "configuration": CLIENT["configuration"] | {"serial": 2}}
 
 CONFIG = {"version": 1, "serial": 2, "lines": [

@@ -110,6 +110,7 @@ def test_each_fact_of_a_client_shows(start):
     for fact in ["2001:0:c33c:c38c:2c5b:751d:34ff:8ef8, mtu 1280",
                  "teredo.example.net (195.60.195.140), 24 ms, last answer 11 s ago",
                  "teredo2.example.net (not found)", "restricted, preserves ports",
+                 "mapping by NAT-PMP (3600 s)",
                  "refreshed every 30 s", "192.168.1.2:35554 → 203.0.113.7:35554",
                  "20 active, 18 trusted, 2 untrusted", "relay 216.66.64.154:3545, 31 ms",
                  "peers and default route (no native IPv6 on this host)", "3 dropped",
@@ -123,7 +124,14 @@ def test_who_is_dormant_refreshes_nothing(start):
     got = ask(start, "status", fake.DORMANT)
     assert got.returncode == 0
     assert got.stdout.splitlines()[0] == "teredo: dormant: nothing is sent  [idle]"
-    assert "preserves ports, not refreshed\n" in got.stdout
+    assert "preserves ports, not refreshed, mapping by NAT-PMP (3600 s)\n" in got.stdout
+
+
+def test_why_there_is_no_port_mapping(start):
+    text = ask(start, "status", fake.SILENT).stdout
+    assert "mapping   no gateway answers UPnP, PCP or NAT-PMP  [gateway-silent]" in text
+    got = run("explain", "gateway-silent")
+    assert got.returncode == 0 and "try       switch one of them on" in got.stdout
 
 
 def test_trouble_comes_with_what_to_try(start):

@@ -353,7 +353,7 @@ def test_file_is_readable_and_right(net, start):
     wait_for(lambda: net.c1.path(STATE).exists(), "the file")
     text = wait_for(lambda: re.fullmatch(
         r"port (\d+)\nflags ([0-9a-f]{4})\nmapped ([\d.]+:\d+)\n"
-        r"server ([\d.]+)\nhost 9\.0\.0\.2\n#.*\n", net.c1.read(STATE)),
+        r"server ([\d.]+)\nhost 9\.0\.0\.2\nnonce [0-9a-f]{24}\n#.*\n", net.c1.read(STATE)),
         "all lines")
     assert int(text[2], 16) == said.flags
     assert text[3] == f"{said.ip4}:{said.port}"

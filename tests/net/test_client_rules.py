@@ -6,6 +6,7 @@ import json
 import re
 import signal
 import socket
+import struct
 
 import pytest
 
@@ -63,10 +64,12 @@ def way(host, to):
 
 
 def sent_udp(seen):
-    """(device, datagram) of all UDP that was sent, whatever is in it."""
+    """(device, datagram) of all UDP that was sent, whatever is in it; but what
+    asks the router for a port (PortMapping)."""
     return [(p.device, data) for p in seen.packets
             for data in [payload(p)] if p.sent and data[:1] == b"\x45"
-            and data[9] == t.UDP]
+            and data[9] == t.UDP
+            and int.from_bytes(data[22:24], "big") not in (1900, 5351)]
 
 
 def discovery(seen, kind):
@@ -75,7 +78,7 @@ def discovery(seen, kind):
     for p in seen.packets:
         data = payload(p)
         if data[9:10] == bytes([t.UDP]):
-            with contextlib.suppress(t.Malformed):
+            with contextlib.suppress(t.Malformed, struct.error):
                 datagram = t.Datagram(data)
                 if datagram.inner.kind == kind:
                     found.append((p.time, datagram))

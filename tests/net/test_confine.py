@@ -32,10 +32,10 @@ ROLES = {
     "server": ("server", ["-s", SERVER], []),
     "server and relay": ("server", ["-s", SERVER], []),
     "relay": ("relay", [], []),
-    "client": ("c1", [SERVER], ["steward"]),
-    "client by name": ("c1", ["teredo.test"], ["resolver", "steward"]),
-    "client with hooks": ("c1", [SERVER], ["hooks", "steward"]),
-    "auto": ("c1", ["--role", "auto", SERVER], ["steward"]),
+    "client": ("c1", [SERVER], ["mapper", "steward"]),
+    "client by name": ("c1", ["teredo.test"], ["mapper", "resolver", "steward"]),
+    "client with hooks": ("c1", [SERVER], ["hooks", "mapper", "steward"]),
+    "auto": ("c1", ["--role", "auto", SERVER], ["mapper", "steward"]),
 }
 
 STANDARD = {"/dev/null", "socket"}
@@ -51,6 +51,7 @@ DESCRIPTORS = {
     "control": STANDARD | {"pipe", "anon_inode:[eventfd]"},
     "worker": KEPT | LOOP | {"pipe"},   # by which it says that it is ready
     "resolver": STANDARD,
+    "mapper": STANDARD | {"anon_inode:[timerfd]", "pipe"},
     "reader": STANDARD,
     "steward": STANDARD | {"/proc/sys/net/ipv6/conf",
                            "/var/lib/miredo/teredo.state"},
@@ -169,7 +170,7 @@ def test_what_they_see(net, role):
         wait_for(lambda kind=kind, pid=pid: set(links(host, pid, "fd"))
                  <= DESCRIPTORS[kind], f"{kind} to have no more than its own")
         root = host.run(["readlink", f"/proc/{pid}/root"]).stdout
-        if kind in ("keeper", "worker", "control", "steward"):
+        if kind in ("keeper", "worker", "control", "mapper", "steward"):
             assert root.endswith(" (deleted)\n"), kind
             assert not host.run(["ls", "-A", f"/proc/{pid}/root/"]).stdout
         else:
@@ -305,12 +306,12 @@ def test_who_has_the_secrets(net, role):
                      "ClientID alice\n")
         daemon = net.c1.daemon(["miredo", "-c", "/etc/miredo/c.conf", SERVER])
         teredo.wait_address(net.c1)
-        more = ["steward"]
+        more = ["mapper", "steward"]
     found = processes(daemon, more)
     has = {kind for kind, pid in found.items()
            if has_in_memory(daemon.host, pid, secret.encode())}
     assert "worker" in has
-    assert not has & {"control", "steward", "reader", "monitor"}
+    assert not has & {"control", "mapper", "steward", "reader", "monitor"}
     # And another one, that comes later.
     other = "sunrise-behind-the-lighthouse"
     daemon.host.write("/etc/miredo/secrets", f"alice hmac-sha256 {other}\n")

@@ -22,8 +22,10 @@ CLIENT = "2001:0:900:2:0:efff:f6ff:f5fd"
 
 def sockets(host):
     """(address, port) of the UDP sockets of a host."""
-    shown = host.run(["ss", "-Hunl"]).stdout.split("\n")
-    local = [line.split()[3].rsplit(":", 1) for line in shown if line]
+    shown = host.run(["ss", "-Hunlp"]).stdout.split("\n")
+    # Who asks the router for a port (PortMapping), and what routers announce.
+    local = [line.split()[3].rsplit(":", 1) for line in shown
+             if line and not re.search("miredo-(gateway|mapper)", line)]
     return {(address, int(port)) for address, port in local}
 
 

@@ -18,7 +18,7 @@ import shlex
 
 import pytest
 
-from lab import control, teredo
+from lab import control, gateway, teredo
 from lab.host import wait_for
 
 TREE = pathlib.Path(__file__).resolve().parents[2]
@@ -119,7 +119,6 @@ def be_client(net, silent, inbound):
         teredo.start_client(net.c1, server="teredo.example.net")
         teredo.wait_address(net.c1)
         wait_for(lambda: control.status(net.c1)["client"]["inbound"] == inbound, inbound)
-    return net.c1
 
 
 def be_server(extra, text):
@@ -151,8 +150,14 @@ def place(net, extra, block):
             if "ping" in text:
                 run_mire(extra)
             guarded = "but for pings" in block
+            if "mapping by" in block:
+                gateway.start(net.nat1, "pcp")
             with firewall(net.c1) if guarded else contextlib.nullcontext():
-                yield be_client(net, "NOT qualified" in block, "echo" if guarded else "open")
+                be_client(net, "NOT qualified" in block, "echo" if guarded else "open")
+                if "mapping by" in block:
+                    wait_for(lambda: control.status(net.c1)["client"]["port_mapping"]["method"],
+                             "a port mapping")
+                yield net.c1
         else:
             yield net.c1
 

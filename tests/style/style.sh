@@ -46,7 +46,7 @@ reasons)
 	# teredo(7) explains each reason and counter there is, and no other.
 	known=$(sed -nE 's/^\tX\([A-Z0-9_]+, "([a-z0-9-]+)".*/\1/p' \
 		src/core/reason.h src/core/client.h src/sys/verdict.h \
-		src/sys/event.h | grep -vE '^(none|held)$' | sort -u)
+		src/sys/event.h src/core/portmap.h | grep -vE '^(none|held)$' | sort -u)
 	told=$(sed -n '/^.Sh REASONS/,/^.Sh FILES/p' doc/teredo.7 |
 		sed -nE 's/^\.It ([a-z0-9-]+)$/\1/p' | sort -u)
 	[ -n "$known" ] && [ "$known" = "$told" ] && exit 0

@@ -545,15 +545,26 @@ static void servers_are_at_most_eight(void **state)
 static void later_versions(void **state)
 {
 	(void)state;
-	read_text("PortMapping off\nExtensions none\n");
+	read_text("Extensions none\n");
 	assert_int_equal(r.n, 0);
-	read_text("PortMapping upnp\nExtensions all\n");
+	read_text("Extensions all\n");
 	assert_clean();
-	assert_int_equal(r.n, 2);
-	assert_string_equal(r.v[0].text, "m.conf:1: PortMapping: not in this "
+	assert_int_equal(r.n, 1);
+	assert_string_equal(r.v[0].text, "m.conf:1: Extensions: not in this "
 					 "version, ignored");
-	assert_string_equal(r.v[1].text, "m.conf:2: Extensions: not in this "
-					 "version, ignored");
+}
+
+static void port_mapping(void **state)
+{
+	(void)state;
+	read_text("");
+	assert_int_equal(c.port_mapping, PORTMAP_BY_ANY);
+	read_text("PortMapping off\n");
+	assert_int_equal(c.port_mapping, PORTMAP_BY_NONE);
+	read_text("PortMapping NATPMP\n");
+	assert_int_equal(c.port_mapping, PORTMAP_BY_NATPMP);
+	read_text("PortMapping both\n");
+	assert_int_equal(r.errors, 1);
 }
 
 static void log_and_control(void **state)
@@ -924,6 +935,7 @@ static void each_difference_is_seen(void **state)
 		"LocalDiscovery yes",
 		"DiscoveryInterfaces x",
 		"DiscoveryNetmask /24",
+		"PortMapping upnp",
 		"ClientID x",
 		"DefaultRoute no",
 		"RouteMetric 1",
@@ -994,6 +1006,7 @@ int main(void)
 		cmocka_unit_test(second_address_of_1_2_6),
 		cmocka_unit_test(servers_are_at_most_eight),
 		cmocka_unit_test(later_versions),
+		cmocka_unit_test(port_mapping),
 		cmocka_unit_test(log_and_control),
 		cmocka_unit_test(local_discovery_has_old_words),
 		cmocka_unit_test(later_files_override),

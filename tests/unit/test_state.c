@@ -26,6 +26,11 @@ static const struct state whole = {
 	.mapped = {0x09000a02, 1},
 	.server = 0x09000002,
 	.host = "teredo.example.net",
+	.lease = {PORTMAP_NATPMP,
+		  0xc0a80101,
+		  {0xc0a80102, 40000},
+		  {0x09000a02, 1}},
+	.nonce = {1, 2, 3, 250},
 };
 
 static int make_dir(void **state)
@@ -100,6 +105,33 @@ static void assert_whole(void)
 	assert_int_equal(s.server, whole.server);
 }
 
+/* X21: what is left at a router is whole, or nothing. */
+static void half_a_lease_is_none(void **state)
+{
+	static const char *const halves[] = {
+		"router 192.168.1.1\nforwards 9.0.10.2:1\n",
+		"method upnp\nforwards-to 192.168.1.2:1\n",
+	};
+	char text[200];
+
+	(void)state;
+	for (size_t i = 0; i < 2; i++) {
+		snprintf(text, sizeof(text), "port 1\n%s", halves[i]);
+		read_text(text);
+		assert_int_equal(s.port, 1);
+		assert_int_equal(s.lease.method, PORTMAP_NONE);
+		assert_int_equal(s.lease.external.port, 0);
+	}
+	/* Who has answered, and has nothing of ours. */
+	read_text("port 1\nrouter 192.168.1.1\nmethod pcp\n");
+	assert_int_equal(s.lease.method, PORTMAP_PCP);
+	assert_int_equal(s.lease.external.port, 0);
+	read_text("port 1\nmethod telnet\n");
+	assert_int_equal(s.port, 0);
+	read_text("port 1\nnonce 0102\n");
+	assert_int_equal(s.port, 0);
+}
+
 static void what_is_written_is_read(void **state)
 {
 	struct stat st;
@@ -108,6 +140,8 @@ static void what_is_written_is_read(void **state)
 	assert_int_equal(write_state(&whole), 0);
 	state_read(&s, path);
 	assert_whole();
+	assert_true(portmap_lease_equal(&s.lease, &whole.lease));
+	assert_memory_equal(s.nonce, whole.nonce, sizeof(s.nonce));
 	assert_int_equal(stat(path, &st), 0);
 	assert_int_equal(st.st_mode & 022, 0);
 	assert_int_equal(st.st_size, 512);
@@ -320,6 +354,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		T(what_is_written_is_read),
 		T(only_a_port_is_enough),
+		T(half_a_lease_is_none),
 		T(form_is_name_and_value),
 		T(missing_file_is_no_error),
 		T(wrong_values_leave_nothing),
