@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
  * What a router on the link answers (pcp.h), and when it is asked (portmap.h).
- * Whatever it says, it is not asked more often than every 10 s of itself, what
+ * Whatever it says, it is not asked more often than every 5 s of itself, what
  * is believed is an address, a port and a lifetime within bounds, and there is
  * never more than one question. The input is a list of operations.
  */

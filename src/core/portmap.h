@@ -85,7 +85,7 @@ enum {
 	PORTMAP_RENEW_MIN_S = 60,  /* and never sooner */
 	PORTMAP_RETRY_S = 15,      /* at first; twice as long each time */
 	PORTMAP_RETRIES = 3,       /* of what worked before */
-	PORTMAP_HURRY_S = 10,      /* between two that were called for */
+	PORTMAP_HURRY_S = 5,       /* between two that were called for */
 };
 
 /* What is to be. */

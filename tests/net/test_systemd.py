@@ -104,9 +104,11 @@ def machine(net):
 
 
 def sockets(host):
-    """address:port of each UDP socket, and which socket it is."""
-    return sorted(re.findall(r"(\S+:\d+) .* (ino:\d+)",
-                             host.run(["ss", "-Hunle"]).stdout))
+    """address:port of each UDP socket, and which socket it is; but of those that
+    ask the router for a port (PortMapping)."""
+    return sorted(re.findall(
+        r"^(?!.*miredo-(?:gateway|mapper)).* (\S+:\d+) .* (ino:\d+)",
+        host.run(["ss", "-Hunlep"]).stdout, re.M))
 
 
 def test_life_of_a_service(net, machine):
