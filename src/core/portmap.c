@@ -341,7 +341,10 @@ void portmap_done(struct portmap *m, enum portmap_why why,
 
 enum portmap_why portmap_why(const struct portmap *m)
 {
-	if (m->have.method && !m->is_left)
+	bool is_here = m->wish.gateway || !wants_any(m);
+
+	/* Also while it is being taken away. */
+	if (m->have.method && !m->is_left && is_here)
 		return PORTMAP_OK;
 	if (!wants_any(m))
 		return PORTMAP_OFF;

@@ -137,6 +137,22 @@ static void take_away(struct mapper *p)
 	portmap_wish(&p->m, &off, clock_now());
 }
 
+/* Nobody else on the link can wake us up. */
+static void listen_to(const struct mapper *p, uint32_t gateway)
+{
+	const struct sockaddr_in router = {
+		.sin_family = gateway ? AF_INET : AF_UNSPEC,
+		.sin_port = htons(PCP_PORT),
+		.sin_addr.s_addr = htonl(gateway),
+	};
+
+	if (p->announced >= 0 &&
+	    connect(p->announced, (const struct sockaddr *)&router,
+		    sizeof(router)) < 0)
+		log_debug("not listening to what routers announce: %s",
+			  strerror(errno));
+}
+
 /* The packet process, or the next one, has something else; or is gone. */
 static void on_channel(struct mapper *p)
 {
@@ -150,23 +166,24 @@ static void on_channel(struct mapper *p)
 		take_away(p);
 		return;
 	}
+	if (o.wish.gateway != p->order.wish.gateway)
+		listen_to(p, o.wish.gateway);
 	p->order = o;
 	portmap_wish(&p->m, &o.wish, clock_now());
 	tell(p, true);
 }
 
+/* What it says is not looked at; and before there was a router, nobody was. */
 static void on_announced(struct mapper *p)
 {
 	struct sockaddr_in from = {0};
 	socklen_t len = sizeof(from);
 	char c;
 
-	while (recvfrom(p->announced, &c, 1, MSG_DONTWAIT,
-			(struct sockaddr *)&from, &len) >= 0) {
-		if (ntohl(from.sin_addr.s_addr) == p->order.wish.gateway)
-			portmap_hurry(&p->m, clock_now());
-		len = sizeof(from);
-	}
+	if (recvfrom(p->announced, &c, 1, MSG_DONTWAIT,
+		     (struct sockaddr *)&from, &len) >= 0 &&
+	    ntohl(from.sin_addr.s_addr) == p->order.wish.gateway)
+		portmap_hurry(&p->m, clock_now());
 }
 
 static void on_timer(const struct mapper *p)

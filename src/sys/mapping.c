@@ -179,7 +179,8 @@ static void log_news(struct mapping *m)
 			  portmap_why_name(why));
 }
 
-/* X24; and which router it was that answered, for the next run. */
+/* X24; and which router it was that answered, for the next run. What was not
+ * taken away, and did not prove to be gone, may be left there. */
 static void remember(struct clientrun *r)
 {
 	const struct mapper_news *n = &r->mapping.news;
@@ -187,8 +188,8 @@ static void remember(struct clientrun *r)
 
 	if (n->why == PORTMAP_OK)
 		lease = n->lease;
-	else if (n->why != PORTMAP_ASKING)
-		lease.external.port = 0;
+	else if (n->why == PORTMAP_OFF || n->why >= PORTMAP_SILENT)
+		lease.external = (struct tuple){0};
 	if (portmap_lease_equal(&lease, &r->state.lease))
 		return;
 	r->state.lease = lease;

@@ -361,6 +361,7 @@ static void the_network_goes_and_comes(void **state)
 	w.why = PORTMAP_NO_GATEWAY;
 	wish();
 	assert_quiet();
+	assert_int_equal(portmap_why(&m), PORTMAP_NO_GATEWAY);
 	w.gateway = ROUTER;
 	now += 5 * S;
 	wish();
