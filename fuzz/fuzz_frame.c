@@ -53,7 +53,8 @@ static void check_trailer(const uint8_t *p, size_t n)
 	if (trailers_parse(&t, p, n) != REASON_NONE || t.nonce == 0)
 		return;
 	for (size_t i = 0; i + 6 <= n; i++)
-		found |= p[i] == 1 && p[i + 1] == 4 && be32(p + i + 2) == t.nonce;
+		found |= p[i] == 1 && p[i + 1] == 4 &&
+			 be32(p + i + 2) == t.nonce;
 	WANT(found);
 }
 
