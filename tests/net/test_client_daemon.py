@@ -575,7 +575,8 @@ def test_orphans_are_buried(net, server, c1):
 
     def orphans():
         """Alive or not."""
-        return c1.run(["pgrep", "-x", "-P", first, "sleep"], check=False).stdout
+        return c1.run(["pgrep", "-x", "-P", first, "sh|sleep"],
+                      check=False).stdout
 
     try:
         wait_for(lambda: not orphans(), "the orphan to be gone")
