@@ -19,9 +19,11 @@ def ifindex(host, name="teredo"):
 
 
 def ports(host):
-    """address:port of each UDP socket, and which socket it is."""
-    return sorted(re.findall(r"^\S+ +\d+ +\d+ +(\S+:\d+) .* (ino:\d+)",
-                             host.run(["ss", "-Hunle"]).stdout, re.M))
+    """address:port of each UDP socket, and which socket it is; but of those that
+    ask the router for a port (PortMapping)."""
+    return sorted(re.findall(
+        r"^(?!.*miredo-(?:gateway|mapper))\S+ +\d+ +\d+ +(\S+:\d+) .* (ino:\d+)",
+        host.run(["ss", "-Hunlep"]).stdout, re.M))
 
 
 def clients_address(manager):
