@@ -33,11 +33,11 @@ struct gateway_end {
 /* For PCP and NAT-PMP, with a mark (0 = none); or -errno. While privileged. */
 int gateway_socket(uint32_t mark);
 
-/* In the mapper: start one. *pipe is readable when it has something to say, or
+/* In the mapper: start one. *out is readable when it has something to say, or
  * has ended. Its process, or -1. */
-pid_t gateway_start(const struct gateway_task *t, int *pipe);
+pid_t gateway_start(const struct gateway_task *t, int *out);
 
 /* What it has said; false: it has ended without a word. */
-bool gateway_read(int pipe, struct gateway_end *end);
+bool gateway_read(int fd, struct gateway_end *end);
 
 #endif

@@ -53,22 +53,25 @@ bool mapper_news_are_valid(const struct mapper_news *n)
 
 /* --- in the mapper --- */
 
+static bool is_no_news(const struct mapper_news *a, const struct mapper_news *b)
+{
+	return a->serial == b->serial && a->why == b->why &&
+	       portmap_lease_equal(&a->lease, &b->lease) &&
+	       a->lifetime_s == b->lifetime_s;
+}
+
 static void tell(struct mapper *p, bool always)
 {
-	static struct mapper_news n; /* what is between the fields is zero */
+	struct mapper_news n = {
+		.serial = p->order.serial,
+		.why = portmap_why(&p->m),
+	};
 
-	n.serial = p->order.serial;
-	n.why = portmap_why(&p->m);
-	memset(&n.lease, 0, sizeof(n.lease));
-	n.lifetime_s = 0;
 	if (n.why == PORTMAP_OK) {
-		n.lease.method = p->m.have.method;
-		n.lease.gateway = p->m.have.gateway;
-		n.lease.local = p->m.have.local;
-		n.lease.external = p->m.have.external;
+		n.lease = p->m.have;
 		n.lifetime_s = p->m.lifetime_s;
 	}
-	if (!always && memcmp(&n, &p->told, sizeof(n)) == 0)
+	if (!always && is_no_news(&n, &p->told))
 		return;
 	p->told = n;
 	/* Who does not read its news does without. */
