@@ -177,7 +177,7 @@ void portmap_wish(struct portmap *m, const struct portmap_wish *w, uint64_t now)
 	if (same)
 		return;
 	if (moved)
-		m->found = false;
+		m->found = m->undoes = false;
 	m->fails = 0;
 	forget(m);
 	if (!m->have.method)
@@ -208,7 +208,9 @@ void portmap_hurry(struct portmap *m, uint64_t now)
 
 uint64_t portmap_next(const struct portmap *m)
 {
-	return m->is_busy ? UINT64_MAX : m->at;
+	if (m->is_busy)
+		return UINT64_MAX;
+	return m->undoes ? 0 : m->at;
 }
 
 static void make_job(struct portmap *m)
@@ -217,7 +219,9 @@ static void make_job(struct portmap *m)
 		.lease = m->have,
 		.lifetime_s = PORTMAP_LIFETIME_S,
 	};
-	if (must_end(m)) {
+	if (m->undoes)
+		m->job.lease = m->maybe;
+	if (m->undoes || must_end(m)) {
 		m->job.is_end = true;
 		m->job.lifetime_s = 0;
 		return;
@@ -234,7 +238,7 @@ static void make_job(struct portmap *m)
 
 bool portmap_due(struct portmap *m, uint64_t now, struct portmap_job *job)
 {
-	if (m->is_busy || now < m->at)
+	if (m->is_busy || (now < m->at && !m->undoes))
 		return false;
 	make_job(m);
 	m->is_busy = true;
@@ -320,6 +324,14 @@ void portmap_done(struct portmap *m, enum portmap_why why,
 
 	assert(m->is_busy);
 	m->is_busy = m->hurry = false;
+	if (m->undoes) {
+		m->undoes = false; /* it was tried; all else is as it was */
+		return;
+	}
+	if (!was_ok && !m->job.is_end && r->is_maybe) {
+		m->maybe = m->job.lease;
+		m->undoes = true;
+	}
 	if (m->job.is_end || (!was_ok && is_stale(m))) {
 		search(m);
 		go(m, now);
@@ -355,5 +367,5 @@ enum portmap_why portmap_why(const struct portmap *m)
 
 bool portmap_is_idle(const struct portmap *m)
 {
-	return !m->is_busy && m->at == UINT64_MAX;
+	return !m->is_busy && !m->undoes && m->at == UINT64_MAX;
 }

@@ -116,6 +116,7 @@ struct portmap_job {
 struct portmap_result {
 	struct tuple external;
 	uint32_t lifetime_s; /* 0 = for ever */
+	bool is_maybe;       /* it failed, and a mapping may be there (X25) */
 };
 
 /* Times in ns. */
@@ -126,8 +127,10 @@ struct portmap {
 	uint64_t until;      /* it lasts */
 	bool is_left;        /* by the last run: not known to be there */
 	bool is_busy;        /* a job is under way */
-	bool hurry;          /* and after it another one is called for */
-	bool found;          /* this router has worked before */
+	bool undoes;         /* the next one takes away what may be there: */
+	struct portmap_lease maybe;
+	bool hurry; /* and after it another one is called for */
+	bool found; /* this router has worked before */
 	struct portmap_job job;
 	uint8_t method; /* that is tried next */
 	uint8_t why;    /* of the last search */

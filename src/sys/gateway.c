@@ -232,8 +232,17 @@ static bool is_by_our_link(const struct portmap_lease *l)
 	return is;
 }
 
+static void begins(int out)
+{
+	const struct gateway_end end = {.why = PORTMAP_ASKING};
+
+	/* If nobody hears it, nobody waits for the end. */
+	if (write(out, &end, sizeof(end)) != sizeof(end))
+		_exit(1);
+}
+
 static enum portmap_why answer_to(const struct gateway_task *t,
-				  struct portmap_result *r)
+				  struct portmap_result *r, int out)
 {
 	const struct portmap_lease *l = &t->job.lease;
 	struct pcp_question q = {
@@ -251,7 +260,7 @@ static enum portmap_why answer_to(const struct gateway_task *t,
 	case PORTMAP_UPNP:
 		if (!is_by_our_link(l))
 			return PORTMAP_NO_GATEWAY;
-		return upnp_do(&t->job, r);
+		return upnp_do(&t->job, r, begins, out);
 	case PORTMAP_NONE:
 	case PORTMAP_METHODS:
 		break;
@@ -285,7 +294,8 @@ static _Noreturn void run(const struct gateway_task *t, int out)
 	calls_confine(CALLS_GATEWAY);
 	if (own.udp < 0)
 		own.udp = own_socket(t->job.lease.local.ip);
-	end.why = own.udp < 0 ? PORTMAP_FAILED : answer_to(&own, &end.result);
+	end.why = own.udp < 0 ? PORTMAP_FAILED
+			      : answer_to(&own, &end.result, out);
 	_exit(write(out, &end, sizeof(end)) == sizeof(end) ? 0 : 1);
 }
 
@@ -309,5 +319,5 @@ pid_t gateway_start(const struct gateway_task *t, int *out)
 bool gateway_read(int fd, struct gateway_end *end)
 {
 	return read(fd, end, sizeof(*end)) == sizeof(*end) &&
-	       end->why < PORTMAP_WHYS && end->why != PORTMAP_ASKING;
+	       end->why < PORTMAP_WHYS;
 }

@@ -37,7 +37,8 @@ int gateway_socket(uint32_t mark);
  * has ended. Its process, or -1. */
 pid_t gateway_start(const struct gateway_task *t, int *out);
 
-/* What it has said; false: it has ended without a word. */
+/* What it has said; false: it has ended without a word. ASKING: it begins to
+ * make a mapping, which is there, perhaps, if it comes to an untimely end. */
 bool gateway_read(int fd, struct gateway_end *end);
 
 #endif

@@ -34,7 +34,8 @@ struct mapper {
 	struct gateway_task task;
 	struct mapper_order order;
 	struct mapper_news told;
-	bool is_left; /* what could not be taken away */
+	bool is_making; /* the child, a mapping */
+	bool is_left;   /* what could not be taken away */
 	struct portmap m;
 };
 
@@ -119,7 +120,11 @@ static void on_pipe(struct mapper *p)
 	struct gateway_end end;
 
 	if (!gateway_read(p->pipe, &end))
-		end = (struct gateway_end){.why = PORTMAP_BROKEN};
+		end = (struct gateway_end){.why = PORTMAP_BROKEN,
+					   .result.is_maybe = p->is_making};
+	p->is_making = end.why == PORTMAP_ASKING;
+	if (p->is_making)
+		return;
 	kill(p->child, SIGKILL);
 	waitpid(p->child, NULL, 0);
 	close(p->pipe);

@@ -135,18 +135,21 @@ static enum portmap_why make(const struct device *d,
 {
 	enum portmap_why why = add(d);
 
+	/* A refusal is one; without an answer nothing is known. */
+	r->is_maybe = why == PORTMAP_BROKEN;
 	if (why != PORTMAP_OK)
 		return why;
 	why = ask_address(d, &r->external.ip);
-	if (why != PORTMAP_OK)
-		take_away(d); /* X25 */
+	if (why != PORTMAP_OK) /* X25 */
+		r->is_maybe = take_away(d) != PORTMAP_OK;
 	r->external.port = job->lease.external.port;
 	return why;
 }
 
 /* What the library has allocated goes with the process. */
 enum portmap_why upnp_do(const struct portmap_job *job,
-			 struct portmap_result *r)
+			 struct portmap_result *r, void (*begins)(int arg),
+			 int arg)
 {
 	const struct portmap_lease *l = &job->lease;
 	static struct device d;
@@ -161,5 +164,8 @@ enum portmap_why upnp_do(const struct portmap_job *job,
 	why = meet(&d, gateway);
 	if (why != PORTMAP_OK)
 		return why;
-	return job->is_end ? take_away(&d) : make(&d, job, r);
+	if (job->is_end)
+		return take_away(&d);
+	begins(arg);
+	return make(&d, job, r);
 }

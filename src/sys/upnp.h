@@ -12,8 +12,10 @@
 /* Is it in this program? */
 extern const bool upnp_is_built;
 
-/* Make a mapping, or take it away; waits as long as that takes. */
+/* Make a mapping, or take it away; waits as long as that takes. begins is
+ * called before the first action that makes one. */
 enum portmap_why upnp_do(const struct portmap_job *job,
-			 struct portmap_result *r);
+			 struct portmap_result *r, void (*begins)(int arg),
+			 int arg);
 
 #endif

@@ -5,8 +5,9 @@
 const bool upnp_is_built = false;
 
 enum portmap_why upnp_do(const struct portmap_job *job,
-			 struct portmap_result *r)
+			 struct portmap_result *r, void (*begins)(int arg),
+			 int arg)
 {
-	(void)job, (void)r;
+	(void)job, (void)r, (void)begins, (void)arg;
 	return PORTMAP_NOT_BUILT;
 }

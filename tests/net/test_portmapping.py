@@ -165,8 +165,12 @@ def test_gateway_that_takes_its_time(site, c1):
     for host, router in hosts.items():
         teredo.wait_address(host, 5)
         wait_mapping(host, "gateway-broken")
+        # Who was cut off may have been heard: so it is undone.
+        wait_for(lambda r=router: actions_of(r)[-1][0] == "DeletePortMapping",
+                 "it to be undone", 30)
         assert actions_of(router)[0][0] == "AddPortMapping"
-        assert not host.run(["pgrep", "-x", "miredo-gateway"], check=False).stdout
+        wait_for(lambda h=host: not h.run(
+            ["pgrep", "-x", "miredo-gateway"], check=False).stdout, "its end")
     for daemon in daemons:
         daemon.stop()
     for router in hosts.values():

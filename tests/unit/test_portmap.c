@@ -18,7 +18,8 @@
 #define OTHER_ROUTER 0xc0a80201
 
 static const struct tuple host = {0xc0a80102, 35554};
-static const struct portmap_result given = {{0x09000a02, 35554}, 3600};
+static const struct portmap_result given = {.external = {0x09000a02, 35554},
+					    .lifetime_s = 3600};
 static struct portmap m;
 static struct portmap_wish w;
 static struct portmap_job job;
@@ -126,7 +127,7 @@ static void renewed_at_half_of_its_life(void **state)
 
 static void upnp_is_looked_at_all_the_same(void **state)
 {
-	const struct portmap_result ever = {given.external, 0};
+	const struct portmap_result ever = {.external = given.external};
 
 	(void)state;
 	w.choice = PORTMAP_BY_UPNP;
@@ -139,7 +140,8 @@ static void upnp_is_looked_at_all_the_same(void **state)
 
 static void a_life_of_a_second_makes_nobody_busy(void **state)
 {
-	const struct portmap_result brief = {given.external, 1};
+	const struct portmap_result brief = {.external = given.external,
+					     .lifetime_s = 1};
 
 	(void)state;
 	wish();
@@ -295,6 +297,40 @@ static void off_while_it_fails(void **state)
 	done(PORTMAP_REFUSED);
 	assert_true(portmap_is_idle(&m));
 	assert_int_equal(portmap_why(&m), PORTMAP_OFF);
+}
+
+/* X25: who was cut off may have made one. */
+static void what_may_be_there_is_taken_away(void **state)
+{
+	const struct portmap_result maybe = {.is_maybe = true};
+
+	(void)state;
+	w.choice = PORTMAP_BY_UPNP;
+	wish();
+	assert_job(PORTMAP_UPNP, false);
+	portmap_done(&m, PORTMAP_BROKEN, &maybe, now);
+	assert_false(portmap_is_idle(&m));
+	assert_job(PORTMAP_UPNP, true);
+	assert_int_equal(job.lease.external.port, host.port);
+	done(PORTMAP_BROKEN); /* once */
+	assert_int_equal(portmap_why(&m), PORTMAP_BROKEN);
+	assert_int_equal(wait_s(), PORTMAP_LOOK_S);
+	/* Switched off in the middle. */
+	assert_job(PORTMAP_UPNP, false);
+	w.choice = PORTMAP_BY_NONE;
+	wish();
+	portmap_done(&m, PORTMAP_BROKEN, &maybe, now);
+	assert_job(PORTMAP_UPNP, true);
+	done(PORTMAP_OK);
+	assert_true(portmap_is_idle(&m));
+	/* Not at another router. */
+	w.choice = PORTMAP_BY_UPNP;
+	wish();
+	assert_job(PORTMAP_UPNP, false);
+	portmap_done(&m, PORTMAP_BROKEN, &maybe, now);
+	w.gateway = OTHER_ROUTER;
+	wish();
+	assert_job(PORTMAP_UPNP, false);
 }
 
 /* The old router is not on this link: it keeps what it has until it is over. */
@@ -478,6 +514,7 @@ int main(void)
 		TEST(taken_away_when_off),
 		TEST(off_while_it_is_asked_for),
 		TEST(off_while_it_fails),
+		TEST(what_may_be_there_is_taken_away),
 		TEST(another_network),
 		TEST(another_network_while_it_is_asked_for),
 		TEST(another_port_or_address),
