@@ -65,18 +65,19 @@ class Site:
         return self.router.ip4
 
     def configure(self, kind="portrestricted", hairpin=False,
-                  preserving=False, lifetime=120):
+                  preserving=False, lifetime=120, sequential=False):
         """Select the NAT; all mappings are forgotten.
 
         hairpin: hosts inside reach each other at their outside endpoints.
         preserving: the outside port is the inside port, if free.
+        sequential: outside ports are given out one after the other.
         lifetime: of an idle mapping, seconds.
         The type "none" gives the hosts public addresses.
         """
         if kind not in nat.TYPES:
             raise ValueError(f"no NAT type {kind!r}: one of {nat.TYPES}")
         self.nat, self._ports = kind, nat.PORTS[0]
-        self._options = (hairpin, preserving, lifetime)
+        self._options = (hairpin, preserving, lifetime, sequential)
         net = f"9.0.{19 + self.number}" if kind == "none" \
             else f"192.168.{self.number}"
         for place, host in enumerate(self.hosts, 2):
@@ -91,9 +92,9 @@ class Site:
         if self.nat == "none":
             self.router.nft("table ip nat\ndelete table ip nat\n")
         else:
-            hairpin, preserving, lifetime = self._options
+            hairpin, preserving, lifetime, sequential = self._options
             self.router.nft(nat.ruleset(self.nat, wan, hairpin, preserving,
-                                        lifetime, self._ports))
+                                        lifetime, self._ports, sequential))
             self.router.sysctl(
                 netfilter__nf_conntrack_udp_timeout=lifetime,
                 netfilter__nf_conntrack_udp_timeout_stream=lifetime)
@@ -120,7 +121,7 @@ class Site:
         if self.nat == "none":
             raise LabError(f"{self.router.name} is no NAT now")
         self._ports = nat.PORTS[2 if self._ports == nat.PORTS[1] else 1]
-        self._options = (self._options[0], False, self._options[2])
+        self._options = (self._options[0], False, *self._options[2:])
         self._load(address or self.wan)
 
 

@@ -30,6 +30,8 @@ nothing ever passes, as in a real one.
 Port-preserving: the outside port is the inside port unless another mapping
 has it, then a random one.  With symmetric mapping only the first destination
 can have it.
+
+Sequential: outside ports are given out one after the other, from 20000 on.
 """
 
 TYPES = ("none", "full", "restricted", "portrestricted", "symmetric")
@@ -37,6 +39,9 @@ TYPES = ("none", "full", "restricted", "portrestricted", "symmetric")
 #: Outside ports: the usual ones, and two ranges to go to at a rebind, where
 #: no host has its own ports (Linux takes them from 32768 to 60999).
 PORTS = ("20000-60000", "61000-63000", "63001-65000")
+
+#: So many ports a sequential NAT has, before it begins anew.
+COUNTED = 512
 
 TABLE = """
 table ip nat
@@ -100,7 +105,7 @@ table ip nat {
     }
     chain choose {
         %(choose)s
-        meta l4proto udp snat ip to %(wan)s:%(ports)s fully-random
+        meta l4proto udp snat ip to %(wan)s:%(ports)s
     }
     chain learn {
         type filter hook postrouting priority srcnat + 10
@@ -139,13 +144,20 @@ JUDGE = {
 
 
 def ruleset(kind, wan, hairpin=False, preserving=False, lifetime=120,
-            ports=PORTS[0]):
+            ports=PORTS[0], sequential=False):
     """The nftables rules of one NAT with the outside address `wan`."""
     choose = []
     if kind != "symmetric":
         choose.append("snat ip to ip saddr . udp sport map @outside")
     if preserving:
         choose.append(f"udp sport != @taken snat ip to {wan}")
+    if sequential:
+        first = int(ports.split("-")[0])
+        # By a map, as the number itself is not in the order of the network.
+        ports = f"numgen inc mod {COUNTED} map {{ " + ", ".join(
+            f"{n} : {first + n}" for n in range(COUNTED)) + " }"
+    else:
+        ports += " fully-random"
     return TABLE % {
         "wan": wan,
         "ports": ports,

@@ -54,6 +54,18 @@ def test_nat_is_what_it_says(net, kind, hairpin, preserving):
     assert probe(net.c2, net.tester) == expected
 
 
+def test_nat_counts(net):
+    """One port after the other, for one inside port or for several."""
+    net.site1.configure("symmetric", sequential=True)
+    with udp(net.c1, net.c1.ip4) as one, udp(net.c1, net.c1.ip4) as two, \
+            udp(net.tester, net.tester.ip4) as far, \
+            udp(net.tester, net.tester.ip4) as other:
+        seen = [seen_at(sock, to)[1]
+                for sock in (one, two) for to in (far, other)]
+        assert seen == list(range(seen[0], seen[0] + 4))
+        assert seen_at(one, far)[1] == seen[0]
+
+
 def test_no_nat(net):
     net.site1.configure("none")
     assert net.c1.ip4 == "9.0.20.2"
