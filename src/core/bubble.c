@@ -79,27 +79,98 @@ uint64_t contact_attempt_allowed(const struct client *c,
 	return at;
 }
 
+static uint32_t index_of(const struct client *c, const struct recent_peer *e)
+{
+	return (uint32_t)(e - c->recent.v);
+}
+
 static void note_attempt(struct client *c, struct recent_peer *e, uint64_t now)
 {
+	randport_bubbled(c, index_of(c, e), now);
 	bubble_note(&c->recent, e->address.b, sizeof(e->address.b), now);
 	e->sent = now;
 }
 
-/* C53, X11, X12: to where it is known to be, or to what its address says. */
-static void send_direct(struct client *c, const struct recent_peer *e,
-			uint64_t now, struct outbox *out)
+struct tuple contact_random_target(const struct recent_peer *e)
 {
-	uint8_t *head = outbox_head(out);
-	const struct trailers with = {.nonce = e->nonce_got};
 	struct teredo t;
-	size_t n = wire_put_bubble(head, &c->own[e->own].ip6, &e->address,
-				   BUBBLE_HOPS, &with);
 
 	teredo_unpack(&t, &e->address);
-	if (contact_is_valid(e, now) && !e->is_lan)
-		t.client = e->tuple;
-	if (outbox_udp(out, DOOR_SERVICE, t.client, n, NULL, 0) == REASON_NONE)
+	if (e->peer_port)
+		t.client.port = e->peer_port;
+	return t.client;
+}
+
+/* C53, X11, X12; X39: a random port is announced to who hears it. */
+static void put_direct(struct client *c, const struct recent_peer *e,
+		       enum door door, uint16_t announced, struct tuple to,
+		       struct outbox *out)
+{
+	const struct trailers with = {.nonce = e->nonce_got,
+				      .random_port = announced};
+	size_t n = wire_put_bubble(outbox_head(out), &c->own[e->own].ip6,
+				   &e->address, BUBBLE_HOPS, &with);
+
+	if (outbox_udp(out, door, to, n, NULL, 0) == REASON_NONE)
 		ledger_count(c->ledger, LEDGER_SENT_DIRECT);
+}
+
+void contact_send_bubble(struct client *c, struct recent_peer *e,
+			 struct randport *p, struct tuple to,
+			 struct outbox *out)
+{
+	if (!p) {
+		put_direct(c, e, DOOR_SERVICE, 0, to, out);
+		return;
+	}
+	p->used = true;
+	put_direct(c, e, randport_door(c, p), p->outside, to, out);
+}
+
+/*
+ * To a peer that has not proven itself: to what its address says (X38), and
+ * from our random port, or if there is none, from the service port, to the port
+ * that it has announced (X39, X61). Who has announced none, and knows nonces,
+ * gets one bubble only, from where it will hear us (A69).
+ */
+static void send_direct_pair(struct client *c, struct recent_peer *e,
+			     struct outbox *out)
+{
+	struct randport *p = randport_of(c, index_of(c, e));
+	struct tuple to = contact_random_target(e);
+	struct teredo t;
+	bool is_other;
+
+	if (p && !p->outside && p->tests && p->test_ends == UINT64_MAX)
+		p = NULL; /* nobody has told from where it is heard */
+	teredo_unpack(&t, &e->address);
+	is_other = !tuple_equal(to, t.client);
+	if (!p || !e->peer_port || is_other)
+		put_direct(c, e, DOOR_SERVICE, 0, t.client, out);
+	if (p && !p->outside)
+		return; /* the echo test has one, between its solicitations */
+	if (e->peer_port && (p || is_other))
+		contact_send_bubble(c, e, p, to, out);
+}
+
+/* To where it is known to be, or to what its address says. */
+static void send_direct(struct client *c, struct recent_peer *e, uint64_t now,
+			struct outbox *out)
+{
+	struct teredo t;
+
+	if (contact_is_valid(e, now) && !e->is_lan) {
+		contact_send_bubble(c, e,
+				    e->door == DOOR_SERVICE
+					    ? NULL
+					    : randport_of(c, index_of(c, e)),
+				    e->tuple, out);
+	} else if (contact_is_valid(e, now)) {
+		teredo_unpack(&t, &e->address);
+		put_direct(c, e, DOOR_SERVICE, 0, t.client, out);
+	} else {
+		send_direct_pair(c, e, out);
+	}
 }
 
 /* C54, X10; a cookie instead of the nonce, if the peer may be of 1.2.6. */
@@ -108,11 +179,14 @@ static void send_indirect(struct client *c, struct recent_peer *e, bool cookie,
 {
 	struct ip6 src = c->own[e->own].ip6;
 	uint8_t *head = outbox_head(out);
-	struct trailers with = {0};
+	const struct randport *p = randport_seen(c, index_of(c, e));
+	struct trailers with = {.random_port = p ? p->outside : 0}; /* X36 */
 	struct teredo t;
 	size_t n;
 
-	e->nonce_sent = rng_nonce(&c->rng);
+	/* An answer to the last nonce may be on its way. */
+	if (!cookie || !e->nonce_sent)
+		e->nonce_sent = rng_nonce(&c->rng);
 	if (cookie)
 		contact_cookie(c, e, &src);
 	else
@@ -124,9 +198,32 @@ static void send_indirect(struct client *c, struct recent_peer *e, bool cookie,
 		ledger_count(c->ledger, LEDGER_SENT_INDIRECT);
 }
 
+void contact_send_indirect(struct client *c, uint32_t i, struct outbox *out)
+{
+	send_indirect(c, recent_at(&c->recent, i), false, out);
+}
+
+void contact_refresh(struct client *c, uint32_t i, uint64_t now,
+		     struct outbox *out)
+{
+	struct recent_peer *e = recent_at(&c->recent, i);
+
+	randport_bubbled(c, i, now);
+	e->sent = now;
+	contact_send_bubble(c, e, randport_of(c, i), e->tuple, out);
+}
+
+void contact_greet(struct client *c, uint32_t i, uint64_t now,
+		   struct outbox *out)
+{
+	if (may_answer(c, now))
+		contact_refresh(c, i, now, out);
+}
+
 /*
  * One attempt, if the budget of all has something left; it is noted before it
- * is sent (C58).
+ * is sent (C58). Behind a NAT that counts, its indirect bubble comes later
+ * (X51).
  */
 void contact_send_attempt(struct client *c, struct recent_peer *e,
 			  bool direct_only, uint64_t now, struct outbox *out)
@@ -135,13 +232,18 @@ void contact_send_attempt(struct client *c, struct recent_peer *e,
 	/* Who is behind a symmetric NAT gains nothing by a cookie. */
 	bool cookie =
 		ours && e->tries % 2 && c->status.nat != CLIENT_NAT_SYMMETRIC;
+	uint32_t i = index_of(c, e);
 
 	if (ours ? !may_send(c, now) : !may_answer(c, now))
 		return;
 	note_attempt(c, e, now);
 	e->owes = false;
+	randport_try(c, i, now);
+	if (!contact_is_valid(e, now))
+		(void)randport_take(c, i, now);
 	send_direct(c, e, now, out);
-	if (!direct_only)
+	if (!direct_only &&
+	    !randport_test(c, i, contact_random_target(e), now, out))
 		send_indirect(c, e, cookie, out);
 }
 

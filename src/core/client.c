@@ -24,6 +24,7 @@ static const uint64_t SUSPECT_MAX_NS = 30 * NS_PER_S;
 
 const struct client_conf client_defaults = {
 	.mtu = TEREDO_MTU,
+	.extensions = EXT_SNS | EXT_PP | EXT_SP,
 	.n_servers = 1,
 	.refresh_s = 30,
 	.max_peers = 1024,
@@ -92,6 +93,7 @@ void client_init(struct client *c, const struct client_conf *conf,
 	qualify_init(&c->qualify, &q, gate, &seed);
 	seed.count += UINT64_C(1) << 62;
 	search_init(c, &q, &seed);
+	randport_init(c);
 	recent_init(&c->recent, conf->max_peers, key, p + table_at());
 	held_init(&c->held, conf->max_held, p + held_at(conf));
 	client_show(c);
@@ -370,6 +372,7 @@ static void settle(struct client *c, uint64_t now, struct outbox *out)
 static void on_qualified(struct client *c, uint64_t now, struct outbox *out)
 {
 	server_answers(c, now);
+	randport_qualified(c);
 	if (c->qualify.is_symmetric && c->conf.no_symmetric) {
 		on_symmetric(c, now);
 		return;
@@ -782,6 +785,7 @@ uint64_t client_next(const struct client *c)
 		probe_next(c),
 		knock_next(c),
 		dormant_next(c),
+		randport_next(c),
 		c->effort_at,
 	};
 
@@ -808,6 +812,7 @@ void client_timeout(struct client *c, uint64_t now, struct outbox *out)
 	probe_timeout(c, now, out);
 	knock_timeout(c, now, out);
 	contact_timeout(c, now, out);
+	randport_timeout(c, now, out);
 	dormant_timeout(c, now);
 	client_publish(c);
 }

@@ -24,6 +24,7 @@
 #include "knock.h"
 #include "probe.h"
 #include "qualify.h"
+#include "randport.h"
 #include "ratelim.h"
 #include "recent.h"
 
@@ -38,7 +39,16 @@ enum {
 	CLIENT_MAX_IDLE = 86400,
 };
 
+/* Extensions of RFC 6081 (X7). */
+enum extension {
+	EXT_SNS = 1, /* symmetric NATs */
+	EXT_UP = 2,
+	EXT_PP = 4, /* random ports, where the NAT keeps ports */
+	EXT_SP = 8, /* the same, where it counts */
+};
+
 struct client_conf {
+	unsigned extensions;         /* enum extension */
 	uint16_t mtu;                /* TEREDO_MTU */
 	unsigned n_servers;          /* 1..CLIENT_SERVERS */
 	unsigned first_server;       /* the one that worked last */
@@ -140,6 +150,7 @@ struct client_status {
 	uint16_t flags;      /* of the address */
 	enum client_nat nat;
 	bool preserves_port;
+	enum randport_mode random_ports;
 	bool key_ends;      /* the server wants the key renewed (C25) */
 	bool wants_probe;   /* the shell opens DOOR_PROBE, or closes it (C69) */
 	uint16_t refresh_s; /* as configured or learned */
@@ -200,6 +211,7 @@ struct client {
 	struct probe probe;
 	struct knock knock;
 	struct dormancy dormancy;
+	struct randports ports;
 	struct recent recent;
 	struct held held;
 	struct server_entry server[CLIENT_SERVERS];
@@ -291,6 +303,13 @@ void client_want(struct client *c, bool wanted, uint64_t now,
 
 /* Ask the server now, if that was not just done; and knock (knock.h). */
 void client_check(struct client *c, uint64_t now, struct outbox *out);
+
+/*
+ * DOOR_RANDOM + k was opened, as c->ports.wants it to be, at this local port;
+ * or port 0: it is shut, was lost, or could not be opened. What is wanted may
+ * be something else then; the shell looks after each call.
+ */
+void client_door(struct client *c, unsigned k, uint16_t port, uint64_t now);
 
 /* A datagram on any of its doors: how it ended. */
 enum reason client_from_ip4(struct client *c, const struct datagram *d,

@@ -47,6 +47,8 @@ enum reason client_from_ip4(struct client *c, const struct datagram *d,
 		return why;
 	if (d->door == DOOR_DISCOVERY)
 		return discovery_input(c, &f, d->from, now, out);
+	if (frame_is_advertisement(&f) && d->door >= DOOR_RANDOM)
+		return randport_advertised(c, &f, d, out);
 	if (frame_is_advertisement(&f))
 		return on_advertisement(
 			c, is_probe ? &c->search.qualify : &c->qualify, &f, d,
@@ -146,7 +148,7 @@ bool client_lease(const struct client *c, struct lease *l, uint64_t now)
 	    client_is_server(c, e->tuple))
 		return false;
 	l->tuple = e->tuple;
-	l->door = DOOR_SERVICE;
+	l->door = (enum door)e->door;
 	l->mtu = c->conf.mtu;
 	l->until = lease_end(now, e->heard + PEER_VALID_S * NS_PER_S);
 	return true;

@@ -97,6 +97,7 @@ static void forget(struct client *c, uint32_t i, enum reason why)
 
 	while (held_first(&c->held, e->held))
 		drop_held(c, e, why);
+	randport_leave(c, i);
 	recent_remove(&c->recent, i);
 }
 
@@ -123,6 +124,7 @@ uint32_t contact_of(struct client *c, unsigned own, const struct ip6 *a)
 	i = recent_add(&c->recent, own, a);
 	recent_at(&c->recent, i)->is_native =
 		!ip6_is_teredo(a, c->gate->prefix);
+	recent_at(&c->recent, i)->door = DOOR_SERVICE;
 	return i;
 }
 
@@ -206,6 +208,7 @@ static void flush(struct client *c, uint32_t i, uint64_t now)
 {
 	struct recent_peer *e = recent_at(&c->recent, i);
 
+	randport_leave(c, i);
 	abandon(c, e, now);
 	if (held_first(&c->held, e->held))
 		recent_orphan(&c->recent, i);
@@ -273,14 +276,14 @@ enum reason contact_send(const struct recent_peer *e, struct outbox *out,
 			 size_t head_len, const void *body, size_t body_len)
 {
 	return (e->is_lan ? outbox_neighbour : outbox_udp)(
-		out, DOOR_SERVICE, e->tuple, head_len, body, body_len);
+		out, (enum door)e->door, e->tuple, head_len, body, body_len);
 }
 
 bool contact_send_super(const struct recent_peer *e, struct outbox *out,
 			const struct super *s)
 {
 	return (e->is_lan ? outbox_neighbour_super : outbox_super)(
-		       out, DOOR_SERVICE, e->tuple, s) == REASON_NONE;
+		       out, (enum door)e->door, e->tuple, s) == REASON_NONE;
 }
 
 /* C34: what was kept goes where the proof came from, in order. */
@@ -328,8 +331,8 @@ static void heard(struct client *c, uint32_t i, uint64_t now)
 	c->own[e->own].used = now;
 }
 
-void contact_prove(struct client *c, uint32_t i, struct tuple from, bool is_lan,
-		   uint64_t now, struct outbox *out)
+void contact_trust(struct client *c, uint32_t i, struct tuple from, bool is_lan,
+		   uint64_t now)
 {
 	struct recent_peer *e = recent_at(&c->recent, i);
 
@@ -338,6 +341,32 @@ void contact_prove(struct client *c, uint32_t i, struct tuple from, bool is_lan,
 	e->tuple = from;
 	e->is_lan = is_lan;
 	heard(c, i, now);
+}
+
+void contact_await(struct client *c, uint32_t i, uint64_t now)
+{
+	struct recent_peer *e = recent_at(&c->recent, i);
+
+	e->owes = true;
+	if (e->effort == EFFORT_NONE)
+		contact_set_due(c, e, now + BUBBLE_WAIT_NS);
+}
+
+void contact_go(struct client *c, uint32_t i, uint64_t now, struct outbox *out)
+{
+	struct recent_peer *e = recent_at(&c->recent, i);
+
+	e->owes = false;
+	end_effort(e);
+	release(c, e, now, out);
+}
+
+void contact_prove(struct client *c, uint32_t i, struct tuple from, bool is_lan,
+		   uint64_t now, struct outbox *out)
+{
+	struct recent_peer *e = recent_at(&c->recent, i);
+
+	contact_trust(c, i, from, is_lan, now);
 	e->effort = EFFORT_NONE;
 	if (!e->owes)
 		e->due = UINT64_MAX;

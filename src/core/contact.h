@@ -74,9 +74,17 @@ void contact_sent(struct client *c, uint32_t i, uint64_t now,
 /* It has sent a packet of its own accord: silence was none. */
 void contact_calm(struct recent_peer *e, uint64_t now);
 
-/* It has proven to be at this tuple: trust it, send what is held. */
+/* It has proven to be at this tuple: trust it, send what is held. The same
+ * without sending anything is contact_trust(). */
 void contact_prove(struct client *c, uint32_t i, struct tuple from, bool is_lan,
 		   uint64_t now, struct outbox *out);
+void contact_trust(struct client *c, uint32_t i, struct tuple from, bool is_lan,
+		   uint64_t now);
+
+/* It is trusted, but has not sent the nonce by which it would trust us: until
+ * then packets wait; and now they go. */
+void contact_await(struct client *c, uint32_t i, uint64_t now);
+void contact_go(struct client *c, uint32_t i, uint64_t now, struct outbox *out);
 
 /*
  * A valid peer sends, and our host does not: let its relay, or itself, know
@@ -161,6 +169,29 @@ void contact_send_attempt(struct client *c, struct recent_peer *e,
 			  bool direct_only, uint64_t now, struct outbox *out);
 void contact_send_local(struct client *c, struct recent_peer *e, uint64_t now,
 			struct outbox *out);
+
+/*
+ * From a random port, or the service port (p NULL), a direct bubble to a peer;
+ * its indirect one, at the end of an echo test; and one that keeps the way to a
+ * peer at a random port open, whatever the limits say (X48, A52).
+ */
+void contact_send_bubble(struct client *c, struct recent_peer *e,
+			 struct randport *p, struct tuple to,
+			 struct outbox *out);
+void contact_send_indirect(struct client *c, uint32_t i, struct outbox *out);
+void contact_refresh(struct client *c, uint32_t i, uint64_t now,
+		     struct outbox *out);
+
+/*
+ * It was heard at a random port for the first time: before it gets packets, it
+ * has to hear its nonce from there (5.9 step 6, A68).
+ */
+void contact_greet(struct client *c, uint32_t i, uint64_t now,
+		   struct outbox *out);
+
+/* Where a peer hears our random port: at its own, or at the port of its address
+ * (X39, A69). */
+struct tuple contact_random_target(const struct recent_peer *e);
 
 /* It has answered. */
 void contact_clear_limits(struct client *c, const struct recent_peer *e);

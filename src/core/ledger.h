@@ -30,6 +30,7 @@ enum {
 	X(EVICTED, "peers_evicted")                                            \
 	X(GIVEN_UP, "peers_given_up")                                          \
 	X(QUALIFICATIONS, "qualifications")                                    \
+	X(PORTS, "random_ports")                                               \
 	X(ADDRESS, "address_changes")                                          \
 	X(LIMITED, "ratelimited")
 
@@ -72,6 +73,11 @@ enum {
 	X(SYMMETRIC, QUALIFICATIONS, "symmetric-nat", LEDGER_CLIENT)           \
 	X(SILENT, QUALIFICATIONS, "server-silent", LEDGER_CLIENT)              \
 	X(SECOND_SILENT, QUALIFICATIONS, "secondary-silent", LEDGER_CLIENT)    \
+	/* for one peer: opened; and of echo tests (6081 §5.5), how many,     \
+	 * and how many have shown that the NAT does not count */              \
+	X(PORT_OPENED, PORTS, "opened", LEDGER_CLIENT)                         \
+	X(PORT_TEST, PORTS, "echo-test", LEDGER_CLIENT)                        \
+	X(PORT_SCATTERED, PORTS, "scattered", LEDGER_CLIENT)                   \
 	/* why there is another address, one, or none */                       \
 	X(ADDRESS_FIRST, ADDRESS, "qualified", LEDGER_CLIENT)                  \
 	X(ADDRESS_MAPPING, ADDRESS, "mapping-changed", LEDGER_CLIENT)          \

@@ -40,6 +40,7 @@ void memo_write(struct client *c)
 	m.at = c->at;
 	m.primary = q->primary;
 	m.secondary = q->secondary;
+	m.second = q->second;
 	m.settled = is_settled(c);
 	m.is_cone = q->is_cone;
 	m.is_symmetric = q->is_symmetric;
@@ -142,6 +143,7 @@ static void take_server(struct client *c, const struct memo *m, uint64_t now)
 		qualify_resume(&c->qualify, m->primary, m->secondary, m->local,
 			       c->own[0].mapped, m->is_cone == 1,
 			       m->is_symmetric == 1);
+		c->qualify.second = m->second;
 	} else if (!c->keep_until) {
 		c->keep_until = now + CLIENT_KEEPS_NS;
 	}
@@ -165,8 +167,10 @@ static bool is_fit(const void *arg, struct recent_peer *e)
 	const struct ip6 *a = &e->address;
 
 	e->is_native = !ip6_is_teredo(a, c->gate->prefix);
+	/* A random port is gone with its process; and so is the way. */
 	if (e->own >= CLIENT_ADDRESSES || !c->own[e->own].on ||
-	    client_own(c, a) >= 0 || client_is_server(c, e->tuple))
+	    e->door != DOOR_SERVICE || client_own(c, a) >= 0 ||
+	    client_is_server(c, e->tuple))
 		return false;
 	if (gate_neighbour(c->gate, e->lan) != REASON_NONE)
 		e->lan = (struct tuple){0, 0};

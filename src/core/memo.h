@@ -24,7 +24,8 @@ struct memo {
 	struct memo_address own[CLIENT_ADDRESSES]; /* the current one first */
 	uint32_t at;                               /* server in use or asked */
 	uint32_t primary, secondary;               /* of the address's server */
-	uint8_t settled; /* nothing but the first was asked of it */
+	struct tuple second; /* as the second address sees us */
+	uint8_t settled;     /* nothing but the first was asked of it */
 	uint8_t is_cone, is_symmetric;
 	uint8_t has_flags;
 	uint16_t flags; /* drawn for this mapping */

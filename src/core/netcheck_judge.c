@@ -228,9 +228,12 @@ const char *netcheck_windows(const struct netcheck_findings *f)
 }
 
 /* 6081 §3.1: with nonces, one side may be symmetric if the other's filter does
- * not look at ports. */
+ * not look at ports; or if its ports can be foreseen (§3.3, §3.4). */
 const char *netcheck_reaches(const struct netcheck_findings *f)
 {
+	static const char foreseen[] =
+		"peers behind any NAT, but of symmetric ones only those that "
+		"keep or count ports";
 	bool any_port = f->filtering == BEHAVIOUR_INDEPENDENT ||
 			f->filtering == BEHAVIOUR_ADDRESS;
 
@@ -242,15 +245,17 @@ const char *netcheck_reaches(const struct netcheck_findings *f)
 		if (any_port)
 			return "peers behind any NAT";
 		if (f->filtering == BEHAVIOUR_ADDRESS_PORT)
-			return "peers behind any NAT but a symmetric one";
+			return foreseen;
 		return "peers behind any NAT; whether also a symmetric one, "
 		       "is not known";
 	case BEHAVIOUR_ADDRESS:
 	case BEHAVIOUR_ADDRESS_PORT:
 	case BEHAVIOUR_DEPENDENT:
+		if (f->preserves_port == TRI_YES)
+			return foreseen;
 		return "peers without a NAT, behind a cone or a restricted "
-		       "one; not behind one that is restricted by port, or "
-		       "symmetric";
+		       "one; behind one that is restricted by port only if "
+		       "this NAT counts ports; not behind a symmetric one";
 	case BEHAVIOUR_UNKNOWN:
 		break;
 	}

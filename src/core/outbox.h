@@ -33,7 +33,12 @@ enum door {
 	DOOR_SERVICE,   /* service port of a relay or client */
 	DOOR_PROBE,     /* client: secondary port of §5.2.7 */
 	DOOR_DISCOVERY, /* client: port 3544 of the group of §5.2.8 */
-	DOORS
+	DOORS,
+	DOOR_RANDOM = DOORS, /* client: the first of RANDOM_DOORS, randport.h */
+};
+
+enum {
+	RANDOM_DOORS = 64 /* X50 */
 };
 
 enum out_kind {

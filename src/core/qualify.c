@@ -300,6 +300,7 @@ static enum qualify_event by_secondary(struct qualify *q, struct tuple seen,
 		return QUALIFY_NOTHING;
 	}
 	q->is_symmetric = !same;
+	q->second = seen;
 	done(q);
 	return QUALIFY_QUALIFIED;
 }

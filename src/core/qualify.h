@@ -70,6 +70,7 @@ struct qualify {
 	bool is_cone, is_symmetric;  /* outcome */
 	bool key_ends;               /* the server said so (C25) */
 	struct tuple mapped;         /* as the primary address sees us */
+	struct tuple second;         /* as the other did; port 0 = not known */
 	uint64_t rtt;                /* of the last answer, ns; 0 = none yet */
 	uint32_t asked;              /* solicitations in all */
 	uint32_t silent;             /* of these since the last answer */

@@ -12,6 +12,8 @@
 #include "dormant.h"
 #include "receive.h"
 
+static const uint64_t SETTLES_NS = 2 * NS_PER_S;
+
 /* A packet under judgement. */
 struct arrival {
 	const struct datagram *d;
@@ -106,6 +108,18 @@ static enum reason check_frame(struct arrival *a)
 	return u.routing ? REASON_ROUTING : REASON_NONE;
 }
 
+/* A peer that is heard at a random port cannot be heard elsewhere. */
+static void answer(struct client *c, uint32_t i, uint64_t now,
+		   struct outbox *out)
+{
+	if (!randport_greets(c, i, now)) {
+		contact_answer(c, i, now, out);
+		return;
+	}
+	contact_greet(c, i, now, out);
+	contact_go(c, i, now, out);
+}
+
 /* C36, X13, X19: a client wants us to open the way. */
 static enum reason on_indirect(struct client *c, const struct arrival *a,
 			       uint64_t now, struct outbox *out)
@@ -119,8 +133,9 @@ static enum reason on_indirect(struct client *c, const struct arrival *a,
 	i = contact_of(c, a->own, &a->f.ip->src);
 	e = recent_at(&c->recent, i);
 	e->nonce_got = a->t->nonce;
+	randport_announced(c, i, a->t->random_port, now);
 	ledger_count(c->ledger, LEDGER_GOT_INDIRECT);
-	contact_answer(c, i, now, out);
+	answer(c, i, now, out);
 	return REASON_BUBBLE;
 }
 
@@ -203,6 +218,18 @@ static bool proves_itself(const struct arrival *a, const struct recent_peer *e)
 	       (a->t->nonce != 0 && a->t->nonce == e->nonce_sent);
 }
 
+/*
+ * Is it heard at another place right now? Behind a symmetric NAT, bubbles with
+ * one nonce come from two ports; the peer answers where it hears us first, so
+ * we must not go on to the other (X44, A66).
+ */
+static bool is_elsewhere(const struct recent_peer *e, struct tuple from,
+			 uint64_t now)
+{
+	return contact_is_valid(e, now) && !tuple_equal(e->tuple, from) &&
+	       now - e->heard < SETTLES_NS;
+}
+
 /* By what a packet of a client shows that it is the client's. */
 enum rule {
 	RULE_NONE,
@@ -225,9 +252,30 @@ static enum rule rule_for(const struct client *c, const struct arrival *a,
 		return RULE_ADDRESS;
 	if (e && discovery_knows(c, e, now) && tuple_equal(e->lan, a->d->from))
 		return RULE_LAN;
-	if (e && !a->is_neighbour && proves_itself(a, e))
+	if (e && !a->is_neighbour && proves_itself(a, e) &&
+	    !is_elsewhere(e, a->d->from, now))
 		return RULE_NONCE;
 	return RULE_NONE; /* X16, C37 */
+}
+
+/* A random port is for one peer (X46). */
+static bool is_for_peer(const struct client *c, enum door door, uint32_t i)
+{
+	return door < DOOR_RANDOM ||
+	       (i != RECENT_NONE && randport_is_for(c, door, i));
+}
+
+/* It is heard at a random port for the first time. */
+static void meet(struct client *c, uint32_t i, struct tuple from, uint64_t now,
+		 struct outbox *out)
+{
+	contact_trust(c, i, from, false, now);
+	if (randport_greets(c, i, now)) {
+		contact_greet(c, i, now, out);
+		contact_go(c, i, now, out);
+	} else {
+		contact_await(c, i, now);
+	}
 }
 
 static enum reason from_client(struct client *c, struct arrival *a,
@@ -237,17 +285,26 @@ static enum reason from_client(struct client *c, struct arrival *a,
 	uint32_t i = recent_find(&c->recent, a->own, &a->f.ip->src);
 	struct recent_peer *e =
 		i == RECENT_NONE ? NULL : recent_at(&c->recent, i);
+	enum door door = a->d->door;
 	enum rule rule = rule_for(c, a, e, now);
 
-	if (rule == RULE_NONE)
+	if (rule == RULE_NONE || !is_for_peer(c, door, i))
 		return is_bubble ? REASON_MISMATCH : REASON_UNTRUSTED;
 	i = contact_of(c, a->own, &a->f.ip->src);
 	e = recent_at(&c->recent, i);
+	if (is_bubble && rule != RULE_LAN &&
+	    randport_restarts(c, i, door, a->d->from, now)) {
+		contact_answer(c, i, now, out);
+		return REASON_NONE;
+	}
 	if (!is_bubble) {
 		contact_calm(e, now);
 		e->owes = false; /* who sends packets has got our bubbles */
 	}
-	contact_prove(c, i, a->d->from, rule == RULE_LAN, now, out);
+	if (randport_prove(c, i, door, now) && is_bubble)
+		meet(c, i, a->d->from, now, out);
+	else
+		contact_prove(c, i, a->d->from, rule == RULE_LAN, now, out);
 	a->is_sought = e->sought;
 	if (rule == RULE_NONCE)
 		/* Let it learn that we are here, too (4380 §5.2.3, end). */
@@ -310,6 +367,8 @@ static enum reason judge(struct client *c, struct arrival *a, uint64_t now,
 		return why;
 	if (ip6_is_teredo(&a->f.ip->src, c->gate->prefix))
 		why = from_client(c, a, now, out);
+	else if (a->d->door >= DOOR_RANDOM)
+		why = REASON_MISMATCH; /* nobody sends there but clients */
 	else
 		why = from_native(c, a, now, out);
 	if (why != REASON_NONE)
@@ -329,11 +388,12 @@ enum reason receive_service(struct client *c, const struct frame *f,
 		.d = d,
 		.f = *f,
 		.t = ip6_is_bubble(f->ip) ? t : &none,
-		.by_server = is_server(c, d->from),
+		.by_server = d->door < DOOR_RANDOM && is_server(c, d->from),
 	};
 	enum reason why = gate_source(c->gate, d->from); /* Z9 */
 
 	if (why == REASON_SRC_NOT_GLOBAL && c->conf.local_discovery &&
+	    d->door < DOOR_RANDOM &&
 	    gate_neighbour(c->gate, d->from) == REASON_NONE)
 		a.is_neighbour = true;
 	else if (why != REASON_NONE)

@@ -305,6 +305,7 @@ static void clean(struct recent_peer *e, uint64_t now)
 		.talked = is_set(&e->talked),
 		.sought = is_set(&e->sought),
 		.is_lan = is_set(&e->is_lan),
+		.door = old.door,
 		.held = RECENT_NONE,
 		.tuple = old.tuple,
 		.lan = old.lan,

@@ -64,6 +64,7 @@ struct recent_peer {
 	uint8_t tries;      /* of this effort */
 	uint8_t patience;   /* how often silence was looked into in vain */
 	uint8_t in_a_row;   /* packets that came soon after another */
+	uint8_t door;       /* enum door: where packets to it leave from */
 	uint32_t chain, newer, older; /* as in peers.h */
 	uint32_t held;      /* oldest packet kept for it, or RECENT_NONE */
 	struct tuple tuple; /* where it is; port 0 = never proven */
@@ -77,8 +78,10 @@ struct recent_peer {
 	uint64_t due;        /* next step of the effort, UINT64_MAX = none */
 	uint32_t nonce_sent, nonce_got;     /* 6081 §5.2.1; 0 = none */
 	uint8_t test_nonce[TEST_NONCE_LEN]; /* of the last echo request */
-	bool owes;      /* it has asked, and may be answered only later */
-	bool test_open; /* and it is unanswered */
+	bool owes;          /* it has asked, and may be answered only later */
+	bool test_open;     /* and it is unanswered */
+	uint16_t peer_port; /* outside port that it has announced; that of its
+			       address if it has none; 0 = not known (X40) */
 };
 
 /* When bubbles were sent to somebody. */

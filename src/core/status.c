@@ -108,6 +108,7 @@ static void list_addresses(const struct client *c, struct client_status *s)
 void client_publish(struct client *c)
 {
 	memo_write(c);
+	randport_refill(c);
 	client_show(c);
 }
 
@@ -124,6 +125,7 @@ void client_show(struct client *c)
 	s.nat = nat_of(c);
 	s.preserves_port = s.nat != CLIENT_NAT_UNKNOWN &&
 			   c->qualify.mapped.port == c->local.port;
+	s.random_ports = randport_mode(c);
 	s.key_ends = c->qualify.key_ends;
 	s.wants_probe = search_wants_door(c);
 	s.refresh_s = search_interval_s(c);

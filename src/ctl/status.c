@@ -218,6 +218,8 @@ static void show_nat(struct page *p, const json_t *status, const json_t *client)
 			page_fact(p, "Windows says %s", theirs);
 		if (get_bool(client, "preserves_port"))
 			page_fact(p, "preserves ports");
+		if (strcmp(get_text(client, "random_ports"), "predicted") == 0)
+			page_fact(p, "counts ports");
 		if (is_dormant)
 			page_fact(p, "not refreshed");
 		else

@@ -60,6 +60,15 @@ static const char *proof_of_standing(const struct recent_peer *e)
 	return e->effort == EFFORT_NONE ? "untrusted" : "probing";
 }
 
+static const char *path_of(const struct recent_peer *e)
+{
+	if (e->is_native)
+		return "relay";
+	if (e->is_lan)
+		return "lan";
+	return e->door < DOOR_RANDOM ? "direct" : "random-port";
+}
+
 static bool take_recent(struct row *r, const struct recent_peer *from)
 {
 	struct recent_peer e;
@@ -73,7 +82,7 @@ static bool take_recent(struct row *r, const struct recent_peer *from)
 	r->at = e.tuple;
 	r->path = "none";
 	if (e.tuple.port)
-		r->path = e.is_native ? "relay" : e.is_lan ? "lan" : "direct";
+		r->path = path_of(&e);
 	r->proof = proof_of_standing(&e);
 	r->heard = e.heard;
 	r->sent = e.sent;

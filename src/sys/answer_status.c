@@ -65,6 +65,7 @@ static void put_nat(struct json *j, const struct facts *f)
 	json_text(j, "nat", client_nat_name(nat));
 	json_text(j, "windows_nat", windows_nat(nat));
 	json_bool(j, "preserves_port", c->preserves_port);
+	json_text(j, "random_ports", randport_mode_name(c->random_ports));
 	put_tuple(j, "local", f->local);
 	put_tuple(j, "mapped", c->mapped);
 	json_number(j, "refresh", c->refresh_s);

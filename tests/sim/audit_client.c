@@ -32,6 +32,8 @@ struct row {
 	struct ip6 a;
 	struct tuple t;
 	uint64_t proof; /* peer at a tuple: shown */
+	enum door door; /* and where; others than random ones count as one */
+	bool announced; /* peer at a tuple: by itself (X40) */
 	uint64_t sent;  /* peer: data to it, from this address */
 	struct ip6 sent_from;
 	unsigned sent_step;
@@ -52,6 +54,7 @@ struct row {
 	bool is_server;        /* tuple: what the resolver has said */
 	uint32_t other;        /* address of that server */
 	uint64_t asked[DOORS]; /* last solicitation without an answer */
+	uint64_t echoed;       /* peer: an echo test has begun; or it greets */
 	bool has_ra;
 	struct tuple seen; /* as its last advertisement says */
 };
@@ -63,10 +66,12 @@ struct client_book {
 	unsigned serial; /* bubble attempts in all */
 	unsigned tied;   /* the last that came with another */
 	uint64_t attempted;
-	unsigned flushes; /* an address went, and its peers */
-	bool orphans;     /* some of whom packets wait for */
-	bool lost;        /* entries may have been pushed out */
-	bool was_dormant; /* before this step */
+	unsigned flushes;   /* an address went, and its peers */
+	bool orphans;       /* some of whom packets wait for */
+	bool lost;          /* entries may have been pushed out */
+	bool was_dormant;   /* before this step */
+	unsigned echo_step; /* a solicitation has left from a random port */
+	enum door echo_door;
 	struct stats before;
 	uint32_t held;
 	uint32_t n[STANDINGS];
@@ -292,10 +297,16 @@ static void answered(struct row *r)
 	memset(r->tries, 0, sizeof(r->tries));
 }
 
+static enum door door_of(enum door door)
+{
+	return door >= DOOR_RANDOM ? door : DOOR_SERVICE;
+}
+
 static void prove(struct audit *a, const struct ip6 *who, struct tuple t,
-		  uint64_t now)
+		  enum door door, uint64_t now)
 {
 	row(a, who, t)->proof = now;
+	row(a, who, t)->door = door_of(door);
 	answered(peer_row(a, who));
 }
 
@@ -345,6 +356,8 @@ static void note_advertisement(struct audit *a, const struct datagram *d,
 	     "C23: advertisement without nonce taken");
 	if (v->nonce)
 		check_nonce(a, d, v);
+	if (d->door >= DOOR_RANDOM)
+		return;            /* X60 */
 	r = tuple_row(a, d->from); /* rows may have moved */
 	if (d->door == DOOR_SERVICE) {
 		r->has_ra = true;
@@ -355,11 +368,21 @@ static void note_advertisement(struct audit *a, const struct datagram *d,
 	tuple_row(a, other)->asked[d->door] = 0;
 }
 
+static void note_announced(struct audit *a, const struct view *v)
+{
+	const struct ip6 *src = &v->ip->src;
+	const struct tuple t = {mapped(src).ip, view_port(v)};
+
+	peer_row(a, src)->nonce_got = view_trailer(v);
+	if (t.port)
+		row(a, src, t)->announced = true;
+}
+
 /* A bubble by way of the server. */
 static void note_indirect(struct audit *a, const struct view *v)
 {
 	if (is_teredo(a, &v->ip->src))
-		peer_row(a, &v->ip->src)->nonce_got = view_trailer(v);
+		note_announced(a, v);
 }
 
 static void note_teredo(struct audit *a, const struct datagram *d,
@@ -378,7 +401,7 @@ static void note_teredo(struct audit *a, const struct datagram *d,
 	WANT(shown, "X16, C37: a client without proof was believed");
 	WANT(audit_allows(a->node, d->from) || is_near(a, src, d->from, now),
 	     "C32: a peer at %08x was believed", d->from.ip);
-	prove(a, src, d->from, now);
+	prove(a, src, d->from, d->door, now);
 }
 
 static void note_native(struct audit *a, const struct datagram *d,
@@ -392,11 +415,11 @@ static void note_native(struct audit *a, const struct datagram *d,
 		WANT(echo && v->len == TEST_LEN && r->has_test &&
 			     memcmp(echo + 1, r->test, sizeof(r->test)) == 0,
 		     "C80: a wrong echo reply was believed");
-		prove(a, src, d->from, now);
+		prove(a, src, d->from, d->door, now);
 		return;
 	}
 	if (row(a, src, d->from)->proof)
-		prove(a, src, d->from, now);
+		prove(a, src, d->from, d->door, now);
 }
 
 /* C73, C75. */
@@ -480,6 +503,22 @@ static void check_solicitation(struct audit *a, const struct out *o,
 	if (a->last_solicitation && now - a->last_solicitation > a->max_refresh)
 		a->max_refresh = now - a->last_solicitation;
 	a->last_solicitation = now;
+}
+
+/* X52, X60: one of an echo test. */
+static void check_echo(struct audit *a, const struct out *o,
+		       const struct view *v)
+{
+	struct client_book *b = a->client;
+
+	WANT(tuple_row(a, o->to)->is_server,
+	     "X52: echo test of what is no server");
+	WANT(v->ip->hops == 255 && be16(v->ip->src.b) == 0xfe80 && v->nonce,
+	     "X52: malformed solicitation");
+	WANT(is_new(a, v->nonce, AUTH_NONCE_LEN, 1),
+	     "Z10: the nonce of a solicitation repeats");
+	b->echo_step = b->step;
+	b->echo_door = o->door;
 }
 
 /* Of several at one instant the log cannot tell which is the oldest. */
@@ -585,6 +624,43 @@ static bool is_search(const struct audit *a, const struct view *v)
 	       mapped(&v->ip->dst).port == c->search.qualify.mapped.port;
 }
 
+/*
+ * Bubbles that limits do not count as an attempt: the second packet of an echo
+ * test, and the indirect bubble after it (X52-X54); the answer to who is heard
+ * at a random port for the first time (A68); and what keeps the way to it open
+ * (A52).
+ */
+static bool is_beside(struct audit *a, const struct out *o,
+		      const struct view *v, const struct view *in,
+		      const struct datagram *d, bool indirect, uint64_t now)
+{
+	const struct client_book *b = a->client;
+	const struct row at = *row(a, &v->ip->dst, o->to);
+	struct row *r = peer_row(a, &v->ip->dst);
+	bool late;
+
+	if (o->door < DOOR_RANDOM) {
+		late = indirect && r->echoed && now - r->echoed < 4 * NS_PER_S;
+		if (late)
+			r->echoed = 0;
+		return late;
+	}
+	if (b->echo_step == b->step && b->echo_door == o->door) {
+		r->echoed = now;
+		return r->step != b->step;
+	}
+	if (d)
+		return at.proof && (d->door == o->door ||
+				    (is_server(a, d->from) &&
+				     ip6_equal(&in->ip->src, &v->ip->dst)));
+	if (!at.proof || at.door != o->door || r->step == b->step ||
+	    now - r->bubbled < GAP_NS)
+		return false;
+	r->bubbled = now;
+	r->step = b->step;
+	return true;
+}
+
 static void check_bubble(struct audit *a, const struct out *o,
 			 const struct view *v, const struct view *in,
 			 const struct datagram *d, uint64_t now)
@@ -607,11 +683,13 @@ static void check_bubble(struct audit *a, const struct out *o,
 		return;
 	indirect = same(o->to, server_of(dst));
 	lan = is_on_lan(a, dst, o->to, now);
-	direct = same(o->to, mapped(dst)) || row(a, dst, o->to)->proof;
+	direct = same(o->to, mapped(dst)) || row(a, dst, o->to)->proof ||
+		 row(a, dst, o->to)->announced;
 	WANT(indirect || lan || direct, "C54: bubble to somebody else");
 	WANT(indirect || is_own(a, &v->ip->src), "C53: from a foreign address");
 	WANT(v->ip->hops > 1, "C53: bubble with hop limit %d", v->ip->hops);
-	check_attempt(a, peer_row(a, dst), &v->ip->src, now);
+	if (!is_beside(a, o, v, in, d, indirect, now))
+		check_attempt(a, peer_row(a, dst), &v->ip->src, now);
 	if (lan)
 		return;
 	if (!indirect)
@@ -700,6 +778,8 @@ static void check_data(struct audit *a, const struct out *o,
 	     o->to.port, be32(dst->b + 12));
 	WANT(now - p->proof < PROOF_NS, "I2: data %llu ms after the last proof",
 	     (unsigned long long)((now - p->proof) / NS_PER_MS));
+	WANT(p->door == door_of(o->door), "X49: data from door %d, not %d",
+	     o->door, p->door);
 	WANT(is_own(a, &v->ip->src), "C5: data from what is not our address");
 	WANT(dst->b[0] != 0xff && !(dst->b[0] == 0xfe && dst->b[1] >> 6 == 2),
 	     "C50: multicast or link-local");
@@ -821,13 +901,18 @@ void client_check_out(struct audit *a, const struct out *o,
 		return;
 	}
 	check_target(a, o, &v, now);
-	WANT(o->door == DOOR_SERVICE || o->door == DOOR_PROBE,
+	WANT(o->door == DOOR_SERVICE || o->door == DOOR_PROBE ||
+		     o->door >= DOOR_RANDOM,
 	     "C4: sends from door %d", o->door);
 	if (icmp(&v, ICMP6_ROUTER_SOLICITATION)) {
+		if (o->door >= DOOR_RANDOM) {
+			check_echo(a, o, &v);
+			return;
+		}
 		check_solicitation(a, o, &v, now);
 		return;
 	}
-	WANT(o->door == DOOR_SERVICE, "C69: something else from the probe");
+	WANT(o->door != DOOR_PROBE, "C69: something else from the probe");
 	WANT(!v.has_origin && !v.nonce, "blocks that are for servers");
 	if (!d && !in && a->node->is_relay && view_is_bubble(&v) &&
 	    (v.ip->src.b[0] & 0xe0) == 0x20 && !is_teredo(a, &v.ip->src))

@@ -15,6 +15,9 @@ static struct ours *ours(const struct actor *a)
 
 static struct tuple door_tuple(const struct ours *o, enum door door)
 {
+	if (door >= DOOR_RANDOM)
+		return (struct tuple){o->a.ip[0],
+				      o->random[door - DOOR_RANDOM]};
 	switch (door) {
 	case DOOR_PRIMARY:
 		return (struct tuple){o->a.ip[0], TEREDO_PORT};
@@ -33,6 +36,8 @@ static struct tuple door_tuple(const struct ours *o, enum door door)
 
 static bool door_is_open(const struct ours *o, enum door door)
 {
+	if (door >= DOOR_RANDOM)
+		return o->random[door - DOOR_RANDOM];
 	switch (door) {
 	case DOOR_PRIMARY:
 	case DOOR_SECONDARY:
@@ -100,6 +105,34 @@ static void send_udp(struct ours *o, const struct out *a, const uint8_t *p,
 		sim_send(&o->a, from, a->to, p, n, t);
 }
 
+/* Any that nothing else of this host has. */
+static uint16_t free_port(struct ours *o)
+{
+	for (;;) {
+		uint16_t port = (uint16_t)(2000 + sim_below(o->a.w, 40000));
+		bool taken = false;
+
+		for (unsigned k = 0; k < RANDOM_DOORS; k++)
+			taken |= o->random[k] == port;
+		if (!taken)
+			return port;
+	}
+}
+
+void ours_doors(struct ours *o)
+{
+	struct client *c = &o->node->client;
+
+	for (unsigned k = 0; o->conf.is_client && k < RANDOM_DOORS; k++) {
+		bool wants = c->ports.wants >> k & 1;
+
+		if (wants == (o->random[k] != 0))
+			continue;
+		o->random[k] = wants && !o->no_random ? free_port(o) : 0;
+		client_door(c, k, o->random[k], o->a.w->now);
+	}
+}
+
 void ours_carry_out(struct ours *o, const struct packet *in)
 {
 	uint8_t p[PKT_MAX];
@@ -122,6 +155,7 @@ void ours_carry_out(struct ours *o, const struct packet *in)
 			route(o, p, n, t);
 	}
 	outbox_clear(o->out);
+	ours_doors(o);
 	if (o->after)
 		o->after(o);
 }
@@ -132,7 +166,8 @@ static void on_ip4(struct actor *a, const struct packet *p)
 	struct datagram d = {
 		.from = p->from, .ecn = p->ecn, .data = p->data, .len = p->len};
 
-	for (int door = DOOR_PRIMARY; door < DOORS; door++) {
+	for (int door = DOOR_PRIMARY; door < DOOR_RANDOM + RANDOM_DOORS;
+	     door++) {
 		struct tuple t = door_tuple(o, (enum door)door);
 
 		if (!door_is_open(o, (enum door)door))
@@ -203,6 +238,7 @@ void ours_restart(struct ours *o)
 	o->mem = calloc(1, n + 64);
 	if (!o->node || !o->mem)
 		abort();
+	memset(o->random, 0, sizeof(o->random));
 	node_init(o->node, &o->conf, &seed,
 		  (void *)(((uintptr_t)o->mem + 63) & ~(uintptr_t)63));
 	o->node->gate.public_only = true;

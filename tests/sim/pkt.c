@@ -50,6 +50,16 @@ uint32_t view_trailer(const struct view *v)
 	return 0;
 }
 
+uint16_t view_port(const struct view *v)
+{
+	for (size_t i = 0; i + 2 <= v->tail_len; i += 2 + v->tail[i + 1]) {
+		if (v->tail[i] == 5 && v->tail[i + 1] == 2 &&
+		    i + 4 <= v->tail_len)
+			return be16(v->tail + i + 2);
+	}
+	return 0;
+}
+
 bool view_is_bubble(const struct view *v)
 {
 	return v->ip && v->ip->next == 59 && v->len == 40;

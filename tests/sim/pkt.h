@@ -33,6 +33,8 @@ void view_read(struct view *v, const uint8_t *p, size_t n);
 
 /* The nonce trailer; 0 if there is none. */
 uint32_t view_trailer(const struct view *v);
+/* The port of a random port trailer; 0 if there is none. */
+uint16_t view_port(const struct view *v);
 bool view_is_bubble(const struct view *v);
 
 /* Bytes written. nonce may be NULL; trailer 0 is none. */

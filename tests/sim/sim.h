@@ -198,7 +198,9 @@ struct ours {
 	struct node_conf conf;
 	struct outbox *out;
 	void *mem;
-	uint16_t port; /* of the service */
+	uint16_t port;                 /* of the service */
+	uint16_t random[RANDOM_DOORS]; /* ports; 0 = shut */
+	bool no_random;                /* none can be opened */
 	bool down;
 	/* What the node has for its host; NULL: it is routed on. */
 	void (*deliver)(struct ours *o, uint8_t *p, size_t n);
@@ -209,6 +211,8 @@ void ours_init(struct ours *o, struct world *w, const char *name,
 	       const struct node_conf *conf);
 /* What it knows is gone. */
 void ours_restart(struct ours *o);
+/* The shell opens and shuts random ports as the core wants. */
+void ours_doors(struct ours *o);
 /* Run the outbox; in: the packet that filled it, or NULL. */
 void ours_carry_out(struct ours *o, const struct packet *in);
 void ours_timer(struct actor *a);

@@ -1147,7 +1147,15 @@ static void reaches(void **state)
 	assert_string_equal(netcheck_reaches(&f), "peers behind any NAT");
 	f.filtering = BEHAVIOUR_ADDRESS_PORT;
 	assert_string_equal(netcheck_reaches(&f),
-			    "peers behind any NAT but a symmetric one");
+			    "peers behind any NAT, but of symmetric ones only "
+			    "those that keep or count ports");
+	f.mapping = BEHAVIOUR_DEPENDENT;
+	f.preserves_port = TRI_YES; /* X35 */
+	assert_string_equal(netcheck_reaches(&f),
+			    "peers behind any NAT, but of symmetric ones only "
+			    "those that keep or count ports");
+	f.preserves_port = TRI_NO;
+	assert_non_null(strstr(netcheck_reaches(&f), "if this NAT counts"));
 	f.good = false;
 	assert_string_equal(netcheck_reaches(&f), "no peers");
 }
