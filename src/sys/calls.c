@@ -57,6 +57,9 @@ static const struct call tunnel[] = {
 	CALL("writev"),
 	/* A client's second port, when it is of use: clientrun_doors(). */
 	CALL("epoll_ctl"),
+	/* Random ports come from the steward, and go: randdoors.c. */
+	CALL("recvmsg"),
+	CALL("close"),
 	/* Local discovery: the group on each link, neighbours.c. */
 	CALL("setsockopt"),
 	/* A pattern of names of links: regexec() in neighbours.c. */
@@ -78,6 +81,12 @@ static const struct call steward[] = {
 	/* What is remembered: state_write(). */
 	CALL("pwrite64"),
 	CALL("fsync"),
+	/* Random ports for the packet process: send_doors(). */
+	LIMITED(CALL_UDP, "socket"),
+	CALL("setsockopt"),
+	CALL("bind"),
+	CALL("getrandom"),
+	CALL("sendmsg"),
 	/* No Router Solicitations: iface_hush(); with -f, the log. */
 	LIMITED(CALL_WRITE, "openat"),
 	CALL("write"),

@@ -42,6 +42,7 @@ enum call_limit {
 	CALL_SIGNAL,  /* prctl(PR_SET_PDEATHSIG) */
 	CALL_NAME,    /* prctl(PR_SET_NAME) */
 	CALL_FAILS,   /* nothing will do: ENOSYS */
+	CALL_UDP,     /* a socket for datagrams over IPv4 */
 	CALL_FAR,     /* forbidden: a socket beyond IP, UNIX and routing */
 };
 

@@ -362,16 +362,19 @@ static void be_ready(struct loop *l, const struct steward_done *d, uint64_t now)
 void clientrun_on_steward(struct loop *l, uint64_t now)
 {
 	struct clientrun *r = l->client;
-	struct steward_done d;
-	ssize_t n;
+	struct steward_answer a;
+	int n;
 
 	publish_soon(&l->publisher, l->lanes.latest);
-	while ((n = recv(r->steward, &d, sizeof(d), MSG_DONTWAIT)) ==
-	       sizeof(d)) {
-		take_done(r, &d);
-		be_ready(l, &d, now);
+	while ((n = steward_hear(r->steward, &a)) > 0) {
+		if (a.is_door) {
+			randdoors_take(l, &a.door, a.fd);
+			continue;
+		}
+		take_done(r, &a.done);
+		be_ready(l, &a.done, now);
 	}
-	if (n < 0 && (errno == EAGAIN || errno == EINTR))
+	if (n == -EAGAIN || n == -EINTR)
 		return;
 	if (!l->done)
 		log_error("exiting: the steward is gone");
@@ -533,6 +536,7 @@ void clientrun_doors(struct loop *l)
 	bool wants = l->node.client.status.wants_probe && r->probe >= 0;
 	char old;
 
+	randdoors_look(l);
 	if (wants == r->is_probing)
 		return;
 	r->is_probing = wants;
@@ -634,6 +638,7 @@ void clientrun_start(struct loop *l, uint64_t now)
 	struct way way = {0};
 
 	r->way_at = r->tell_at = r->native_at = UINT64_MAX;
+	r->random.due = UINT64_MAX;
 	look_at_native(l, now);
 	for (unsigned i = 0; i < r->names.n_servers; i++) {
 		tell_server(l, i, now);
@@ -654,6 +659,7 @@ uint64_t clientrun_next(const struct clientrun *r)
 
 	if (r->mapping.wait_until)
 		look = earlier(look, r->mapping.wait_until);
+	look = earlier(look, r->random.due);
 	return earlier(earlier(look, r->tell_at), names_next(&r->names));
 }
 
@@ -671,4 +677,6 @@ void clientrun_timeout(struct loop *l, uint64_t now)
 		tell_steward(l, now);
 	if (names_next(&r->names) <= now)
 		ask_names(l, now);
+	if (r->random.due <= now)
+		randdoors_timeout(l, now);
 }

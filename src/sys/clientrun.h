@@ -10,6 +10,7 @@
  *	steward.h     addresses and routes
  *	neighbours.h  local discovery
  *	mapping.h     a port of the router
+ *	randdoors.h   random ports
  */
 #ifndef SYS_CLIENTRUN_H
 #define SYS_CLIENTRUN_H
@@ -18,6 +19,7 @@
 #include "names.h"
 #include "neighbours.h"
 #include "plan.h"
+#include "randdoors.h"
 #include "state.h"
 #include "steward.h"
 #include "way.h"
@@ -29,6 +31,7 @@ struct clientrun {
 	int steward, resolver; /* -1 = none */
 	int probe;             /* the secondary port of §5.2.7; -1 = none */
 	bool is_probing;       /* it is listened to */
+	struct randdoors random;
 	struct neighbours neighbours; /* fd -1 = no local discovery */
 	struct mapping mapping;
 	struct names names;

@@ -3,6 +3,7 @@
 #include <errno.h>
 #include <string.h>
 #include <sys/random.h>
+#include <unistd.h>
 
 #include "doors.h"
 #include "fdstore.h"
@@ -217,6 +218,26 @@ static int open_random(const struct plan *p)
 			break;
 	}
 	return open_at(p, (struct tuple){c->bind_ip, 0});
+}
+
+int door_open_random(const struct conf *c, uint16_t *port)
+{
+	int fd = -EADDRINUSE, r;
+
+	for (int i = 0; i < PORT_TRIES && fd == -EADDRINUSE; i++) {
+		if (getrandom(port, sizeof(*port), 0) != sizeof(*port))
+			return -errno;
+		if (*port >= PORT_MIN)
+			fd = udp_open(c->bind_ip, *port, true);
+	}
+	if (fd < 0)
+		return fd;
+	r = udp_confine(fd, c->bind_iface, c->mark);
+	if (!r)
+		r = udp_set_dscp(fd, c->dscp);
+	if (r)
+		close(fd);
+	return r ? r : fd;
 }
 
 int door_open_later(const struct plan *p)

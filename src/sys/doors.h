@@ -26,6 +26,10 @@ int door_open(const struct plan *p, enum door door);
  * LearnRefresh may be switched on at any time and mostly never is. */
 int door_open_later(const struct plan *p);
 
+/* A socket at a port that nobody has, as the configuration wants all of them;
+ * or -errno. For the steward. */
+int door_open_random(const struct conf *c, uint16_t *port);
+
 /* I10: at the port of the last run, for with it goes the address; 0 = there was
  * none. */
 int door_open_service(const struct plan *p, uint16_t last);

@@ -24,6 +24,9 @@
 	(CLONE_NEWNS | CLONE_NEWCGROUP | CLONE_NEWUTS | CLONE_NEWIPC |         \
 	 CLONE_NEWUSER | CLONE_NEWPID | CLONE_NEWNET)
 
+/* Of the second argument of socket(); the rest are flags. */
+#define SOCKET_TYPE 0xf
+
 /* O_LARGEFILE is what 32-bit libraries add. */
 #ifdef O_LARGEFILE
 #define LARGE (O_LARGEFILE | 0100000)
@@ -71,6 +74,19 @@ static int rule_if_above(scmp_filter_ctx f, uint32_t action, int number,
 	return seccomp_rule_add_array(f, action, number, 1, &c);
 }
 
+static int add_udp(scmp_filter_ctx f, uint32_t action, int number)
+{
+	const struct scmp_arg_cmp c[] = {
+		{.arg = 0, .op = SCMP_CMP_EQ, .datum_a = AF_INET},
+		{.arg = 1,
+		 .op = SCMP_CMP_MASKED_EQ,
+		 .datum_a = SOCKET_TYPE,
+		 .datum_b = SOCK_DGRAM},
+	};
+
+	return seccomp_rule_add_array(f, action, number, 2, c);
+}
+
 static int add_rule(scmp_filter_ctx f, uint32_t action, int number,
 		    enum call_limit limit)
 {
@@ -98,6 +114,8 @@ static int add_rule(scmp_filter_ctx f, uint32_t action, int number,
 	case CALL_FAILS:
 		return seccomp_rule_add_array(f, SCMP_ACT_ERRNO(ENOSYS), number,
 					      0, NULL);
+	case CALL_UDP:
+		return add_udp(f, action, number);
 	case CALL_FAR:
 		return rule_if_above(f, action, number, 0, AF_NETLINK);
 	}

@@ -105,6 +105,7 @@ static void make_loop(struct keeper *k, const struct plan *p)
 	for (unsigned i = 0; i < p->threads; i++)
 		lane_close(&l->lanes.lane[i]);
 	l->lanes.raw6 = -1;
+	lanes_shut(&l->lanes);
 	l->channel = k->channel;
 	k->life.plan = p;
 	k->life.loop = l;

@@ -47,6 +47,7 @@ void lane_init(struct lane *lane, struct lanes *all, void *memory)
 enum {
 	SINK_IP6 = DOORS,
 	SINK_GROUP,
+	SINK_RANDOM,
 	SINKS,
 };
 
@@ -60,7 +61,7 @@ static unsigned sink_of(const struct out *o)
 	case OUT_GROUP:
 		return SINK_GROUP;
 	}
-	return (unsigned)o->door;
+	return o->door < DOOR_RANDOM ? (unsigned)o->door : SINK_RANDOM;
 }
 
 static void send_group(struct lane *lane, const struct out *const *v,
@@ -93,11 +94,39 @@ static int way_out(const struct lane *lane, enum door door)
 	return lane->all->lane[0].door[door];
 }
 
+/* What goes to one peer mostly stands together. A port that was shut a while
+ * ago had a peer that is elsewhere now. */
+static void send_random(struct lane *lane, const struct out *const *v,
+			unsigned n)
+{
+	unsigned same;
+
+	for (; n; v += same, n -= same) {
+		int fd = lanes_random(lane->all, v[0]->door - DOOR_RANDOM);
+
+		for (same = 1; same < n && v[same]->door == v[0]->door; same++)
+			;
+		if (fd >= 0)
+			udp_send(&lane->sender, fd, v, same);
+		else
+			tally(&lane->sender.refused, same);
+	}
+}
+
+/* Most have none, and look no further. */
+static unsigned sinks(const struct lane *lane)
+{
+	return __atomic_load_n(&lane->all->has_random, __ATOMIC_RELAXED)
+		       ? SINKS
+		       : SINK_RANDOM;
+}
+
 void lane_flush(struct lane *lane)
 {
 	struct outbox *o = &lane->out;
+	unsigned all = o->n ? sinks(lane) : 0;
 
-	for (unsigned sink = 0; sink < SINKS && o->n; sink++) {
+	for (unsigned sink = 0; sink < all; sink++) {
 		unsigned n = 0;
 
 		for (unsigned i = 0; i < o->n; i++) {
@@ -110,6 +139,8 @@ void lane_flush(struct lane *lane)
 			send_ip6(lane, lane->sorted, n);
 		else if (sink == SINK_GROUP)
 			send_group(lane, lane->sorted, n);
+		else if (sink == SINK_RANDOM)
+			send_random(lane, lane->sorted, n);
 		else
 			udp_send(&lane->sender, way_out(lane, (enum door)sink),
 				 lane->sorted, n);
@@ -295,20 +326,11 @@ static void pass_train(struct lane *lane, struct train *t)
 		ask_lease(lane, LEASE_UP, t->model);
 }
 
-void lane_on_door(struct lane *lane, enum door door, uint64_t now)
+/* n trains: by lease as far as there are leases, then by the core. */
+static void carry(struct lane *lane, int n)
 {
-	/* What may fail here is want of memory, and passes: errors of earlier
-	 * datagrams are only reported to those who ask (IP_RECVERR) or have
-	 * connected the socket. */
-	int n, i;
+	int i = doors_by_lease(lane, n);
 
-	lane->now = now;
-	n = udp_receive(lane->door[door], door, &lane->udp);
-	for (i = 0; i < n; i++)
-		tally(&lane->datagrams, lane->udp.t[i].count);
-	tally(&lane->trains, n > 0 ? (unsigned)n : 0);
-	n = fair_trains(lane, door, n);
-	i = doors_by_lease(lane, n);
 	if (i >= n) {
 		lane_flush(lane);
 		return;
@@ -317,6 +339,39 @@ void lane_on_door(struct lane *lane, enum door door, uint64_t now)
 	for (; i < n; i++)
 		pass_train(lane, &lane->udp.t[i]);
 	leave(lane);
+}
+
+static int receive(struct lane *lane, int fd, enum door door, uint64_t now)
+{
+	int n;
+
+	lane->now = now;
+	n = udp_receive(fd, door, &lane->udp);
+	for (int i = 0; i < n; i++)
+		tally(&lane->datagrams, lane->udp.t[i].count);
+	tally(&lane->trains, n > 0 ? (unsigned)n : 0);
+	return n;
+}
+
+void lane_on_door(struct lane *lane, enum door door, uint64_t now)
+{
+	/* What may fail here is want of memory, and passes: errors of earlier
+	 * datagrams are only reported to those who ask (IP_RECVERR) or have
+	 * connected the socket. */
+	int n = receive(lane, lane->door[door], door, now);
+
+	carry(lane, fair_trains(lane, door, n));
+}
+
+/* It has one peer, so there is nobody to be fair to. It may have been shut
+ * since it was seen to have something. */
+void lane_on_random(struct lane *lane, unsigned k, uint64_t now)
+{
+	int fd = lanes_random(lane->all, k);
+
+	if (fd >= 0)
+		carry(lane,
+		      receive(lane, fd, (enum door)(DOOR_RANDOM + k), now));
 }
 
 /* One by one: some or all of them do not leave at once. */

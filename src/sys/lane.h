@@ -61,6 +61,8 @@ void lane_init(struct lane *lane, struct lanes *all, void *memory);
 /* Packets are there. lane_on_tun(): -errno if the device is gone. */
 void lane_on_door(struct lane *lane, enum door door, uint64_t now);
 int lane_on_tun(struct lane *lane, uint64_t now);
+/* The same at DOOR_RANDOM + k, which all lanes share; only the first looks. */
+void lane_on_random(struct lane *lane, unsigned k, uint64_t now);
 
 /* Run the outbox. */
 void lane_flush(struct lane *lane);

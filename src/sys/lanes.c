@@ -20,6 +20,12 @@ uint64_t clock_now(void)
 
 /* --- the lock --- */
 
+void lanes_shut(struct lanes *l)
+{
+	for (unsigned k = 0; k < RANDOM_DOORS; k++)
+		l->random[k] = -1;
+}
+
 void lanes_open(struct lanes *l)
 {
 	l->end = -1;
@@ -197,11 +203,10 @@ void lanes_go(struct lanes *l)
 		pthread_mutex_unlock(&l->lock);
 }
 
-static void set_dscp(const struct lane *lane, uint8_t dscp)
+static void set_dscp(const int *fd, unsigned n, uint8_t dscp)
 {
-	for (unsigned d = 0; d < DOORS; d++) {
-		int r = lane->door[d] < 0 ? 0
-					  : udp_set_dscp(lane->door[d], dscp);
+	for (unsigned d = 0; d < n; d++) {
+		int r = fd[d] < 0 ? 0 : udp_set_dscp(fd[d], dscp);
 
 		if (r)
 			log_warning("cannot set DSCP: %s", strerror(-r));
@@ -210,8 +215,9 @@ static void set_dscp(const struct lane *lane, uint8_t dscp)
 
 void lanes_set_dscp(struct lanes *l, uint8_t dscp, bool copy)
 {
+	set_dscp(l->random, RANDOM_DOORS, dscp);
 	for (unsigned i = 0; i < l->n; i++) {
-		set_dscp(&l->lane[i], dscp);
+		set_dscp(l->lane[i].door, DOORS, dscp);
 		__atomic_store_n(&l->lane[i].sender.copy_dscp, copy,
 				 __ATOMIC_RELAXED);
 	}

@@ -35,12 +35,15 @@ struct lanes {
 	void (*on_leave)(void *arg, bool other);
 	void *arg;
 
-	int end;              /* eventfd; -1 with one lane */
-	sem_t there, stopped; /* threads that are */
-	sem_t never;          /* what they wait for in the end */
-	uint64_t latest;      /* time that the core has seen; ns */
-	uint32_t epoch;       /* of the node; read without the lock */
-	pthread_mutex_t lock; /* of the node */
+	int random[RANDOM_DOORS]; /* sockets; -1 = none. Set under the lock,
+				     read without */
+	bool has_random;          /* one was there */
+	int end;                  /* eventfd; -1 with one lane */
+	sem_t there, stopped;     /* threads that are */
+	sem_t never;              /* what they wait for in the end */
+	uint64_t latest;          /* time that the core has seen; ns */
+	uint32_t epoch;           /* of the node; read without the lock */
+	pthread_mutex_t lock;     /* of the node */
 	struct lane lane[LANES_MAX];
 };
 
@@ -54,6 +57,15 @@ uint64_t clock_now(void);
  */
 uint64_t lanes_enter(struct lanes *l, uint64_t now);
 void lanes_leave(struct lanes *l, const struct lane *lane);
+
+/* No random port is open. */
+void lanes_shut(struct lanes *l);
+
+/* The socket of DOOR_RANDOM + k; -1 = none. */
+static inline int lanes_random(const struct lanes *l, unsigned k)
+{
+	return __atomic_load_n(&l->random[k], __ATOMIC_RELAXED);
+}
 
 /* Before the first lanes_enter(); n and what is above it are set. */
 void lanes_open(struct lanes *l);

@@ -438,6 +438,8 @@ static void take_event(struct loop *l, uint32_t source, uint64_t now)
 	} else if (source == SOURCE_TUN) {
 		if (lane_on_tun(&l->lanes.lane[0], now) < 0)
 			lose_tunnel(l);
+	} else if (source >= SOURCE_RANDOM) {
+		lane_on_random(&l->lanes.lane[0], source - SOURCE_RANDOM, now);
 	} else {
 		now = lanes_enter(&l->lanes, now);
 		on_event(l, source, now);

@@ -38,6 +38,7 @@ enum source {
 	SOURCE_CALL,     /* another lane has something for the loop */
 	SOURCE_SETTINGS, /* there are new ones */
 	SOURCES,
+	SOURCE_RANDOM = SOURCES, /* and the next RANDOM_DOORS - 1 */
 };
 
 struct loop {

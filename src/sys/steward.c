@@ -26,6 +26,7 @@
 #include "calls.h"
 #include "confine.h"
 #include "descriptors.h"
+#include "doors.h"
 #include "hook.h"
 #include "iface.h"
 #include "log.h"
@@ -72,6 +73,44 @@ static void answer(struct steward *s, int error)
 	s->owes = false;
 	/* Who does not read its answers does without. */
 	send(s->channel, &d, sizeof(d), MSG_DONTWAIT | MSG_NOSIGNAL);
+}
+
+/* A socket for the packet process, or why there is none. */
+static void send_door(const struct steward *s, uint32_t slot)
+{
+	struct steward_door d = {.slot = slot};
+	union {
+		char bytes[CMSG_SPACE(sizeof(int))];
+		struct cmsghdr aligned;
+	} control = {{0}};
+	struct iovec part = {&d, sizeof(d)};
+	struct msghdr m = {.msg_iov = &part, .msg_iovlen = 1};
+	uint16_t port = 0;
+	int fd = door_open_random(s->conf, &port);
+
+	d.port = port;
+	d.error = fd < 0 ? -fd : 0;
+	if (fd >= 0) {
+		m.msg_control = &control;
+		m.msg_controllen = sizeof(control);
+		*CMSG_FIRSTHDR(&m) = (struct cmsghdr){
+			.cmsg_len = CMSG_LEN(sizeof(fd)),
+			.cmsg_level = SOL_SOCKET,
+			.cmsg_type = SCM_RIGHTS,
+		};
+		memcpy(CMSG_DATA(CMSG_FIRSTHDR(&m)), &fd, sizeof(fd));
+	}
+	sendmsg(s->channel, &m, MSG_DONTWAIT | MSG_NOSIGNAL);
+	if (fd >= 0)
+		close(fd);
+}
+
+static void send_doors(const struct steward *s, uint64_t want)
+{
+	for (uint32_t slot = 0; slot < RANDOM_DOORS; slot++) {
+		if (want >> slot & 1)
+			send_door(s, slot);
+	}
 }
 
 static bool state_equal(const struct state *a, const struct state *b)
@@ -173,11 +212,17 @@ static void wished(struct steward *s)
 static void on_channel(struct steward *s)
 {
 	struct steward_wish w;
+	struct steward_ask ask;
 	bool is_new = false;
 	ssize_t n;
 
 	while ((n = recv(s->channel, &w, sizeof(w), MSG_DONTWAIT | MSG_TRUNC)) >
 	       0) {
+		if (n == sizeof(ask)) {
+			memcpy(&ask, &w, sizeof(ask));
+			send_doors(s, ask.want);
+			continue;
+		}
 		if (n != sizeof(w) || !wish_is_valid(&w, s->conf->prefix)) {
 			log_error("the packet process asked for what it must "
 				  "not: not listening to it any more");
@@ -407,9 +452,51 @@ int steward_start(const struct conf *c, const char *iface, unsigned ifindex,
 	return fd[0];
 }
 
+/* What came with it, if that is one descriptor. */
+static int descriptor_of(struct msghdr *m)
+{
+	const struct cmsghdr *c = CMSG_FIRSTHDR(m);
+	int fd = -1;
+
+	if (c && c->cmsg_level == SOL_SOCKET && c->cmsg_type == SCM_RIGHTS &&
+	    c->cmsg_len == CMSG_LEN(sizeof(fd)))
+		memcpy(&fd, CMSG_DATA(c), sizeof(fd));
+	return fd;
+}
+
+int steward_hear(int fd, struct steward_answer *a)
+{
+	union {
+		char bytes[CMSG_SPACE(sizeof(int))];
+		struct cmsghdr aligned;
+	} control;
+	struct iovec part = {&a->door, sizeof(a->door)};
+	struct msghdr m = {
+		.msg_iov = &part,
+		.msg_iovlen = 1,
+		.msg_control = &control,
+		.msg_controllen = sizeof(control),
+	};
+	ssize_t n = recvmsg(fd, &m, MSG_DONTWAIT | MSG_CMSG_CLOEXEC);
+
+	if (n <= 0)
+		return n < 0 ? -errno : 0;
+	a->is_door = n == sizeof(a->door);
+	a->fd = descriptor_of(&m);
+	return a->is_door || n == sizeof(a->done) ? 1 : -EBADMSG;
+}
+
 int steward_tell(int fd, const struct steward_wish *w)
 {
 	ssize_t n = send(fd, w, sizeof(*w), MSG_DONTWAIT | MSG_NOSIGNAL);
+
+	return n < 0 ? -errno : 0;
+}
+
+int steward_ask(int fd, uint64_t want)
+{
+	const struct steward_ask a = {want};
+	ssize_t n = send(fd, &a, sizeof(a), MSG_DONTWAIT | MSG_NOSIGNAL);
 
 	return n < 0 ? -errno : 0;
 }
@@ -419,7 +506,7 @@ void steward_finish(int fd, const struct steward_wish *last)
 	struct steward_wish w = *last;
 	struct pollfd p = {.fd = fd, .events = POLLOUT};
 	uint64_t until = now_ns() + FINISH_MS * UINT64_C(1000000);
-	char rest[sizeof(struct steward_done)];
+	char rest[sizeof(struct steward_door)];
 
 	w.final = true;
 	w.is_up = false;

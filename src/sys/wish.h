@@ -38,6 +38,20 @@ struct steward_done {
 	int32_t error; /* 0 or errno */
 };
 
+/*
+ * Random ports (core/randport.h): open one for each bit of want; and what was
+ * opened. Its descriptor comes along, unless there is an error.
+ */
+struct steward_ask {
+	uint64_t want;
+};
+
+struct steward_door {
+	uint32_t slot; /* bit of want */
+	uint32_t port;
+	int32_t error; /* 0 or errno */
+};
+
 /* May it be wished? prefix: that of Teredo. */
 bool wish_is_valid(const struct steward_wish *w, uint32_t prefix);
 

@@ -144,6 +144,35 @@ def test_out_of_reach(hopeless, nat1, nat2):
     assert seconds > 5
 
 
+# -- random ports ------------------------------------------------------
+
+
+#: Symmetric NATs whose ports can be foreseen (RFC 6081 §5.4, §5.5).
+FORESEEN = {
+    "preserving": (SYMMETRIC, {"preserving": True}),
+    "sequential": (SYMMETRIC, {"sequential": True}),
+    "portrestricted": ("portrestricted", {}),
+    "restricted": ("restricted", {}),
+}
+
+
+@pytest.mark.parametrize("nat1, nat2", [
+    ("preserving", "preserving"), ("preserving", "portrestricted"),
+    ("preserving", "sequential"), ("sequential", "portrestricted"),
+    ("portrestricted", "sequential"), ("sequential", "restricted")])
+def test_random_ports(net, nat1, nat2):
+    """X35-X39, X51-X57, X61: what no bubble from the service port opens."""
+    for site, kind in ((net.site1, nat1), (net.site2, nat2)):
+        name, options = FORESEEN[kind]
+        site.configure(name, **options)
+    serve(net, "ours")
+    one = start(net, net.c1, "ours")
+    two = start(net, net.c2, "ours")
+    ping(net.c1, two)
+    ping(net.c2, one)
+    ping(net.c1, two)
+
+
 # -- both behind one NAT -----------------------------------------------
 
 

@@ -56,6 +56,7 @@ static int open_loop(void **state)
 	lane_close(&l.lanes.lane[0]);
 	lane_init(&l.lanes.lane[0], &l.lanes, buffers);
 	l.lanes.raw6 = -1;
+	lanes_shut(&l.lanes);
 	return 0;
 }
 
