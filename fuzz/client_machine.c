@@ -488,6 +488,63 @@ static void op_door(struct machine *m)
 		      how & 0x80 ? how >> 3 & 7 : 0));
 }
 
+/* The shell opens random ports, and sometimes it cannot, or loses one. */
+static void open_doors(struct machine *m, uint8_t how)
+{
+	struct client *c = &m->node.client;
+
+	for (unsigned k = 0; k < RANDOM_DOORS; k++) {
+		bool wants = c->ports.wants >> k & 1;
+
+		if (wants != (c->ports.v[k].port != 0))
+			client_door(c, k, wants ? (uint16_t)(30000 + k) : 0,
+				    m->now);
+	}
+	if ((how & 0xe0) == 0xe0)
+		client_door(c, how & 7, 0, m->now);
+}
+
+/* Whose port this is; or some client. */
+static void whose(struct machine *m, unsigned k, struct ip6 *who)
+{
+	const struct client *c = &m->node.client;
+	struct teredo t = a_client(m);
+
+	teredo_pack(who, &t);
+	if (c->ports.v[k].taken)
+		*who = recent_at(&c->recent, c->ports.v[k].peer)->address;
+}
+
+/* Something comes to a random port; or a peer announces one of its own. */
+static void op_random(struct machine *m)
+{
+	uint8_t p[PKT_MAX], how = script_u8(&m->s), kind = script_u8(&m->s);
+	struct datagram d = {.door = (enum door)(DOOR_RANDOM + (how & 7))};
+	struct ip6 src;
+	size_t n, at = 0;
+
+	open_doors(m, how);
+	whose(m, how & 7, &src);
+	d.from.ip = ~be32(src.b + 12);
+	d.from.port = (uint16_t)(~be16(src.b + 10) ^ (kind >> 6));
+	if (how & 0x10) {
+		d.door = DOOR_SERVICE;
+		d.from = (struct tuple){server_ip[kind & 3], TEREDO_PORT};
+		wire_put_origin((void *)p, some_relay(m));
+		at = ORIGIN_LEN;
+	}
+	n = at + (how & 0x20 ? some_packet(m, p + at, kind, &src, own(m))
+			     : pkt_bubble(p + at, &src, own(m),
+					  kind & 1 ? w.call_nonce : kind));
+	if (how & 8) {
+		p[n++] = TRAILER_RANDOM_PORT;
+		p[n++] = 2;
+		put16(p + n, (uint16_t)(9000 + kind % 3));
+		n += 2;
+	}
+	give_ip4(m, d, p, n);
+}
+
 static const uint32_t steps[16] = {0,     1,      100,    999,    1050,  1350,
 				   2000,  2050,   2250,   8200,   22500, 30000,
 				   60000, 120000, 300001, 3600000};
@@ -562,7 +619,7 @@ static machine_op *const ops[] = {
 	op_raw_ip4,   op_raw_ip6, op_advertise, op_client,  op_by_server,
 	op_relay,     op_pong,    op_answer,    op_host,    op_flood,
 	op_discovery, op_again,   op_time,      op_network, op_server,
-	op_want,      op_rules,   op_door,      op_time,    op_advertise,
+	op_want,      op_rules,   op_door,      op_random,  op_advertise,
 };
 
 /* --- set-up --- */

@@ -303,7 +303,8 @@ void randport_announced(struct client *c, uint32_t i, uint16_t port,
 		return;
 	if (!e->peer_port && !(p && p->used))
 		e->peer_port = port; /* X40 */
-	else if (!contact_is_valid(e, now) || now - e->heard >= FLOWS_NS)
+	else if (!contact_is_valid(e, now) ||
+		 (!e->is_lan && now - e->heard >= FLOWS_NS))
 		take_other(c, i, port, now); /* else X41 */
 }
 
@@ -330,7 +331,9 @@ bool randport_prove(struct client *c, uint32_t i, enum door door, uint64_t now)
 	struct randport *p;
 
 	if (door < DOOR_RANDOM) {
-		randport_leave(c, i);
+		/* Who is valid there has none any more. */
+		if (e->door != DOOR_SERVICE || !contact_is_valid(e, now))
+			randport_leave(c, i);
 		return false;
 	}
 	p = &c->ports.v[door - DOOR_RANDOM];

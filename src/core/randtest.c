@@ -56,8 +56,13 @@ bool randport_test(struct client *c, uint32_t i, struct tuple to, uint64_t now,
 	if (!p || p->outside || p->tests >= ECHO_TESTS ||
 	    randport_mode(c) != RANDPORT_PREDICTED)
 		return p && p->test_ends != UINT64_MAX;
-	if (p->test_ends == UINT64_MAX)
-		test(c, p, to, now, out);
+	if (p->test_ends != UINT64_MAX)
+		return true;
+	if (!bucket_take(&c->tests, &c->conf.tests, now)) {
+		ledger_count(c->ledger, LEDGER_LIMITED_TEST);
+		return false;
+	}
+	test(c, p, to, now, out);
 	return true;
 }
 

@@ -10,11 +10,13 @@ symmetric initiator needs RFC 6081 at the other end, too.
 """
 
 import re
+import signal
 import time
 
 import pytest
 
 from lab import nat, teredo
+from test_daemon import worker_of
 
 SYMMETRIC = "symmetric"
 #: As shipped; and a client that looks for neighbours.
@@ -171,6 +173,20 @@ def test_random_ports(net, nat1, nat2):
     ping(net.c1, two)
     ping(net.c2, one)
     ping(net.c1, two)
+
+
+def test_random_port_of_a_process_that_died(net):
+    """Its ports are gone; the peer believes that after three seconds (A67)."""
+    net.site1.configure(SYMMETRIC, preserving=True)
+    net.site2.configure("portrestricted")
+    serve(net, "ours")
+    teredo.forget(net.c1)
+    client = teredo.start_client(net.c1, "ours")
+    teredo.wait_address(net.c1)
+    two = start(net, net.c2, "ours")
+    ping(net.c1, two)
+    net.c1.kill(worker_of(net.c1, client.pid), signal.SIGKILL)
+    ping(net.c1, two, count=1, patience=12)
 
 
 # -- both behind one NAT -----------------------------------------------

@@ -31,6 +31,7 @@
 #include "../../src/sys/reader.h"
 #include "../../src/sys/steward.h"
 #include "../../src/sys/tun.h"
+#include "../../src/sys/udp.h"
 
 #define A          "2001:0:900:2:2847:7fe3:f6ff:f5fd"
 #define B          "2001:0:900:2:22:106a:f6ff:f5fd"
@@ -797,6 +798,63 @@ static void hooks_that_are_gone_end_it(void **state)
 	assert_string_equal(shown, "");
 }
 
+/* The next message that is a door. */
+static struct steward_answer door(void)
+{
+	struct steward_answer d;
+
+	for (unsigned i = 0; i < 1000; i++) {
+		if (steward_hear(channel, &d) == 1 && d.is_door)
+			return d;
+		moment();
+	}
+	fail_msg("no door comes");
+	return d;
+}
+
+/* X35, X50: sockets as the configuration wants all, each at a port of its own.
+ */
+static void random_ports_are_opened(void **state)
+{
+	struct steward_answer first, second;
+	struct tuple at;
+
+	(void)state;
+	c.bind_ip = 0x7f000001;
+	c.mark = 7;
+	c.dscp = 10;
+	snprintf(c.bind_iface, sizeof(c.bind_iface), "lo");
+	start();
+	assert_int_equal(steward_ask(channel, 0x8000000000000002), 0);
+	first = door();
+	second = door();
+	assert_int_equal(first.door.slot, 1);
+	assert_int_equal(second.door.slot, 63);
+	assert_int_equal(first.door.error, 0);
+	assert_int_not_equal(first.door.port, second.door.port);
+	assert_int_equal(udp_local(first.fd, &at), 0);
+	assert_int_equal(at.ip, 0x7f000001);
+	assert_int_equal(at.port, first.door.port);
+	assert_true(at.port >= 1024);
+	assert_true(udp_is_confined(second.fd, "lo", 7));
+	assert_true(fcntl(first.fd, F_GETFD) & FD_CLOEXEC);
+	close(first.fd);
+	close(second.fd);
+}
+
+static void random_port_that_cannot_be(void **state)
+{
+	struct steward_answer d;
+
+	(void)state;
+	c.bind_ip = 0x01020304; /* not ours */
+	start();
+	assert_int_equal(steward_ask(channel, 1), 0);
+	d = door();
+	assert_int_equal(d.door.error, EADDRNOTAVAIL);
+	assert_int_equal(d.fd, -1);
+}
+
 int main(void)
 {
 #define T(f) cmocka_unit_test_setup_teardown(f, make, unmake)
@@ -823,6 +881,8 @@ int main(void)
 		T(old_file_of_root_is_written),
 		T(file_that_is_no_file),
 		T(one_capability_and_no_descriptors),
+		T(random_ports_are_opened),
+		T(random_port_that_cannot_be),
 		T(hooks_are_another_process),
 		T(hooks_that_are_gone_end_it),
 	};
