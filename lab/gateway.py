@@ -92,6 +92,13 @@ def start(router, *protocols):
     return process
 
 
+def settled(host):
+    """Wait until a client has its answer, or none: who asked for it has ended."""
+    wait_for(lambda: "gateway-asked" not in host.run(
+        ["miredoctl", "--json", "status"], check=False).stdout,
+        f"an answer of the router of {host.name}", 30)
+
+
 def forwards(router):
     """What it forwards now."""
     rules = router.run(["nft", "list", "chain", "inet", "upnp", "forwarded"]).stdout

@@ -11,7 +11,7 @@ import struct
 import pytest
 
 import packets as t
-from lab import teredo, wait_for
+from lab import gateway, teredo, wait_for
 from lab.capture import payload
 from test_daemon import sockets
 
@@ -195,6 +195,7 @@ def test_others_have_no_say(net, start):
 
     assert "server 9.0.0.2" in attempt(f"cat {where}/teredo.state").stdout
     assert attempt("ip -6 address show dev teredo").stdout
+    gateway.settled(net.c1)
     pids = net.c1.run(["pgrep", "miredo"]).stdout.split()
     assert len(pids) >= 3
     refused = {f"echo x >>{where}/teredo.state": "Permission denied",

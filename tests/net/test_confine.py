@@ -18,7 +18,7 @@ import subprocess
 
 import pytest
 
-from lab import teredo, wait_for
+from lab import gateway, teredo, wait_for
 from lab.host import MIREDO_UID, NOGROUP_GID, build_directory
 from test_daemon import is_clean, keeper_of, status, worker_of
 
@@ -102,6 +102,7 @@ def processes(daemon, more):
     """{kind: process number}; there are no others, as soon as all have come to
     what they are, and scripts have ended."""
     host = daemon.host
+    gateway.settled(host)
     known = {"monitor": daemon.pid, "keeper": keeper_of(host, daemon.pid),
              "worker": worker_of(host, daemon.pid)}
 
