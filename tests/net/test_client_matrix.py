@@ -15,7 +15,8 @@ import time
 
 import pytest
 
-from lab import nat, teredo
+import bulk
+from lab import control, nat, teredo
 from test_daemon import worker_of
 
 SYMMETRIC = "symmetric"
@@ -173,6 +174,34 @@ def test_random_ports(net, nat1, nat2):
     ping(net.c1, two)
     ping(net.c2, one)
     ping(net.c1, two)
+
+
+@pytest.mark.parametrize("how", ["preserving", "sequential"])
+def test_1_2_6_begins_and_knows_no_ports(net, how):
+    """X8: it gets what it always got."""
+    net.site1.configure("restricted")
+    net.site2.configure(SYMMETRIC, **{how: True})
+    serve(net, "debian")
+    one = start(net, net.c1, "debian")
+    two = start(net, net.c2, "ours")
+    ping(net.c1, two)
+    ping(net.c2, one)
+    ping(net.c1, two)
+
+
+def test_packets_by_a_random_port(net):
+    """X46, X49: of two threads, with leases and offloads, both ways."""
+    for site in (net.site1, net.site2):
+        site.configure(SYMMETRIC, preserving=True)
+    serve(net, "ours")
+    one = start(net, net.c1, "ours", "Threads 2\n")
+    two = start(net, net.c2, "ours", "Threads 2\n")
+    bulk.start(net.c1, net.c2, two, 8).result()
+    bulk.start(net.c2, net.c1, one, 8).result()
+    for host in (net.c1, net.c2):
+        assert control.status(host)["client"]["random_ports"] == "preserved"
+        paths = {peer["path"] for peer in control.ask(host, "peers")["peers"]}
+        assert paths == {"random-port"}
 
 
 def test_random_port_of_a_process_that_died(net):
