@@ -597,7 +597,7 @@ static void c57_answer(void **state)
 	(void)state;
 	unsuspecting(&r);
 	for (int i = 0; i < 3; i++) {
-		unsuspecting(&r);
+		server_is_heard();
 		holds(far_client);
 		sent_direct(&r, far_client_at, far_client, NULL);
 		next_sent(&r);
