@@ -106,8 +106,10 @@ static void put_direct(struct client *c, const struct recent_peer *e,
 		       enum door door, uint16_t announced, struct tuple to,
 		       struct outbox *out)
 {
-	const struct trailers with = {.nonce = e->nonce_got,
-				      .random_port = announced};
+	const struct trailers with = {
+		.nonce = client_has_nonces(c) ? e->nonce_got : 0,
+		.random_port = announced,
+	};
 	size_t n = wire_put_bubble(outbox_head(out), &c->own[e->own].ip6,
 				   &e->address, BUBBLE_HOPS, &with);
 
@@ -184,8 +186,10 @@ static void send_indirect(struct client *c, struct recent_peer *e, bool cookie,
 	struct teredo t;
 	size_t n;
 
+	if (!client_has_nonces(c))
+		e->nonce_sent = 0;
 	/* An answer to the last nonce may be on its way. */
-	if (!cookie || !e->nonce_sent)
+	else if (!cookie || !e->nonce_sent)
 		e->nonce_sent = rng_nonce(&c->rng);
 	if (cookie)
 		contact_cookie(c, e, &src);
@@ -230,8 +234,8 @@ void contact_send_attempt(struct client *c, struct recent_peer *e,
 {
 	bool ours = e->effort == EFFORT_BUBBLES || contact_is_valid(e, now);
 	/* Who is behind a symmetric NAT gains nothing by a cookie. */
-	bool cookie =
-		ours && e->tries % 2 && c->status.nat != CLIENT_NAT_SYMMETRIC;
+	bool cookie = ours && e->tries % 2 && client_has(c, EXT_SNS) &&
+		      c->status.nat != CLIENT_NAT_SYMMETRIC;
 	uint32_t i = index_of(c, e);
 
 	if (ours ? !may_send(c, now) : !may_answer(c, now))
@@ -265,7 +269,9 @@ void contact_answer(struct client *c, uint32_t i, uint64_t now,
 	uint64_t at = contact_attempt_allowed(c, e, now);
 
 	if (at <= now) {
-		contact_send_attempt(c, e, valid, now, out);
+		/* X19; without nonces the other half of 4380 is enough. */
+		contact_send_attempt(c, e, valid || !client_has_nonces(c), now,
+				     out);
 	} else if (at != UINT64_MAX && e->effort == EFFORT_NONE &&
 		   (!valid || c->status.nat == CLIENT_NAT_SYMMETRIC)) {
 		e->owes = true;
@@ -324,7 +330,9 @@ static void send_to_relay(struct client *c, unsigned own, const struct ip6 *to,
 			  struct outbox *out)
 {
 	const struct relay_key k = relay_key(relay);
-	const struct trailers with = {.nonce = nonce};
+	const struct trailers with = {
+		.nonce = client_has(c, EXT_SNS) ? nonce : 0,
+	};
 	size_t n = wire_put_bubble(outbox_head(out), &c->own[own].ip6, to,
 				   BUBBLE_HOPS, &with);
 

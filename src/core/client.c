@@ -24,9 +24,9 @@ static const uint64_t SUSPECT_MAX_NS = 30 * NS_PER_S;
 
 const struct client_conf client_defaults = {
 	.mtu = TEREDO_MTU,
-	.extensions = EXT_SNS | EXT_PP | EXT_SP,
 	.n_servers = 1,
 	.refresh_s = 30,
+	.extensions = EXT_ALL,
 	.max_peers = 1024,
 	.max_held = 256,
 	.bubbles = {100, 100},
@@ -351,6 +351,12 @@ static void server_answers(struct client *c, uint64_t now)
 	draw_interval(c);
 }
 
+/* C18, X9: is there no address behind a symmetric NAT? */
+static bool refuses_symmetric(const struct client *c)
+{
+	return c->conf.no_symmetric || !client_has(c, EXT_SNS);
+}
+
 /* C18. */
 static void on_symmetric(struct client *c, uint64_t now)
 {
@@ -373,7 +379,7 @@ static void on_qualified(struct client *c, uint64_t now, struct outbox *out)
 {
 	server_answers(c, now);
 	randport_qualified(c);
-	if (c->qualify.is_symmetric && c->conf.no_symmetric) {
+	if (c->qualify.is_symmetric && refuses_symmetric(c)) {
 		on_symmetric(c, now);
 		return;
 	}
@@ -414,7 +420,7 @@ static void on_moved(struct client *c, uint64_t now)
 static void count_event(const struct client *c, enum qualify_event event)
 {
 	const struct qualify *q = &c->qualify;
-	bool refused = q->is_symmetric && c->conf.no_symmetric;
+	bool refused = q->is_symmetric && refuses_symmetric(c);
 	bool second = q->step == QUALIFY_SECONDARY;
 	const enum ledger_line line[] = {
 		[QUALIFY_QUALIFIED] =
@@ -575,10 +581,10 @@ static void forget_refused(struct client *c)
 /* C18, as it is said now. */
 static void judge_symmetric(struct client *c, uint64_t now, struct outbox *out)
 {
-	if (c->conf.no_symmetric && c->qualify.is_symmetric &&
+	if (refuses_symmetric(c) && c->qualify.is_symmetric &&
 	    client_has_address(c)) {
 		on_symmetric(c, now);
-	} else if (!c->conf.no_symmetric && c->why == WHY_SYMMETRIC) {
+	} else if (!refuses_symmetric(c) && c->why == WHY_SYMMETRIC) {
 		c->rest_until = 0;
 		begin(c, now, out);
 	}
@@ -642,6 +648,24 @@ static void set_discovery(struct client *c, const struct client_conf *conf,
 		c->announce_at = now;
 }
 
+struct tuple client_alternate(const struct client *c)
+{
+	return tuple_equal(c->gateway, c->own[c->cur].mapped)
+		       ? (struct tuple){0, 0}
+		       : c->gateway;
+}
+
+void client_mapping(struct client *c, struct tuple external, uint64_t now,
+		    struct outbox *out)
+{
+	if (tuple_equal(c->gateway, external))
+		return;
+	c->gateway = external;
+	if (client_has_address(c) && c->local.ip && !c->dormancy.on)
+		qualify_check(&c->qualify, now, out);
+	client_publish(c);
+}
+
 void client_reconfigure(struct client *c, const struct client_conf *conf,
 			uint64_t now, struct outbox *out)
 {
@@ -649,6 +673,7 @@ void client_reconfigure(struct client *c, const struct client_conf *conf,
 
 	c->conf.mtu = conf->mtu;
 	c->conf.no_symmetric = conf->no_symmetric;
+	c->conf.extensions = conf->extensions;
 	c->conf.cone_first = conf->cone_first;
 	c->conf.no_nonce_ok = conf->no_nonce_ok;
 	c->conf.probe = conf->probe;

@@ -19,6 +19,7 @@
 #ifndef CORE_CLIENT_H
 #define CORE_CLIENT_H
 
+#include "extension.h"
 #include "held.h"
 #include "ledger.h"
 #include "knock.h"
@@ -39,16 +40,7 @@ enum {
 	CLIENT_MAX_IDLE = 86400,
 };
 
-/* Extensions of RFC 6081 (X7). */
-enum extension {
-	EXT_SNS = 1, /* symmetric NATs */
-	EXT_UP = 2,
-	EXT_PP = 4, /* random ports, where the NAT keeps ports */
-	EXT_SP = 8, /* the same, where it counts */
-};
-
 struct client_conf {
-	unsigned extensions;         /* enum extension */
 	uint16_t mtu;                /* TEREDO_MTU */
 	unsigned n_servers;          /* 1..CLIENT_SERVERS */
 	unsigned first_server;       /* the one that worked last */
@@ -59,6 +51,7 @@ struct client_conf {
 	bool same_mapped_only;       /* C73's option */
 	bool cone_first;             /* C13 */
 	bool no_symmetric;           /* off-line behind a symmetric NAT, C18 */
+	uint8_t extensions;          /* a set of EXT_*, with what each needs */
 	bool no_nonce_ok;            /* A3 */
 	const struct secret *secret; /* NULL = none */
 	bool has_flags; /* from the last run: flags drawn for mapped */
@@ -97,7 +90,8 @@ enum client_state {
 	X(SECONDARY, "secondary-silent",                                       \
 	  "the server answers on its first address only")                      \
 	X(SYMMETRIC, "symmetric-nat",                                          \
-	  "the NAT gives each destination another port, and Symmetric is no")  \
+	  "the NAT gives each destination another port, and Symmetric or sns " \
+	  "is off")                                                            \
 	X(MOVED, "mapping-changed", "the NAT has changed address or port")     \
 	X(IDLE, "idle", "nothing is sent, so the server is not asked")
 
@@ -215,11 +209,12 @@ struct client {
 	struct recent recent;
 	struct held held;
 	struct server_entry server[CLIENT_SERVERS];
-	unsigned at;        /* server in use or asked */
-	struct tuple local; /* ip 0 = there is no network */
-	bool left;          /* the server in use is none of ours any more */
-	bool wanted;        /* client_want() */
-	bool is_resumed;    /* client_recover(): local is what it was */
+	unsigned at;          /* server in use or asked */
+	struct tuple local;   /* ip 0 = there is no network */
+	struct tuple gateway; /* client_mapping() */
+	bool left;            /* the server in use is none of ours any more */
+	bool wanted;          /* client_want() */
+	bool is_resumed;      /* client_recover(): local is what it was */
 	struct own_address own[CLIENT_ADDRESSES];
 	unsigned cur;        /* of own[] */
 	enum client_why why; /* it is not qualified */
@@ -300,6 +295,14 @@ void client_servers(struct client *c, unsigned n,
 /* Role auto: is a client wanted now (C6)? Wanted at first. */
 void client_want(struct client *c, bool wanted, uint64_t now,
 		 struct outbox *out);
+
+/*
+ * The gateway says that this tuple of its own leads to our service port
+ * (X22-X26); ip 0: none does. What the NAT makes of our packets may be another
+ * now, so the server is asked.
+ */
+void client_mapping(struct client *c, struct tuple external, uint64_t now,
+		    struct outbox *out);
 
 /* Ask the server now, if that was not just done; and knock (knock.h). */
 void client_check(struct client *c, uint64_t now, struct outbox *out);

@@ -252,8 +252,8 @@ static enum rule rule_for(const struct client *c, const struct arrival *a,
 		return RULE_ADDRESS;
 	if (e && discovery_knows(c, e, now) && tuple_equal(e->lan, a->d->from))
 		return RULE_LAN;
-	if (e && !a->is_neighbour && proves_itself(a, e) &&
-	    !is_elsewhere(e, a->d->from, now))
+	if (e && !a->is_neighbour && client_has_nonces(c) &&
+	    proves_itself(a, e) && !is_elsewhere(e, a->d->from, now))
 		return RULE_NONCE;
 	return RULE_NONE; /* X16, C37 */
 }

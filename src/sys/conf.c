@@ -51,25 +51,11 @@ static void report_unknown(struct report *r, const char *where,
 			   where, name);
 }
 
-static void note(const char *where, const struct directive *d,
-		 const char *value, struct report *r)
+static void note(const char *where, const struct directive *d, struct report *r)
 {
-	switch (d->era) {
-	case ERA_OURS:
-		return;
-	case ERA_LATER:
-		if (d->usual && strcasecmp(value, d->usual) == 0)
-			return;
-		report_add(r, SEVERITY_NOTE,
-			   "%s: %s: not in this version, ignored%s%s", where,
-			   d->name, d->allowed ? ": " : "",
-			   d->allowed ? d->allowed : "");
-		return;
-	case ERA_GONE:
+	if (d->is_gone)
 		report_add(r, SEVERITY_NOTE, "%s: %s: has no effect any more",
 			   where, d->name);
-		return;
-	}
 }
 
 uint16_t conf_source(struct conf *c, const char *name)
@@ -105,7 +91,7 @@ static void apply(struct conf *c, struct conf_place at,
 	char where[CONF_ORIGIN];
 
 	conf_origin_text(c, at, where);
-	note(where, d, value, r);
+	note(where, d, r);
 	if (!d->kind)
 		return;
 	if (d->kind->set(c, d, value))

@@ -129,6 +129,7 @@ struct conf {
 	enum demand qualify;
 	uint32_t qualify_idle; /* seconds */
 	bool learn_refresh, symmetric, cone_phase, nonce_required;
+	unsigned extensions; /* a set of EXT_* */
 	enum discovery discovery;
 	enum portmap_choice port_mapping;
 	char discovery_ifaces[CONF_REGEX]; /* empty = all */

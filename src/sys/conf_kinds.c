@@ -472,6 +472,71 @@ static bool print_offload(PRINT)
 
 const struct conf_kind kind_offload = {set_offload, print_offload};
 
+/* --- extensions --- */
+
+static const char extension_names[][4] = {
+#define X(id, name) name,
+	EXTENSION_LIST(X)
+#undef X
+};
+
+/* The bit of the first word, or 0. */
+static unsigned find_extension(const char *s, size_t n)
+{
+	for (unsigned i = 0; i < EXTENSIONS; i++) {
+		if (n == strlen(extension_names[i]) &&
+		    strncasecmp(s, extension_names[i], n) == 0)
+			return 1u << i;
+	}
+	return 0;
+}
+
+static bool set_extensions(SET)
+{
+	unsigned all = strcasecmp(s, "all") == 0 ? EXT_ALL : 0;
+
+	(void)d;
+	if (!*s)
+		return false;
+	if (all || strcasecmp(s, "none") == 0)
+		s = "";
+	while (*s) {
+		size_t n = strcspn(s, " \t");
+		unsigned one = find_extension(s, n);
+
+		if (!one)
+			return false;
+		all |= one;
+		s += n;
+		s += strspn(s, " \t");
+	}
+	if (!extensions_fit(all))
+		return false;
+	c->extensions = all;
+	return true;
+}
+
+static bool print_extensions(PRINT)
+{
+	(void)d;
+	(void)i;
+	if (c->extensions == EXT_ALL || c->extensions == 0) {
+		strcpy(out, c->extensions ? "all" : "none");
+		return true;
+	}
+	*out = '\0';
+	for (unsigned k = 0; k < EXTENSIONS; k++) {
+		if (!(c->extensions & 1u << k))
+			continue;
+		if (*out)
+			strcat(out, " ");
+		strcat(out, extension_names[k]);
+	}
+	return true;
+}
+
+const struct conf_kind kind_extensions = {set_extensions, print_extensions};
+
 static bool set_dscp(SET)
 {
 	bool copy = strcasecmp(s, "copy") == 0;

@@ -89,8 +89,6 @@ static const struct conf_word mappings[] = {
 #define YES_NO     .allowed = "yes or no"
 #define START(of)  &kind_##of, WHEN_START
 #define LIVE(of)   &kind_##of, WHEN_LIVE
-#define LATER      .era = ERA_LATER
-#define GONE       .era = ERA_GONE
 #define RATE(name) FIELD(name), .max = 10000000
 
 const struct directive conf_table[] = {
@@ -192,6 +190,9 @@ const struct directive conf_table[] = {
 	{"ProbeHost", LIVE(probe), FIELD(probe),
 	 .allowed = "the IPv6 address of a host with native IPv6"},
 	{"Symmetric", LIVE(bool), FIELD(symmetric), YES_NO},
+	{"Extensions", LIVE(extensions), FIELD(extensions),
+	 .allowed = "all, none, or some of sns up pp sp hp slr, where up and "
+		    "pp need sns, and sp needs sns and pp"},
 	{"ConePhase", LIVE(bool), FIELD(cone_phase), YES_NO},
 	{"NonceRequired", LIVE(bool), FIELD(nonce_required), YES_NO},
 	{"BindInterface", START(iface), FIELD(bind_iface), .max = IFNAMSIZ,
@@ -205,8 +206,7 @@ const struct directive conf_table[] = {
 	{"Mark", START(mark), FIELD(mark),
 	 .allowed = "0 to 4294967295, or 0x0 to 0xffffffff"},
 
-	{"Extensions", LATER, .usual = "none"},
-	{"IgnoreConeBit", GONE},
+	{"IgnoreConeBit", .is_gone = true},
 };
 
 const unsigned conf_table_rows = sizeof(conf_table) / sizeof(conf_table[0]);
@@ -230,6 +230,7 @@ void conf_defaults(struct conf *c)
 		.qualify_idle = CLIENT_IDLE_S,
 		.port_mapping = PORTMAP_BY_ANY,
 		.symmetric = true,
+		.extensions = EXT_ALL,
 		.nonce_required = true,
 		.route_metric = 1029,
 		.state_dir = "/var/lib/miredo",

@@ -26,7 +26,7 @@ extern const struct conf_kind kind_bool, kind_u16, kind_u32, kind_new_peers,
 	kind_word, kind_ip4, kind_iface, kind_text, kind_path, kind_socket,
 	kind_regex, kind_prefix, kind_date, kind_ip4_list, kind_ip6_list,
 	kind_server, kind_second, kind_threads, kind_offload, kind_dscp,
-	kind_mark, kind_netmask, kind_probe;
+	kind_mark, kind_netmask, kind_probe, kind_extensions;
 
 /* A word of kind_word, and the value of an enum, which has the size of an int.
  */
@@ -41,17 +41,11 @@ enum conf_when {
 	WHEN_LIVE,   /* also by SIGHUP or `miredoctl reload` */
 };
 
-enum conf_era {
-	ERA_OURS,
-	ERA_LATER, /* not in this version */
-	ERA_GONE,  /* dropped by 1.0 */
-};
-
 struct directive {
 	const char *name;
 	const struct conf_kind *kind;
 	enum conf_when when;
-	enum conf_era era;
+	bool is_gone; /* dropped by 1.0 */
 	size_t field, size; /* offset in struct conf */
 	size_t count; /* the same of a list's count, or what else belongs to
 			 it; count_size 0 = nothing does */
@@ -62,7 +56,6 @@ struct directive {
 	bool follows; /* may be repeated behind each one of the row above */
 	const struct conf_word *words;
 	const char *allowed;
-	const char *usual; /* ERA_LATER: value that is what we do anyway */
 };
 
 extern const struct directive conf_table[];

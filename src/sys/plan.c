@@ -340,6 +340,7 @@ static void plan_client(struct client_conf *k, const struct conf *c)
 	k->same_mapped_only = c->discovery == DISCOVERY_ENABLED;
 	k->cone_first = c->cone_phase;
 	k->no_symmetric = !c->symmetric;
+	k->extensions = (uint8_t)c->extensions;
 	k->no_nonce_ok = !c->nonce_required;
 	k->probe = c->probe;
 	k->max_held = CLIENT_HELD;

@@ -51,8 +51,10 @@
 	  "the server's answers are not signed with our secret",               \
 	  "compare ClientID and Secret with those of the server")              \
 	X(SYMMETRIC, "symmetric-nat", false,                                   \
-	  "the NAT gives each destination another port, and Symmetric is no",  \
-	  "set Symmetric yes: most peers can be reached then")                 \
+	  "the NAT gives each destination another port, and Symmetric or sns " \
+	  "is off",                                                            \
+	  "set Symmetric yes and Extensions all: most peers can be reached "   \
+	  "then")                                                              \
 	X(MOVED, "mapping-changed", false,                                     \
 	  "the NAT has changed address or port", "")                           \
 	X(ADDRESS, "address-refused", false,                                   \

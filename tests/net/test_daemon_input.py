@@ -335,11 +335,11 @@ def test_unknown_directive(net):
 def test_directives_without_effect_do_not_stop_it(net):
     """1.2.6 went on, so do we; the terminal and the log tell."""
     relay = net.relay.daemon(configured(
-        net.relay, "BindPort 3545\nBindPort 3546\nExtensions x\n"))
+        net.relay, "BindPort 3545\nBindPort 3546\nIgnoreConeBit x\n"))
     assert sockets(net.relay) == {("0.0.0.0", 3545)}
     err = relay.process.err
     assert "test.conf:2: BindPort: repeated" in err
-    assert "test.conf:3: Extensions: not in this version, ignored" in err
+    assert "test.conf:3: IgnoreConeBit: has no effect any more" in err
 
 
 def test_options_override_the_file(net):

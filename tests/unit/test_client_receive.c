@@ -1055,6 +1055,64 @@ static void x19_trusted(void **state)
 	sent_indirect(&r, other_server_at, far_client);
 }
 
+/* X7, X8: without extensions it is a client of 4380 alone. */
+static void x7_x8_none(void **state)
+{
+	const struct recent *v = &r.node.client.recent;
+
+	(void)state;
+	r.node.client.conf.extensions = 0;
+	/* No nonce goes out, none is kept, and none proves anything. */
+	bubble_with(&q, far_client, client, 0xa1b2c3d4);
+	by_server(&r, &q, far_client_at);
+	ended(&r, REASON_BUBBLE);
+	sent_direct(&r, far_client_at, far_client, NULL);
+	sent_nothing(&r);
+	again();
+	r.node.client.conf.extensions = 0;
+	unsuspecting(&r);
+	goes_to(&r, &p, far_client);
+	ended(&r, REASON_HELD);
+	for (int i = 0; i < 4; i++) {
+		bubble(&q, client, far_client);
+		sent_udp(&r, DOOR_SERVICE, far_client_at, &q);
+		sent_udp(&r, DOOR_SERVICE, other_server_at, &q);
+		sent_nothing(&r);
+		assert_int_equal(recent_at(v, recent_find(v, 0, &far_client))
+					 ->nonce_sent,
+				 0);
+		bubble_with(&q, far_client, client, 0xa1b2c3d4);
+		from_ip4(&r, DOOR_SERVICE, far_other, &q);
+		dropped(&r, REASON_MISMATCH);
+		if (i < 3)
+			pass(&r, SECONDS(2.25));
+	}
+	bubble(&q, far_client, client);
+	comes(far_client_at);
+	ended(&r, REASON_BUBBLE);
+	sent_udp(&r, DOOR_SERVICE, far_client_at, &p);
+	/* A relay's nonce is not for us. */
+	bubble_with(&q, native, client, 0xa1b2c3d4);
+	by_server(&r, &q, other_relay_at);
+	sent_direct(&r, other_relay_at, native, NULL);
+}
+
+/* X7: nonces that were sent before do not prove anything after that. */
+static void x7_x15_turned_off(void **state)
+{
+	uint32_t nonce = asks(far_client, far_client_at);
+
+	(void)state;
+	r.node.client.conf.extensions = EXT_ALL & ~(EXT_SNS | EXT_HP);
+	bubble_with(&q, far_client, client, nonce);
+	comes(far_other);
+	dropped(&r, REASON_MISMATCH);
+	r.node.client.conf.extensions = EXT_HP;
+	comes(far_other);
+	ended(&r, REASON_BUBBLE);
+	forget_log();
+}
+
 /* C36, C56, C57, Z5: once in 2 s, four times in 300 s. */
 static void c36_c56_c57_limits(void **state)
 {
@@ -1730,6 +1788,8 @@ int main(void)
 		TEST(c36_x19_answer),
 		TEST(x11_x13_nonces),
 		TEST(x19_trusted),
+		TEST(x7_x8_none),
+		TEST(x7_x15_turned_off),
 		TEST(c36_c56_c57_limits),
 		TEST(c36_a7_owed),
 		TEST(c36_a7_owed_during_effort),

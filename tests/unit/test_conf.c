@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* The configuration: files of 1.2.6, what is new, and what is wrong. */
+#include <limits.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -542,16 +543,58 @@ static void servers_are_at_most_eight(void **state)
 }
 
 /* What is asked for and not there is said; what is done anyway is not. */
-static void later_versions(void **state)
+/* X7 */
+static void x7_extensions(void **state)
 {
+	static const struct {
+		const char *text;
+		unsigned set; /* UINT_MAX: refused */
+	} cases[] = {
+		{"all", EXT_ALL},
+		{"None", 0},
+		{"sns", EXT_SNS},
+		{"SNS hp", EXT_SNS | EXT_HP},
+		{"hp\tslr", EXT_HP | EXT_SLR},
+		{"slr hp slr", EXT_HP | EXT_SLR},
+		{"sp pp sns", EXT_SNS | EXT_PP | EXT_SP},
+		{"sns up", EXT_SNS | EXT_UP},
+		{"sns up pp sp hp slr", EXT_ALL},
+		{"up", UINT_MAX},
+		{"pp hp", UINT_MAX},
+		{"sns sp", UINT_MAX},
+		{"pp sp", UINT_MAX},
+		{"all sns", UINT_MAX},
+		{"sns none", UINT_MAX},
+		{"sn", UINT_MAX},
+		{"snss", UINT_MAX},
+		{"yes", UINT_MAX},
+	};
+	static struct plan p;
+	char text[64];
+
 	(void)state;
-	read_text("Extensions none\n");
-	assert_int_equal(r.n, 0);
-	read_text("Extensions all\n");
-	assert_clean();
-	assert_int_equal(r.n, 1);
-	assert_string_equal(r.v[0].text, "m.conf:1: Extensions: not in this "
-					 "version, ignored");
+	read_text("");
+	assert_int_equal(c.extensions, EXT_ALL);
+	for (unsigned i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		snprintf(text, sizeof(text), "Extensions %s\n", cases[i].text);
+		read_text(text);
+		if (cases[i].set == UINT_MAX) {
+			assert_int_equal(r.errors, 1);
+			continue;
+		}
+		assert_clean();
+		assert_int_equal(c.extensions, cases[i].set);
+		c.n_servers = 1;
+		plan_make(&p, &c, &o, 1 << 30, 2);
+		assert_int_equal(p.node.client.extensions, cases[i].set);
+	}
+	read_text("\nExtensions pp hp\n");
+	assert_string_equal(r.v[0].text,
+			    "m.conf:2: Extensions: \"pp hp\" is not allowed: "
+			    "all, none, or some of sns up pp sp hp slr, where "
+			    "up and pp need sns, and sp needs sns and pp");
+	read_text("Extensions\n");
+	assert_int_equal(r.errors, 1);
 }
 
 static void port_mapping(void **state)
@@ -884,8 +927,8 @@ static void each_directive_says_when_it_applies(void **state)
 	for (unsigned i = 0; i < conf_table_rows; i++) {
 		const struct directive *d = &conf_table[i];
 
-		if ((d->era == ERA_OURS) != (d->when != WHEN_UNSAID) ||
-		    (d->era == ERA_OURS) != (d->kind != NULL))
+		if (d->is_gone != (d->when == WHEN_UNSAID) ||
+		    d->is_gone != (d->kind == NULL))
 			fail_msg("%s: when is it applied?", d->name);
 	}
 	assert_true(conf_slot(conf_table_rows - 1, 0) < CONF_ORIGINS);
@@ -944,6 +987,7 @@ static void each_difference_is_seen(void **state)
 		"StateDirectory /x",
 		"ProbeHost 2002::",
 		"Symmetric no",
+		"Extensions none",
 		"ConePhase yes",
 		"NonceRequired no",
 		"BindInterface x",
@@ -961,7 +1005,7 @@ static void each_difference_is_seen(void **state)
 	for (unsigned row = 0; row < conf_rows(); row++) {
 		unsigned n = 0;
 
-		if (conf_table[row].era != ERA_OURS)
+		if (conf_table[row].is_gone)
 			continue;
 		assert_true(at < sizeof(lines) / sizeof(lines[0]));
 		read_text(lines[at]);
@@ -1005,8 +1049,8 @@ int main(void)
 		cmocka_unit_test(everything_of_a_client),
 		cmocka_unit_test(second_address_of_1_2_6),
 		cmocka_unit_test(servers_are_at_most_eight),
-		cmocka_unit_test(later_versions),
 		cmocka_unit_test(port_mapping),
+		cmocka_unit_test(x7_extensions),
 		cmocka_unit_test(log_and_control),
 		cmocka_unit_test(local_discovery_has_old_words),
 		cmocka_unit_test(later_files_override),

@@ -2,6 +2,7 @@
 /* A node's process dies, and another goes on with its memory: node_recover().
  * Tables by themselves are in test_recover.c. */
 #include "memo.h"
+#include "contact.h"
 #include "rig_client.h"
 
 #include <string.h>
@@ -181,9 +182,12 @@ static void i10_client_has_its_address(void **state)
 {
 	(void)state;
 	pass(&r, SECONDS(5));
+	r.node.client.gateway = at("10.9.0.1", 50000);
+	client_publish(&r.node.client);
 	die_and_recover(&r);
 	is_state(&r, CLIENT_QUALIFIED, WHY_NONE, 1);
 	assert_true(tuple_equal(status(&r)->mapped, client_at));
+	assert_int_equal(r.node.client.gateway.port, 50000); /* X28 */
 	assert_int_equal(status(&r)->server_ip, server_at.ip);
 	assert_int_equal(status(&r)->nat, CLIENT_NAT_RESTRICTED);
 	network(&r, local_at);

@@ -451,6 +451,16 @@ static void symmetric_nats(void **state)
 	answers(&r, server_at, client_at);
 	answers(&r, second_at, moved_at);
 	is_state(&r, CLIENT_QUALIFIED, WHY_NONE, 1);
+	/* X7: Extensions says the same in another way. */
+	r.conf.client.extensions = EXT_HP;
+	reconfigure();
+	assert_int_equal(status(&r)->why, WHY_SYMMETRIC);
+	r.conf.client.extensions = EXT_SNS;
+	reconfigure();
+	until_sent();
+	answers(&r, server_at, client_at);
+	answers(&r, second_at, moved_at);
+	is_state(&r, CLIENT_QUALIFIED, WHY_NONE, 1);
 }
 
 static void server_in_use_stays(void **state)
