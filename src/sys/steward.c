@@ -78,20 +78,15 @@ static void answer(struct steward *s, int error)
 /* A socket for the packet process, or why there is none. */
 static void send_door(const struct steward *s, uint32_t slot)
 {
-	struct steward_door d = {.slot = slot};
-	union {
-		char bytes[CMSG_SPACE(sizeof(int))];
-		struct cmsghdr aligned;
-	} control = {{0}};
-	struct iovec part = {&d, sizeof(d)};
-	struct msghdr m = {.msg_iov = &part, .msg_iovlen = 1};
 	uint16_t port = 0;
 	int fd = door_open_random(s->conf, &port);
+	struct steward_door d = {slot, port, fd < 0 ? -fd : 0};
+	_Alignas(struct cmsghdr) char control[CMSG_SPACE(sizeof(fd))] = {0};
+	struct iovec part = {&d, sizeof(d)};
+	struct msghdr m = {.msg_iov = &part, .msg_iovlen = 1};
 
-	d.port = port;
-	d.error = fd < 0 ? -fd : 0;
 	if (fd >= 0) {
-		m.msg_control = &control;
+		m.msg_control = control;
 		m.msg_controllen = sizeof(control);
 		*CMSG_FIRSTHDR(&m) = (struct cmsghdr){
 			.cmsg_len = CMSG_LEN(sizeof(fd)),
@@ -466,15 +461,12 @@ static int descriptor_of(struct msghdr *m)
 
 int steward_hear(int fd, struct steward_answer *a)
 {
-	union {
-		char bytes[CMSG_SPACE(sizeof(int))];
-		struct cmsghdr aligned;
-	} control;
+	_Alignas(struct cmsghdr) char control[CMSG_SPACE(sizeof(int))];
 	struct iovec part = {&a->door, sizeof(a->door)};
 	struct msghdr m = {
 		.msg_iov = &part,
 		.msg_iovlen = 1,
-		.msg_control = &control,
+		.msg_control = control,
 		.msg_controllen = sizeof(control),
 	};
 	ssize_t n = recvmsg(fd, &m, MSG_DONTWAIT | MSG_CMSG_CLOEXEC);

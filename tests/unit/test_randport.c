@@ -41,8 +41,8 @@ static void doors(void)
 				continue;
 			open ^= bit;
 			client_door(me(), k,
-				    wants & bit ? (uint16_t)(20000 + opened++)
-						: 0,
+				    (wants & bit) ? (uint16_t)(20000 + opened++)
+						  : 0,
 				    r.now);
 		}
 	}
@@ -365,6 +365,83 @@ static void x42_taken_after_silence(void **state)
 	sent_nothing(&r);
 }
 
+/* A67: three seconds of silence are enough, though it is valid still. */
+static void a67_taken_from_who_is_valid(void **state)
+{
+	(void)state;
+	meets_far();
+	pass(&r, SECONDS(3));
+	assert_true(contact_is_valid(far_entry(), r.now));
+	announces(0x2222, 9999);
+	assert_int_equal(far_entry()->peer_port, 9999);
+	assert_false(contact_is_valid(far_entry(), r.now));
+	sent_bubble_with(DOOR_SERVICE, far_client_at, 0x2222, 0);
+	sent_bubble_with(far_door(), at("11.0.0.6", 9999), 0x2222,
+			 far_port()->port);
+	sent_indirect_with(far_port()->port);
+	sent_nothing(&r);
+}
+
+/* A66: where it was heard once it is looked for once; then from a fresh port,
+ * and what it had announced was for the old one. */
+static void a66_stale_port(void **state)
+{
+	uint16_t port;
+
+	(void)state;
+	for (int heard = 0; heard < 2; heard++) {
+		meets_far();
+		port = far_port()->port;
+		pass(&r, SECONDS(31));
+		r.first = r.n;
+		pass(&r, SECONDS(5));
+		holds();
+		sent_bubble_with(DOOR_SERVICE, far_client_at, 0x1111, 0);
+		sent_bubble_with(far_door(), far_random, 0x1111, port);
+		sent_indirect_with(port);
+		if (!heard) {
+			pass(&r, SECONDS(2.3));
+			doors();
+			sent_bubble_with(DOOR_SERVICE, far_client_at, 0x1111,
+					 0);
+			sent_indirect_with(far_port()->port);
+			assert_int_not_equal(far_port()->port, port);
+			assert_int_equal(far_entry()->peer_port, 0);
+			rig_end(&r);
+			preserving(NULL);
+			continue;
+		}
+		/* It is there after all; the next time begins as this did. */
+		data(&q, far_client, client);
+		comes_to(far_door(), far_random);
+		ended(&r, REASON_TO_IPV6);
+		r.first = r.n;
+		pass(&r, SECONDS(36));
+		r.first = r.n;
+		holds();
+		sent_bubble_with(DOOR_SERVICE, far_client_at, 0x1111, 0);
+		sent_bubble_with(far_door(), far_random, 0x1111, port);
+		sent_indirect_with(port);
+	}
+}
+
+/* A69, A66: the port of its address stays what it is. */
+static void a69_port_of_the_address_stays(void **state)
+{
+	(void)state;
+	asks_far();
+	announces(0x1111, 0);
+	pass(&r, SECONDS(2.3));
+	sent_bubble_with(far_door(), far_client_at, 0x1111, far_port()->port);
+	sent_indirect_with(far_port()->port);
+	client_door(me(), far_door() - DOOR_RANDOM, 0, r.now);
+	assert_null(far_port());
+	pass(&r, SECONDS(2.3));
+	assert_int_equal(far_entry()->peer_port, far_client_at.port);
+	sent_bubble_with(far_door(), far_client_at, 0x1111, far_port()->port);
+	sent_indirect_with(far_port()->port);
+}
+
 /* A66: a port from which nothing was sent is as good as a new one. */
 static void a66_fresh_port_stays(void **state)
 {
@@ -542,14 +619,35 @@ static void x48_x49_a52_refreshes(void **state)
 		comes_to(far_door(), far_random);
 		dropped(&r, REASON_BUBBLE);
 	}
-	pass(&r, SECONDS(29.5));
-	sent_nothing(&r);
+	pass(&r, SECONDS(29));
 	comes_to(far_door(), far_random);
+	pass(&r, SECONDS(2)); /* no twenty-first */
+	sent_nothing(&r);
 	goes_to(&r, &p, far_client);
 	ended(&r, REASON_TO_IPV4);
 	sent_udp(&r, far_door(), far_random, &p);
-	pass(&r, SECONDS(40));
+	pass(&r, SECONDS(60));
 	sent_bubble_with(far_door(), far_random, 0x1111, far_port()->port);
+}
+
+/* C56, A52: two seconds from another bubble. */
+static void a52_c56_refresh_waits(void **state)
+{
+	uint64_t met;
+
+	(void)state;
+	meets_far();
+	met = r.now;
+	pass(&r, SECONDS(29));
+	put(&q, far_client, client, 0, 0);
+	comes_to(far_door(), far_random);
+	announces(0x3333, far_random.port); /* is answered at once, A68 */
+	sent_bubble_with(far_door(), far_random, 0x3333, far_port()->port);
+	pass(&r, SECONDS(1.9));
+	sent_nothing(&r);
+	pass(&r, SECONDS(0.1));
+	assert_int_equal(r.now - met, SECONDS(31));
+	sent_bubble_with(far_door(), far_random, 0x3333, far_port()->port);
 }
 
 /* X50: so many, and no more; strangers get half. */
@@ -827,6 +925,12 @@ static void a65_scattered(void **state)
 	qualify_at(local_at, client_at,
 		   at("11.0.0.5", client_at.port - RANDPORT_NEAR));
 	assert_int_equal(randport_mode(me()), RANDPORT_PREDICTED);
+	rig_end(&r);
+	prepare_client(&r);
+	is_prepared = true;
+	r.conf.client.extensions &= ~(unsigned)EXT_SP;
+	qualify_at(local_at, client_at, at("11.0.0.5", 4098));
+	assert_int_equal(randport_mode(me()), RANDPORT_OFF);
 }
 
 /* ---- X61: who has no random port ---- */
@@ -863,6 +967,9 @@ int main(void)
 		WITH(x37_x40_announced, preserving),
 		WITH(x41_ignored_while_data_flows, preserving),
 		WITH(x42_taken_after_silence, preserving),
+		WITH(a67_taken_from_who_is_valid, preserving),
+		WITH(a66_stale_port, preserving),
+		WITH(a69_port_of_the_address_stays, preserving),
 		WITH(a66_fresh_port_stays, preserving),
 		WITH(x43_primary, preserving),
 		WITH(x44_another_tuple, preserving),
@@ -871,6 +978,7 @@ int main(void)
 		WITH(x46_data_first, preserving),
 		WITH(x47_another_tuple, preserving),
 		WITH(x48_x49_a52_refreshes, preserving),
+		WITH(a52_c56_refresh_waits, preserving),
 		WITH(x50_limit, preserving),
 		WITH(x50_idle, preserving),
 		WITH(x50_without, preserving),
