@@ -195,7 +195,7 @@ static uint32_t asks_far(void)
 /* And it is heard at the random port: packets go to where it is. */
 static void meets_far(void)
 {
-	uint32_t nonce = asks_far();
+	uint32_t nonce = asks_far(), epoch = node_epoch(&r.node);
 
 	announces(0x1111, far_random.port);
 	put(&q, far_client, client, nonce, far_random.port);
@@ -205,6 +205,7 @@ static void meets_far(void)
 	sent_udp(&r, far_door(), far_random, &p);
 	sent_nothing(&r);
 	assert_int_equal(far_entry()->door, far_door());
+	assert_int_not_equal(node_epoch(&r.node), epoch); /* no old lease */
 }
 
 /* ---- PP ---- */
@@ -826,6 +827,54 @@ static void x55_by_nonce(void **state)
 	sent_indirect_with(1201);
 }
 
+/* X55, C24: who shares a secret with its server believes nobody else. */
+static void x55_c24_signed(void **state)
+{
+	static const struct secret secret = {.id_len = 5,
+					     .key_len = 6,
+					     .algorithm = HMAC_SHA1,
+					     .id = "alice",
+					     .key = "secret"};
+	static const size_t more = 5 + 20;
+	struct asked a[2];
+
+	(void)state;
+	me()->qualify.conf.secret = &secret;
+	holds();
+	sent_bubble_with(DOOR_SERVICE, far_client_at, 0, 0);
+	for (int k = 0; k < 2; k++) {
+		const struct sent *s = next_sent(&r);
+
+		a[k].to = k ? second_at : server_at;
+		for (int i = 0; i < 8; i++)
+			snprintf(a[k].nonce + 2 * i, 3, "%02x",
+				 s->p.b[4 + more + i]);
+		memcpy(&a[k].from, s->p.b + 13 + more + 8, 16);
+		if (k == 0)
+			sent_bubble_with(far_door(), far_client_at, 0, 0);
+	}
+	for (int k = 0; k < 2; k++) {
+		seen_at_port(&a[k], 1, REASON_AUTH_FAILED);
+		advert_inner(&q, &a[k], SERVER);
+		add_origin(&q, at("11.0.0.5", 1));
+		comes_to(far_door(), a[k].to);
+		ended(&r, REASON_RA_NONCE);
+		advert_inner(&q, &a[k], SERVER);
+		add_origin(&q, at("11.0.0.5", 1));
+		add_auth(&q, "alice", "wrong!", a[k].nonce, 0, 20);
+		comes_to(far_door(), a[k].to);
+		ended(&r, REASON_AUTH_FAILED);
+		sent_nothing(&r);
+		advert_inner(&q, &a[k], SERVER);
+		add_origin(&q, at("11.0.0.5", (uint16_t)(1200 + 2 * k)));
+		add_auth(&q, "alice", "secret", a[k].nonce, 0, 20);
+		comes_to(far_door(), a[k].to);
+		ended(&r, REASON_RA_TAKEN);
+	}
+	sent_indirect_with(1201);
+	me()->qualify.conf.secret = NULL;
+}
+
 /* X56, A2: the mean, rounded down. */
 static void x56_mean(void **state)
 {
@@ -987,6 +1036,7 @@ int main(void)
 		WITH(lost_address, preserving),
 		WITH(x51_x52_x57_echo_test, counting),
 		WITH(x55_by_nonce, counting),
+		WITH(x55_c24_signed, counting),
 		WITH(x56_mean, counting),
 		WITH(x53_x54_silence, counting),
 		WITH(x58_primary_ends_test, counting),
