@@ -10,6 +10,7 @@
 
 static const uint64_t BUBBLE_GAP_NS = 2 * NS_PER_S; /* C56 */
 static const uint64_t KEEP_NS = 20 * NS_PER_S;      /* < PEER_VALID_S */
+static const uint64_t QUARTER_NS = NS_PER_S / 4;
 
 /* The budgets of all bubbles: for our own host, and for others. */
 static bool may_send(struct client *c, uint64_t now)
@@ -101,32 +102,50 @@ struct tuple contact_random_target(const struct recent_peer *e)
 	return t.client;
 }
 
-/* C53, X11, X12; X39: a random port is announced to who hears it. */
-static void put_direct(struct client *c, const struct recent_peer *e,
-		       enum door door, uint16_t announced, struct tuple to,
-		       struct outbox *out)
+/* X11, X12, X74; X39: a random port is announced to who hears it. */
+static size_t write_direct(const struct client *c, const struct recent_peer *e,
+			   enum nd nd, uint16_t announced, struct outbox *out)
 {
 	const struct trailers with = {
 		.nonce = client_has_nonces(c) ? e->nonce_got : 0,
+		.discovery = (uint8_t)nd,
 		.random_port = announced,
 	};
-	size_t n = wire_put_bubble(outbox_head(out), &c->own[e->own].ip6,
-				   &e->address, BUBBLE_HOPS, &with);
 
+	return wire_put_bubble(outbox_head(out), &c->own[e->own].ip6,
+			       &e->address, BUBBLE_HOPS, &with);
+}
+
+static void count_direct(const struct client *c, enum nd nd)
+{
+	static const enum ledger_line line[] = {
+		[ND_NONE] = LEDGER_SENT_DIRECT,
+		[ND_SOLICITATION] = LEDGER_SENT_SOLICITATION,
+		[ND_ADVERTISEMENT] = LEDGER_SENT_ADVERTISEMENT,
+	};
+
+	ledger_count(c->ledger, line[nd]);
+}
+
+/* By the service port, or p. */
+static void send_bubble(struct client *c, const struct recent_peer *e,
+			struct randport *p, enum nd nd, struct tuple to,
+			struct outbox *out)
+{
+	enum door door = p ? randport_door(c, p) : DOOR_SERVICE;
+	size_t n = write_direct(c, e, nd, p ? p->outside : 0, out);
+
+	if (p)
+		p->used = true;
 	if (outbox_udp(out, door, to, n, NULL, 0) == REASON_NONE)
-		ledger_count(c->ledger, LEDGER_SENT_DIRECT);
+		count_direct(c, nd);
 }
 
 void contact_send_bubble(struct client *c, struct recent_peer *e,
 			 struct randport *p, struct tuple to,
 			 struct outbox *out)
 {
-	if (!p) {
-		put_direct(c, e, DOOR_SERVICE, 0, to, out);
-		return;
-	}
-	p->used = true;
-	put_direct(c, e, randport_door(c, p), p->outside, to, out);
+	send_bubble(c, e, p, ND_NONE, to, out);
 }
 
 /*
@@ -136,7 +155,7 @@ void contact_send_bubble(struct client *c, struct recent_peer *e,
  * gets one bubble only, from where it will hear us (A69).
  */
 static void send_direct_pair(struct client *c, struct recent_peer *e,
-			     struct outbox *out)
+			     enum nd nd, struct outbox *out)
 {
 	struct randport *p = randport_of(c, index_of(c, e));
 	struct tuple to = contact_random_target(e);
@@ -148,31 +167,35 @@ static void send_direct_pair(struct client *c, struct recent_peer *e,
 	teredo_unpack(&t, &e->address);
 	is_other = !tuple_equal(to, t.client);
 	if (!p || !e->peer_port || is_other)
-		put_direct(c, e, DOOR_SERVICE, 0, t.client, out);
+		send_bubble(c, e, NULL, nd, t.client, out);
 	if (p && !p->outside)
 		return; /* the echo test has one, between its solicitations */
 	if (e->peer_port && (p || is_other))
-		contact_send_bubble(c, e, p, to, out);
+		send_bubble(c, e, p, nd, to, out);
 }
 
-/* To where it is known to be, or to what its address says. */
-static void send_direct(struct client *c, struct recent_peer *e, uint64_t now,
-			struct outbox *out)
+/*
+ * C53: to where it is known to be, or to what its address says. A solicitation
+ * goes to where it was.
+ */
+static void send_direct(struct client *c, struct recent_peer *e, enum nd nd,
+			uint64_t now, struct outbox *out)
 {
+	bool is_valid = contact_is_valid(e, now);
+	struct randport *p = NULL;
 	struct teredo t;
 
-	if (contact_is_valid(e, now) && !e->is_lan) {
-		contact_send_bubble(c, e,
-				    e->door == DOOR_SERVICE
-					    ? NULL
-					    : randport_of(c, index_of(c, e)),
-				    e->tuple, out);
-	} else if (contact_is_valid(e, now)) {
-		teredo_unpack(&t, &e->address);
-		put_direct(c, e, DOOR_SERVICE, 0, t.client, out);
-	} else {
-		send_direct_pair(c, e, out);
+	if (!is_valid && nd != ND_SOLICITATION) {
+		send_direct_pair(c, e, nd, out);
+		return;
 	}
+	teredo_unpack(&t, &e->address);
+	if (!e->is_lan) {
+		t.client = e->tuple;
+		if (e->door != DOOR_SERVICE)
+			p = randport_of(c, index_of(c, e));
+	}
+	send_bubble(c, e, p, nd, t.client, out);
 }
 
 /* C54, X10; a cookie instead of the nonce, if the peer may be of 1.2.6. */
@@ -230,11 +253,15 @@ void contact_greet(struct client *c, uint32_t i, uint64_t now,
  * (X51).
  */
 void contact_send_attempt(struct client *c, struct recent_peer *e,
-			  bool direct_only, uint64_t now, struct outbox *out)
+			  bool direct_only, enum nd nd, uint64_t now,
+			  struct outbox *out)
 {
-	bool ours = e->effort == EFFORT_BUBBLES || contact_is_valid(e, now);
-	/* Who is behind a symmetric NAT gains nothing by a cookie. */
-	bool cookie = ours && e->tries % 2 && client_has(c, EXT_SNS) &&
+	bool ours = e->effort == EFFORT_BUBBLES ||
+		    e->effort == EFFORT_SOLICIT || contact_is_valid(e, now);
+	/* Who is behind a symmetric NAT gains nothing by a cookie; and whom it
+	 * solicits knows nonces. */
+	bool cookie = ours && e->tries % 2 && nd != ND_SOLICITATION &&
+		      client_has(c, EXT_SNS) &&
 		      c->status.nat != CLIENT_NAT_SYMMETRIC;
 	uint32_t i = index_of(c, e);
 
@@ -245,7 +272,7 @@ void contact_send_attempt(struct client *c, struct recent_peer *e,
 	randport_try(c, i, now);
 	if (!contact_is_valid(e, now))
 		(void)randport_take(c, i, now);
-	send_direct(c, e, now, out);
+	send_direct(c, e, nd, now, out);
 	if (!direct_only &&
 	    !randport_test(c, i, contact_random_target(e), now, out))
 		send_indirect(c, e, cookie, out);
@@ -258,10 +285,35 @@ void contact_attempt(struct client *c, uint32_t i, bool direct_only,
 
 	if (contact_check_target(c, &e->address) == REASON_NONE &&
 	    contact_attempt_allowed(c, e, now) <= now)
-		contact_send_attempt(c, e, direct_only, now, out);
+		contact_send_attempt(c, e, direct_only, ND_NONE, now, out);
 }
 
-void contact_answer(struct client *c, uint32_t i, uint64_t now,
+/*
+ * A29: once a second, or a little less often. In so few bits that after some
+ * hours it may be refused once in vain; who asks, asks again.
+ */
+static bool may_advertise(struct recent_peer *e, uint64_t now)
+{
+	uint16_t at = (uint16_t)(now / QUARTER_NS);
+
+	if (e->advertised && (uint16_t)(at - e->advertised) <= 4)
+		return false;
+	e->advertised = at;
+	return true;
+}
+
+void contact_advertise(struct client *c, uint32_t i, uint64_t now,
+		       struct outbox *out)
+{
+	struct recent_peer *e = recent_at(&c->recent, i);
+
+	if (may_advertise(e, now) && may_answer(c, now) &&
+	    contact_send(e, out, write_direct(c, e, ND_ADVERTISEMENT, 0, out),
+			 NULL, 0) == REASON_NONE)
+		count_direct(c, ND_ADVERTISEMENT);
+}
+
+void contact_answer(struct client *c, uint32_t i, enum nd nd, uint64_t now,
 		    struct outbox *out)
 {
 	struct recent_peer *e = recent_at(&c->recent, i);
@@ -269,11 +321,17 @@ void contact_answer(struct client *c, uint32_t i, uint64_t now,
 	uint64_t at = contact_attempt_allowed(c, e, now);
 
 	if (at <= now) {
+		if (nd == ND_ADVERTISEMENT && !may_advertise(e, now))
+			nd = ND_NONE;
 		/* X19; without nonces the other half of 4380 is enough. */
-		contact_send_attempt(c, e, valid || !client_has_nonces(c), now,
-				     out);
-	} else if (at != UINT64_MAX && e->effort == EFFORT_NONE &&
-		   (!valid || c->status.nat == CLIENT_NAT_SYMMETRIC)) {
+		contact_send_attempt(c, e, valid || !client_has_nonces(c), nd,
+				     now, out);
+		return;
+	}
+	if (nd == ND_ADVERTISEMENT && valid)
+		contact_advertise(c, i, now, out);
+	if (at != UINT64_MAX && e->effort == EFFORT_NONE &&
+	    (!valid || c->status.nat == CLIENT_NAT_SYMMETRIC)) {
 		e->owes = true;
 		contact_set_due(c, e, at);
 	}

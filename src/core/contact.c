@@ -14,6 +14,9 @@ enum {
 static const uint64_t VALID_NS = PEER_VALID_S * NS_PER_S;
 static const uint64_t BUBBLE_WAIT_NS = 2050 * NS_PER_MS; /* C47, A7 */
 static const uint64_t BUBBLE_SPREAD_MS = 200;
+static const uint64_t SOLICIT_WAIT_NS = 2 * NS_PER_S; /* X72 */
+/* NATs keep a mapping and whom it lets in for so long (4787 REQ-5). */
+static const uint64_t NAT_KEEPS_NS = 120 * NS_PER_S;
 static const uint64_t TOUCH_NS = NS_PER_S; /* how often limits are cleared */
 /* After that, silence is looked into as if there had been none. */
 static const uint64_t CALM_NS = 30 * NS_PER_S;
@@ -294,6 +297,8 @@ static void release(struct client *c, struct recent_peer *e, uint64_t now,
 	enum reason why;
 
 	if (k) {
+		if (e->effort == EFFORT_SOLICIT && e->tries > 1)
+			e->is_late = true; /* the first did not reach it */
 		ledger_wait(c->ledger, now - k->since);
 		e->sent = now;
 		e->talked = true;
@@ -367,10 +372,10 @@ void contact_prove(struct client *c, uint32_t i, struct tuple from, bool is_lan,
 	struct recent_peer *e = recent_at(&c->recent, i);
 
 	contact_trust(c, i, from, is_lan, now);
+	release(c, e, now, out);
 	e->effort = EFFORT_NONE;
 	if (!e->owes)
 		e->due = UINT64_MAX;
-	release(c, e, now, out);
 }
 
 /* --- efforts --- */
@@ -386,6 +391,36 @@ static void step_test(struct client *c, struct recent_peer *e, uint64_t now,
 		client_suspect(c, now, out); /* it may be our own mapping */
 	contact_test(c, e, true, now, out);
 	contact_set_due(c, e, now + CONTACT_TEST_WAIT_NS);
+}
+
+/*
+ * A75: is a direct bubble alone likely to reach it? Not if a NAT may have
+ * forgotten us; nor if something is, or was, wrong since it was heard.
+ */
+static bool is_within_reach(const struct client *c, const struct recent_peer *e,
+			    uint64_t now)
+{
+	return now - e->heard < NAT_KEEPS_NS && e->speaks_6081 && !e->is_late &&
+	       c->changed <= e->heard && c->suspected <= e->heard;
+}
+
+/* X71, X72; the fourth is as to one who was never heard. */
+static void send_attempt(struct client *c, struct recent_peer *e, uint64_t now,
+			 struct outbox *out)
+{
+	bool asks = e->effort == EFFORT_SOLICIT && e->tries < SOLICITATIONS;
+	bool alone = asks && e->tries == 0 && is_within_reach(c, e, now);
+
+	contact_send_attempt(c, e, alone, asks ? ND_SOLICITATION : ND_NONE, now,
+			     out);
+}
+
+static uint64_t wait_ns(struct client *c, const struct recent_peer *e)
+{
+	if (e->effort == EFFORT_SOLICIT)
+		return SOLICIT_WAIT_NS;
+	return BUBBLE_WAIT_NS +
+	       rng_below(&c->rng, BUBBLE_SPREAD_MS) * NS_PER_MS;
 }
 
 /* C46, C47, C44. */
@@ -408,14 +443,11 @@ static void step_bubbles(struct client *c, uint32_t i, uint64_t now,
 		if (!c->dormancy.on)
 			discovery_announce(c, out);
 	} else {
-		contact_send_attempt(c, e, false, now, out);
+		send_attempt(c, e, now, out);
 	}
 	if (e->tries++ == 1)
 		client_suspect(c, now, out);
-	contact_set_due(c, e,
-			now + BUBBLE_WAIT_NS +
-				rng_below(&c->rng, BUBBLE_SPREAD_MS) *
-					NS_PER_MS);
+	contact_set_due(c, e, now + wait_ns(c, e));
 }
 
 /* What we owe, though we want nothing. */
@@ -428,7 +460,7 @@ static void step_answer(struct client *c, uint32_t i, uint64_t now,
 	if (!e->owes)
 		return;
 	e->owes = false;
-	contact_answer(c, i, now, out);
+	contact_answer(c, i, ND_NONE, now, out);
 }
 
 static void step(struct client *c, uint32_t i, uint64_t now, struct outbox *out)
@@ -455,6 +487,7 @@ static void step(struct client *c, uint32_t i, uint64_t now, struct outbox *out)
 		break;
 	case EFFORT_LOCAL:
 	case EFFORT_BUBBLES:
+	case EFFORT_SOLICIT:
 		step_bubbles(c, i, now, out);
 		break;
 	case EFFORT_NONE:
@@ -474,12 +507,27 @@ void contact_want(struct client *c, uint32_t i)
 	recent_touch(&c->recent, i, s);
 }
 
+/*
+ * X71, A49: those who know trailers. Who uses no nonces himself cannot tell; he
+ * asks everybody. A29: whether our host has sent meanwhile does not matter.
+ */
+static bool may_solicit(const struct client *c, const struct recent_peer *e,
+			uint64_t now)
+{
+	return client_has(c, EXT_SLR) &&
+	       (e->speaks_6081 || !client_has_nonces(c)) && !e->is_lan &&
+	       !randport_concerns(c, e) && recent_is_trusted(e) &&
+	       !contact_is_valid(e, now);
+}
+
 static enum effort effort_for(const struct client *c,
 			      const struct recent_peer *e, uint64_t now)
 {
 	if (e->is_native)
 		return EFFORT_TEST;
-	return discovery_knows(c, e, now) ? EFFORT_LOCAL : EFFORT_BUBBLES;
+	if (discovery_knows(c, e, now))
+		return EFFORT_LOCAL;
+	return may_solicit(c, e, now) ? EFFORT_SOLICIT : EFFORT_BUBBLES;
 }
 
 enum reason contact_reach(struct client *c, unsigned own, const uint8_t *p,

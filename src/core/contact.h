@@ -10,7 +10,8 @@
  *	any ------- proof ------------------------> trusted: packets leave at
  *	                                            once, to where it came from
  *	trusted --- silent for 30 s, and a packet
- *	            for it -----------------------> TEST, BUBBLES or LOCAL
+ *	            for it -----------------------> TEST, SOLICIT, BUBBLES or
+ *	                                            LOCAL
  *
  * Proof is what only the peer can have: the nonce of our echo request or of our
  * bubble; or for a client, to send from the address inside its address.
@@ -18,6 +19,13 @@
  * A native host that was trusted is asked by way of its last relay as well. If
  * it was only the path to that relay that had failed, this is the quickest to
  * find out; and it wakes up a relay that has given us up.
+ *
+ * A client that was trusted and knows RFC 6081 is asked directly (§5.7):
+ * SOLICIT is BUBBLES, but the first three direct ones go to where it was,
+ * and ask for an answer. The very first goes alone, so that its server has
+ * nothing to do; but only if it is likely to arrive, for 2 s are lost if it
+ * does not (A75). The others have an indirect one beside them, as §5.1 leaves
+ * us free to do. Who meets by random ports has no use for it.
  */
 #ifndef CORE_CONTACT_H
 #define CORE_CONTACT_H
@@ -27,6 +35,7 @@
 enum {
 	PEER_VALID_S = 30, /* C41 */
 	LOCAL_TRIES = 2,   /* which leaves two of the four of C57 */
+	SOLICITATIONS = 3, /* X72 */
 };
 
 #define CONTACT_TEST_WAIT_NS (2 * NS_PER_S) /* C43 */
@@ -110,10 +119,18 @@ void contact_attempt(struct client *c, uint32_t i, bool direct_only,
 
 /*
  * Another client wants us to open the way (C36, X19). If the limits do not
- * allow it now, it is answered when they do.
+ * allow it now, it is answered when they do. nd: ND_ADVERTISEMENT if it asks
+ * for one, or ND_NONE.
  */
-void contact_answer(struct client *c, uint32_t i, uint64_t now,
+void contact_answer(struct client *c, uint32_t i, enum nd nd, uint64_t now,
 		    struct outbox *out);
+
+/*
+ * Answer a solicitation (X73) that has just proven where its sender is. It does
+ * not count as a bubble, but goes to a peer once a second at most (A29).
+ */
+void contact_advertise(struct client *c, uint32_t i, uint64_t now,
+		       struct outbox *out);
 
 /* Answer a neighbour's discovery bubble on the link (C76). */
 void contact_answer_neighbour(struct client *c, uint32_t i, uint64_t now,
@@ -164,9 +181,11 @@ void contact_set_due(struct client *c, struct recent_peer *e, uint64_t due);
 uint64_t contact_attempt_allowed(const struct client *c,
 				 const struct recent_peer *e, uint64_t now);
 
-/* One attempt, whatever the limits say; and one on the link (C44). */
+/* One attempt, whatever the limits say; and one on the link (C44). nd: what
+ * its direct bubble says. */
 void contact_send_attempt(struct client *c, struct recent_peer *e,
-			  bool direct_only, uint64_t now, struct outbox *out);
+			  bool direct_only, enum nd nd, uint64_t now,
+			  struct outbox *out);
 void contact_send_local(struct client *c, struct recent_peer *e, uint64_t now,
 			struct outbox *out);
 

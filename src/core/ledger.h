@@ -38,6 +38,9 @@ enum {
 #define LEDGER_LIST(X)                                                         \
 	/* to where the peer is */                                             \
 	X(SENT_DIRECT, BUBBLES_SENT, "direct", LEDGER_PEERS)                   \
+	/* the same, which ask for an answer, and answer (6081 §5.7) */       \
+	X(SENT_SOLICITATION, BUBBLES_SENT, "solicitation", LEDGER_CLIENT)      \
+	X(SENT_ADVERTISEMENT, BUBBLES_SENT, "advertisement", LEDGER_CLIENT)    \
 	/* by way of its server */                                             \
 	X(SENT_INDIRECT, BUBBLES_SENT, "indirect", LEDGER_PEERS)               \
 	/* to the relay of a native host */                                    \
@@ -51,6 +54,8 @@ enum {
 	X(SENT_PASSED, BUBBLES_SENT, "passed", LEDGER_SERVER)                  \
 	/* the same from the other side; discovery is a reason */              \
 	X(GOT_DIRECT, BUBBLES_RECEIVED, "direct", LEDGER_PEERS)                \
+	X(GOT_SOLICITATION, BUBBLES_RECEIVED, "solicitation", LEDGER_CLIENT)   \
+	X(GOT_ADVERTISEMENT, BUBBLES_RECEIVED, "advertisement", LEDGER_CLIENT) \
 	X(GOT_INDIRECT, BUBBLES_RECEIVED, "indirect", LEDGER_CLIENT)           \
 	X(GOT_RELAY, BUBBLES_RECEIVED, "relay", LEDGER_CLIENT)                 \
 	X(GOT_NEIGHBOUR, BUBBLES_RECEIVED, "neighbour", LEDGER_CLIENT)         \

@@ -199,6 +199,12 @@ static bool has_port(const struct recent_peer *e)
 	return e->peer_port && e->peer_port != t.client.port;
 }
 
+bool randport_concerns(const struct client *c, const struct recent_peer *e)
+{
+	return randport_mode(c) != RANDPORT_OFF || has_port(e) ||
+	       e->door != DOOR_SERVICE;
+}
+
 struct randport *randport_take(struct client *c, uint32_t i, uint64_t now)
 {
 	struct recent_peer *e = recent_at(&c->recent, i);

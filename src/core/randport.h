@@ -89,6 +89,9 @@ const char *randport_mode_name(enum randport_mode m);
 /* What the NAT is like, and the configuration allows. */
 enum randport_mode randport_mode(const struct client *c);
 
+/* Do we, or the peer, need random ports to meet? */
+bool randport_concerns(const struct client *c, const struct recent_peer *e);
+
 /* The port of a peer; NULL = it has none. */
 struct randport *randport_of(struct client *c, uint32_t i);
 const struct randport *randport_seen(const struct client *c, uint32_t i);

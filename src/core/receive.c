@@ -108,19 +108,36 @@ static enum reason check_frame(struct arrival *a)
 	return u.routing ? REASON_ROUTING : REASON_NONE;
 }
 
+/* X71: is it one that would answer a solicitation? */
+static void note_trailers(struct recent_peer *e, const struct trailers *t)
+{
+	if (t->nonce || t->discovery != ND_NONE || t->random_port ||
+	    t->n_alternates)
+		e->speaks_6081 = true;
+	if (t->discovery == ND_ADVERTISEMENT && e->effort == EFFORT_SOLICIT &&
+	    e->tries == 1)
+		e->is_late = false;
+}
+
+/* What a bubble says of discovery, if we listen to that. */
+static enum nd discovery_of(const struct client *c, const struct arrival *a)
+{
+	return client_has(c, EXT_SLR) ? (enum nd)a->t->discovery : ND_NONE;
+}
+
 /* A peer that is heard at a random port cannot be heard elsewhere. */
-static void answer(struct client *c, uint32_t i, uint64_t now,
+static void answer(struct client *c, uint32_t i, enum nd nd, uint64_t now,
 		   struct outbox *out)
 {
 	if (!randport_greets(c, i, now)) {
-		contact_answer(c, i, now, out);
+		contact_answer(c, i, nd, now, out);
 		return;
 	}
 	contact_greet(c, i, now, out);
 	contact_go(c, i, now, out);
 }
 
-/* C36, X13, X19: a client wants us to open the way. */
+/* C36, X13, X19, X73: a client wants us to open the way. */
 static enum reason on_indirect(struct client *c, const struct arrival *a,
 			       uint64_t now, struct outbox *out)
 {
@@ -133,9 +150,13 @@ static enum reason on_indirect(struct client *c, const struct arrival *a,
 	i = contact_of(c, a->own, &a->f.ip->src);
 	e = recent_at(&c->recent, i);
 	e->nonce_got = a->t->nonce;
+	note_trailers(e, a->t);
 	randport_announced(c, i, a->t->random_port, now);
 	ledger_count(c->ledger, LEDGER_GOT_INDIRECT);
-	answer(c, i, now, out);
+	answer(c, i,
+	       discovery_of(c, a) == ND_SOLICITATION ? ND_ADVERTISEMENT
+						     : ND_NONE,
+	       now, out);
 	return REASON_BUBBLE;
 }
 
@@ -278,6 +299,27 @@ static void meet(struct client *c, uint32_t i, struct tuple from, uint64_t now,
 	}
 }
 
+/*
+ * What a direct bubble that was believed is answered with: a solicitation with
+ * an advertisement (X73), that with nothing (X75). Who came from where we did
+ * not know is to learn that we are here, too (4380 §5.2.3, end).
+ */
+static void answer_direct(struct client *c, const struct arrival *a, uint32_t i,
+			  enum rule rule, uint64_t now, struct outbox *out)
+{
+	switch (discovery_of(c, a)) {
+	case ND_SOLICITATION:
+		contact_advertise(c, i, now, out);
+		break;
+	case ND_ADVERTISEMENT:
+		break;
+	case ND_NONE:
+		if (rule == RULE_NONCE)
+			contact_attempt(c, i, true, now, out);
+		break;
+	}
+}
+
 static enum reason from_client(struct client *c, struct arrival *a,
 			       uint64_t now, struct outbox *out)
 {
@@ -294,10 +336,12 @@ static enum reason from_client(struct client *c, struct arrival *a,
 	e = recent_at(&c->recent, i);
 	if (is_bubble && rule != RULE_LAN &&
 	    randport_restarts(c, i, door, a->d->from, now)) {
-		contact_answer(c, i, now, out);
+		contact_answer(c, i, ND_NONE, now, out);
 		return REASON_NONE;
 	}
-	if (!is_bubble) {
+	if (is_bubble) {
+		note_trailers(e, a->t);
+	} else {
 		contact_calm(e, now);
 		e->owes = false; /* who sends packets has got our bubbles */
 	}
@@ -306,12 +350,22 @@ static enum reason from_client(struct client *c, struct arrival *a,
 	else
 		contact_prove(c, i, a->d->from, rule == RULE_LAN, now, out);
 	a->is_sought = e->sought;
-	if (rule == RULE_NONCE)
-		/* Let it learn that we are here, too (4380 §5.2.3, end). */
-		contact_attempt(c, i, true, now, out);
-	else if (!is_bubble)
+	if (is_bubble)
+		answer_direct(c, a, i, rule, now, out);
+	else
 		contact_keep(c, i, now, out);
 	return REASON_NONE;
+}
+
+static enum ledger_line line_of(const struct arrival *a)
+{
+	static const enum ledger_line line[] = {
+		[ND_NONE] = LEDGER_GOT_DIRECT,
+		[ND_SOLICITATION] = LEDGER_GOT_SOLICITATION,
+		[ND_ADVERTISEMENT] = LEDGER_GOT_ADVERTISEMENT,
+	};
+
+	return a->is_neighbour ? LEDGER_GOT_NEIGHBOUR : line[a->t->discovery];
 }
 
 /* C33, C40, X6. */
@@ -319,8 +373,7 @@ static enum reason deliver(const struct client *c, const struct arrival *a,
 			   struct outbox *out)
 {
 	if (ip6_is_bubble(a->f.ip)) {
-		ledger_count(c->ledger, a->is_neighbour ? LEDGER_GOT_NEIGHBOUR
-							: LEDGER_GOT_DIRECT);
+		ledger_count(c->ledger, line_of(a));
 		return REASON_BUBBLE;
 	}
 	if (a->icmp >= ICMP6_ROUTER_SOLICITATION && a->icmp <= ICMP6_REDIRECT)

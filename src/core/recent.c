@@ -315,6 +315,8 @@ static void clean(struct recent_peer *e, uint64_t now)
 		.tested = past(old.tested, now),
 		.due = UINT64_MAX,
 		.nonce_got = old.nonce_got,
+		.speaks_6081 = is_set(&e->speaks_6081),
+		.is_late = is_set(&e->is_late),
 	};
 }
 

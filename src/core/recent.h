@@ -49,6 +49,7 @@ enum effort {
 	EFFORT_TEST,    /* connectivity test of a native host, C43 */
 	EFFORT_LOCAL,   /* bubbles on the link, C44 */
 	EFFORT_BUBBLES, /* direct and indirect, C46 */
+	EFFORT_SOLICIT, /* the same, but direct ones ask first, X71 */
 };
 
 /* Times in ns, 0 = never. */
@@ -78,10 +79,13 @@ struct recent_peer {
 	uint64_t due;        /* next step of the effort, UINT64_MAX = none */
 	uint32_t nonce_sent, nonce_got;     /* 6081 §5.2.1; 0 = none */
 	uint8_t test_nonce[TEST_NONCE_LEN]; /* of the last echo request */
-	bool owes;          /* it has asked, and may be answered only later */
-	bool test_open;     /* and it is unanswered */
-	uint16_t peer_port; /* outside port that it has announced; that of its
-			       address if it has none; 0 = not known (X40) */
+	bool owes;           /* it has asked, and may be answered only later */
+	bool test_open;      /* and it is unanswered */
+	bool speaks_6081;    /* it has sent trailers of 6081 */
+	bool is_late;        /* one direct bubble alone does not reach it */
+	uint16_t peer_port;  /* outside port that it has announced; that of its
+				address if it has none; 0 = not known (X40) */
+	uint16_t advertised; /* last advertisement to it, 1/4 s; 0 = never */
 };
 
 /* When bubbles were sent to somebody. */

@@ -45,7 +45,7 @@ struct directive {
 	const char *name;
 	const struct conf_kind *kind;
 	enum conf_when when;
-	bool is_gone; /* dropped by 1.0 */
+	bool is_gone;       /* dropped by 1.0 */
 	size_t field, size; /* offset in struct conf */
 	size_t count; /* the same of a list's count, or what else belongs to
 			 it; count_size 0 = nothing does */

@@ -541,7 +541,7 @@ def test_openmetrics_for_its_reference_parser(start):
     waits = got["teredo_connection_setup_seconds"]
     assert (waits.type, waits.unit, len(waits.samples)) == ("histogram", "seconds", 7)
     assert got["teredo_peers_evicted"].samples[1].name == "teredo_peers_evicted_total"
-    assert len(got["teredo_bubbles"].samples) == 12
+    assert len(got["teredo_bubbles"].samples) == 16
     assert len(got) == len(set(re.findall(
         "# TYPE (.*) ", ask(start, "metrics", fake.METRICS).stdout)))
     # It is a strict one, which does not take the other format.

@@ -63,6 +63,7 @@ struct audit {
 	struct client_book *client;
 	unsigned client_version;
 	uint64_t solicitations, attempts, tests, announcements;
+	uint64_t solicited, advertised; /* 6081 §5.7 */
 	uint64_t last_solicitation, min_refresh, max_refresh;
 };
 

@@ -48,8 +48,11 @@ struct row {
 	bool has_test, test_used;
 	uint8_t test[TEST_NONCE_LEN];
 	uint32_t nonce_sent, nonce_got;
-	struct ip6 cookie; /* source of the last bubble, if not our own */
-	struct tuple lan;  /* by a discovery bubble */
+	unsigned solicited; /* peer: of one effort */
+	uint64_t solicited_at;
+	uint64_t advertised; /* peer: last */
+	struct ip6 cookie;   /* source of the last bubble, if not our own */
+	struct tuple lan;    /* by a discovery bubble */
 	uint64_t lan_heard;
 	bool is_server;        /* tuple: what the resolver has said */
 	uint32_t other;        /* address of that server */
@@ -591,6 +594,46 @@ static void check_indirect(struct audit *a, const struct view *v)
 		r->nonce_sent = nonce;
 }
 
+/* X71, X72, X74: to where it was proven to be, 30 s ago; three. */
+static void check_solicit(struct audit *a, const struct out *o,
+			  const struct view *v, uint64_t now)
+{
+	const struct row *at = row(a, &v->ip->dst, o->to);
+	uint64_t proof = at->proof;
+	struct row *r = peer_row(a, &v->ip->dst);
+
+	WANT(client(a)->conf.extensions & EXT_SLR, "X7: SLR is off");
+	WANT(proof, "X71: a solicitation to %08x", o->to.ip);
+	WANT(now - proof >= PROOF_NS, "X71: %llu ms after it was heard",
+	     (unsigned long long)((now - proof) / NS_PER_MS));
+	if (now - r->solicited_at > GAP_NS)
+		r->solicited = 0;
+	WANT(++r->solicited <= 3, "X72: a fourth solicitation");
+	r->solicited_at = now;
+	a->solicited++;
+}
+
+/* X73, X75, A29: who asked gets one, where he asked from. */
+static void check_advertise(struct audit *a, const struct out *o,
+			    const struct view *v, const struct view *in,
+			    const struct datagram *d, uint64_t now)
+{
+	struct row *r = peer_row(a, &v->ip->dst);
+
+	WANT(client(a)->conf.extensions & EXT_SLR, "X7: SLR is off");
+	WANT(d && in->ip && view_is_bubble(in) && view_discovery(in) == 0 &&
+		     ip6_equal(&in->ip->src, &v->ip->dst),
+	     "X73: an advertisement that nobody asked for");
+	WANT(is_server(a, d->from) || same(d->from, o->to),
+	     "X73: not to where it was asked from");
+	WANT(r->advertised == 0 || now - r->advertised >= NS_PER_S ||
+		     a->client->lost || a->client->flushes,
+	     "A29: advertisements %llu ms apart",
+	     (unsigned long long)((now - r->advertised) / NS_PER_MS));
+	r->advertised = now;
+	a->advertised++;
+}
+
 /*
  * C38: in answer to the relay's, and to where that came from. Or to let the
  * relay of a host that sends know that we are here.
@@ -688,10 +731,14 @@ static void check_bubble(struct audit *a, const struct out *o,
 	WANT(indirect || lan || direct, "C54: bubble to somebody else");
 	WANT(indirect || is_own(a, &v->ip->src), "C53: from a foreign address");
 	WANT(v->ip->hops > 1, "C53: bubble with hop limit %d", v->ip->hops);
-	if (!is_beside(a, o, v, in, d, indirect, now))
+	if (view_discovery(v) == 1)
+		check_advertise(a, o, v, in, d, now);
+	else if (!is_beside(a, o, v, in, d, indirect, now))
 		check_attempt(a, peer_row(a, dst), &v->ip->src, now);
 	if (lan)
 		return;
+	if (view_discovery(v) == 0)
+		check_solicit(a, o, v, now);
 	if (!indirect)
 		check_direct(a, v);
 	else if (!direct)

@@ -60,6 +60,16 @@ uint16_t view_port(const struct view *v)
 	return 0;
 }
 
+int view_discovery(const struct view *v)
+{
+	for (size_t i = 0; i + 2 <= v->tail_len; i += 2 + v->tail[i + 1]) {
+		if (v->tail[i] == 4 && v->tail[i + 1] == 4 &&
+		    i + 6 <= v->tail_len)
+			return v->tail[i + 2] < 2 ? v->tail[i + 2] : -1;
+	}
+	return -1;
+}
+
 bool view_is_bubble(const struct view *v)
 {
 	return v->ip && v->ip->next == 59 && v->len == 40;

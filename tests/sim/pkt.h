@@ -35,6 +35,8 @@ void view_read(struct view *v, const uint8_t *p, size_t n);
 uint32_t view_trailer(const struct view *v);
 /* The port of a random port trailer; 0 if there is none. */
 uint16_t view_port(const struct view *v);
+/* What its discovery trailer says: 0 or 1; or -1. */
+int view_discovery(const struct view *v);
 bool view_is_bubble(const struct view *v);
 
 /* Bytes written. nonce may be NULL; trailer 0 is none. */

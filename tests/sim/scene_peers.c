@@ -276,6 +276,46 @@ static void ports_used_up(struct stage *s, int arg)
 	meet(s, &s->h, &s->h2, S(7));
 }
 
+static uint64_t indirect(const struct home *h)
+{
+	return h->o.node->ledger.n[LEDGER_SENT_INDIRECT];
+}
+
+/*
+ * X71: two who were silent for half a minute find each other again, and their
+ * server is gone. Without SLR they do not.
+ */
+static void silent_pair(struct stage *s, int without)
+{
+	struct client_conf c = home_conf();
+	struct home *h = sim_chance(&s->w, 500) ? &s->h : &s->h2;
+	struct home *other = h == &s->h ? &s->h2 : &s->h;
+	uint64_t before;
+
+	if (without)
+		c.extensions &= ~EXT_SLR;
+	start_server(s);
+	start_home(s, &s->h, NAT_FULL_CONE + sim_below(&s->w, 3), &c);
+	start_home(s, &s->h2, NAT_FULL_CONE + sim_below(&s->w, 3), &c);
+	home_qualifies(s, &s->h, S(1));
+	home_qualifies(s, &s->h2, S(2));
+	meet(s, &s->h, &s->h2, S(5));
+	s->h.flow[0].on = false;
+	s->server.down = true;
+	run(s, S(32) + MS(sim_below(&s->w, 6000)));
+	before = indirect(h);
+	if (without) {
+		home_talk(h, 0, home_address(other), MS(250));
+		run(s, S(15));
+		EXPECT(h->flow[0].answered == 0, "they met after all");
+		return;
+	}
+	meet(s, h, other, S(1));
+	EXPECT(h->o.audit.solicited && other->o.audit.advertised,
+	       "nobody solicited");
+	EXPECT(indirect(h) == before, "the server was asked");
+}
+
 /* A native host, through a relay; either begins. */
 static void native_pairs(struct stage *s, int host_first)
 {
@@ -501,6 +541,8 @@ const struct scenario peer_scenarios[] = {
 	 10},
 	{"ports-sp-strict-lossy", ports_lossy, PORT_PAIR(COUNTING, STRICT), 10},
 	{"ports-used-up", ports_used_up, 0, 10},
+	{"silent-pair", silent_pair, 0, 5},
+	{"silent-pair-no-slr", silent_pair, 1, 20},
 	{"native-pairs-client-first", native_pairs, 0, 10},
 	{"native-pairs-host-first", native_pairs, 1, 10},
 	{"rare-pings", rare_pings, 0, 10},

@@ -371,6 +371,8 @@ static void test_trusted_stay(void **state)
 	e->tries = 3;
 	e->owes = e->test_open = true;
 	e->nonce_sent = e->nonce_got = 9;
+	e->speaks_6081 = e->is_late = true;
+	e->advertised = 9;
 	e->held = 3;
 	e->sent = now + 1;
 	e->tested = now - 1;
@@ -386,6 +388,7 @@ static void test_trusted_stay(void **state)
 	assert_true(e->due == UINT64_MAX && e->held == RECENT_NONE);
 	assert_true(!e->owes && !e->test_open && e->nonce_sent == 0);
 	assert_int_equal(e->nonce_got, 9);
+	assert_true(e->speaks_6081 && e->is_late && e->advertised == 0);
 	assert_true(e->sent == now && e->tested == now - 1);
 	assert_true(e->lan_heard == now);
 }
