@@ -648,24 +648,6 @@ static void set_discovery(struct client *c, const struct client_conf *conf,
 		c->announce_at = now;
 }
 
-struct tuple client_alternate(const struct client *c)
-{
-	return tuple_equal(c->gateway, c->own[c->cur].mapped)
-		       ? (struct tuple){0, 0}
-		       : c->gateway;
-}
-
-void client_mapping(struct client *c, struct tuple external, uint64_t now,
-		    struct outbox *out)
-{
-	if (tuple_equal(c->gateway, external))
-		return;
-	c->gateway = external;
-	if (client_has_address(c) && c->local.ip && !c->dormancy.on)
-		qualify_check(&c->qualify, now, out);
-	client_publish(c);
-}
-
 void client_reconfigure(struct client *c, const struct client_conf *conf,
 			uint64_t now, struct outbox *out)
 {

@@ -209,12 +209,11 @@ struct client {
 	struct recent recent;
 	struct held held;
 	struct server_entry server[CLIENT_SERVERS];
-	unsigned at;          /* server in use or asked */
-	struct tuple local;   /* ip 0 = there is no network */
-	struct tuple gateway; /* client_mapping() */
-	bool left;            /* the server in use is none of ours any more */
-	bool wanted;          /* client_want() */
-	bool is_resumed;      /* client_recover(): local is what it was */
+	unsigned at;        /* server in use or asked */
+	struct tuple local; /* ip 0 = there is no network */
+	bool left;          /* the server in use is none of ours any more */
+	bool wanted;        /* client_want() */
+	bool is_resumed;    /* client_recover(): local is what it was */
 	struct own_address own[CLIENT_ADDRESSES];
 	unsigned cur;        /* of own[] */
 	enum client_why why; /* it is not qualified */
@@ -295,14 +294,6 @@ void client_servers(struct client *c, unsigned n,
 /* Role auto: is a client wanted now (C6)? Wanted at first. */
 void client_want(struct client *c, bool wanted, uint64_t now,
 		 struct outbox *out);
-
-/*
- * The gateway says that this tuple of its own leads to our service port
- * (X22-X26); ip 0: none does. What the NAT makes of our packets may be another
- * now, so the server is asked.
- */
-void client_mapping(struct client *c, struct tuple external, uint64_t now,
-		    struct outbox *out);
 
 /* Ask the server now, if that was not just done; and knock (knock.h). */
 void client_check(struct client *c, uint64_t now, struct outbox *out);

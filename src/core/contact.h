@@ -234,23 +234,17 @@ bool discovery_allows(const struct client *c, const struct ip6 *a);
 bool discovery_knows(const struct client *c, const struct recent_peer *e,
 		     uint64_t now);
 
-/* One of EXT_*, or of several of them one. */
+/* EXT_* */
 static inline bool client_has(const struct client *c, unsigned extension)
 {
 	return c->conf.extensions & extension;
 }
 
-/* X10, X65: do bubbles carry nonces, and do these prove something? */
+/* X10: do bubbles carry nonces, and do these prove something? */
 static inline bool client_has_nonces(const struct client *c)
 {
-	return client_has(c, EXT_SNS | EXT_HP);
+	return client_has(c, EXT_SNS);
 }
-
-/*
- * client.c: the gateway's mapping, unless that is how the server sees us: then
- * there is one NAT only (X28). ip 0: none.
- */
-struct tuple client_alternate(const struct client *c);
 
 /* Is there an address? */
 static inline bool client_has_address(const struct client *c)

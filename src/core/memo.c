@@ -48,7 +48,6 @@ void memo_write(struct client *c)
 	m.flags = c->conf.flags;
 	m.flags_for = c->conf.mapped;
 	m.local = c->local;
-	m.gateway = c->gateway;
 	m.heard = c->heard;
 	m.keep_until = c->keep_until;
 	m.changed = c->changed;
@@ -215,7 +214,6 @@ void client_recover(struct client *c, uint64_t now)
 		      past(m.since, now));
 	if (take_addresses(c, &m, now)) {
 		c->local = m.local;
-		c->gateway = m.gateway;
 		c->is_resumed = true;
 		c->dormancy.carried = now; /* awake, as at the start */
 		take_server(c, &m, now);

@@ -30,7 +30,7 @@ struct memo {
 	uint8_t has_flags;
 	uint16_t flags; /* drawn for this mapping */
 	struct tuple flags_for;
-	struct tuple local, gateway;
+	struct tuple local;
 	uint64_t heard, keep_until, changed, announce_at;
 	uint64_t asked, since; /* the server; see qualify.h */
 	uint32_t asked_whom;

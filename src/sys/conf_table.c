@@ -191,8 +191,8 @@ const struct directive conf_table[] = {
 	 .allowed = "the IPv6 address of a host with native IPv6"},
 	{"Symmetric", LIVE(bool), FIELD(symmetric), YES_NO},
 	{"Extensions", LIVE(extensions), FIELD(extensions),
-	 .allowed = "all, none, or some of sns up pp sp hp slr, where up and "
-		    "pp need sns, and sp needs sns and pp"},
+	 .allowed = "all, none, or some of sns pp sp slr, where pp needs "
+		    "sns, and sp needs sns and pp"},
 	{"ConePhase", LIVE(bool), FIELD(cone_phase), YES_NO},
 	{"NonceRequired", LIVE(bool), FIELD(nonce_required), YES_NO},
 	{"BindInterface", START(iface), FIELD(bind_iface), .max = IFNAMSIZ,

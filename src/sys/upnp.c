@@ -27,8 +27,8 @@ enum {
 	CONFLICT = 718,
 };
 
-/* An answer's length is read by strtol() from what does not end with 0, but with
- * a line; which the sanitizer, where it is strict, takes exception to. */
+/* An answer's length is read by strtol() from what does not end with 0, but
+ * with a line; which the sanitizer, where it is strict, takes exception to. */
 #ifdef __SANITIZE_ADDRESS__
 const char *__asan_default_suppressions(void);
 

@@ -813,47 +813,12 @@ static void c18_symmetric_is_off(void **state)
 static void c18_x7_no_sns(void **state)
 {
 	(void)state;
-	r.conf.client.extensions = EXT_HP | EXT_SLR;
+	r.conf.client.extensions = EXT_SLR;
 	start_client(&r);
 	answers(&r, server_at, client_at);
 	answers(&r, second_at, moved_at);
 	assert_int_equal(status(&r)->n, 0);
 	assert_int_equal(status(&r)->why, WHY_SYMMETRIC);
-}
-
-static void mapping(struct tuple t)
-{
-	client_mapping(&r.node.client, t, r.now, &r.out);
-	rig_flush(&r);
-}
-
-/* X27, X28, X62: what the gateway says, and what is new in it. */
-static void x28_x62_gateway(void **state)
-{
-	const struct client *c = &r.node.client;
-	const struct tuple none = {0, 0}, nested = at("10.9.0.1", 50000);
-
-	(void)state;
-	start_client(&r);
-	mapping(nested); /* while it is asking anyway */
-	answers(&r, server_at, client_at);
-	answers(&r, second_at, client_at);
-	sent_nothing(&r);
-	assert_true(tuple_equal(client_alternate(c), nested));
-	mapping(nested);
-	sent_nothing(&r);
-	/* One NAT only: the server sees the same. */
-	mapping(client_at);
-	assert_true(tuple_equal(client_alternate(c), none));
-	answers(&r, server_at, moved_at);
-	assert_true(tuple_equal(client_alternate(c), client_at));
-	answers(&r, second_at, moved_at);
-	/* An address or a port of its own is another. */
-	mapping(at("11.0.0.5", 4095));
-	asked(&r, server_at);
-	assert_int_equal(client_alternate(c).port, 4095);
-	mapping(none);
-	assert_true(tuple_equal(client_alternate(c), none));
 }
 
 /* C18, C85: every server says so: they are not asked for ever and ever. */
@@ -1655,7 +1620,6 @@ int main(void)
 		ASKING(x9_symmetric),
 		PREPARED(c18_symmetric_is_off),
 		PREPARED(c18_x7_no_sns),
-		PREPARED(x28_x62_gateway),
 		PREPARED(c18_two_servers_no_flood),
 		PREPARED(c18_becomes_symmetric),
 		PREPARED(c13_cone),

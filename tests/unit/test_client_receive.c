@@ -1103,11 +1103,11 @@ static void x7_x15_turned_off(void **state)
 	uint32_t nonce = asks(far_client, far_client_at);
 
 	(void)state;
-	r.node.client.conf.extensions = EXT_ALL & ~(EXT_SNS | EXT_HP);
+	r.node.client.conf.extensions = EXT_ALL & ~EXT_SNS;
 	bubble_with(&q, far_client, client, nonce);
 	comes(far_other);
 	dropped(&r, REASON_MISMATCH);
-	r.node.client.conf.extensions = EXT_HP;
+	r.node.client.conf.extensions = EXT_SNS;
 	comes(far_other);
 	ended(&r, REASON_BUBBLE);
 	forget_log();

@@ -553,14 +553,13 @@ static void x7_extensions(void **state)
 		{"all", EXT_ALL},
 		{"None", 0},
 		{"sns", EXT_SNS},
-		{"SNS hp", EXT_SNS | EXT_HP},
-		{"hp\tslr", EXT_HP | EXT_SLR},
-		{"slr hp slr", EXT_HP | EXT_SLR},
+		{"SNS slr", EXT_SNS | EXT_SLR},
+		{"sns\tpp", EXT_SNS | EXT_PP},
+		{"slr sns slr", EXT_SNS | EXT_SLR},
 		{"sp pp sns", EXT_SNS | EXT_PP | EXT_SP},
-		{"sns up", EXT_SNS | EXT_UP},
-		{"sns up pp sp hp slr", EXT_ALL},
-		{"up", UINT_MAX},
-		{"pp hp", UINT_MAX},
+		{"sns pp sp slr", EXT_ALL},
+		{"sns up", UINT_MAX},
+		{"pp slr", UINT_MAX},
 		{"sns sp", UINT_MAX},
 		{"pp sp", UINT_MAX},
 		{"all sns", UINT_MAX},
@@ -588,11 +587,11 @@ static void x7_extensions(void **state)
 		plan_make(&p, &c, &o, 1 << 30, 2);
 		assert_int_equal(p.node.client.extensions, cases[i].set);
 	}
-	read_text("\nExtensions pp hp\n");
+	read_text("\nExtensions pp slr\n");
 	assert_string_equal(r.v[0].text,
-			    "m.conf:2: Extensions: \"pp hp\" is not allowed: "
-			    "all, none, or some of sns up pp sp hp slr, where "
-			    "up and pp need sns, and sp needs sns and pp");
+			    "m.conf:2: Extensions: \"pp slr\" is not allowed: "
+			    "all, none, or some of sns pp sp slr, where pp "
+			    "needs sns, and sp needs sns and pp");
 	read_text("Extensions\n");
 	assert_int_equal(r.errors, 1);
 }

@@ -452,7 +452,7 @@ static void symmetric_nats(void **state)
 	answers(&r, second_at, moved_at);
 	is_state(&r, CLIENT_QUALIFIED, WHY_NONE, 1);
 	/* X7: Extensions says the same in another way. */
-	r.conf.client.extensions = EXT_HP;
+	r.conf.client.extensions = EXT_SLR;
 	reconfigure();
 	assert_int_equal(status(&r)->why, WHY_SYMMETRIC);
 	r.conf.client.extensions = EXT_SNS;
