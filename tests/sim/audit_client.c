@@ -624,6 +624,8 @@ static void check_advertise(struct audit *a, const struct out *o,
 	WANT(d && in->ip && view_is_bubble(in) && view_discovery(in) == 0 &&
 		     ip6_equal(&in->ip->src, &v->ip->dst),
 	     "X73: an advertisement that nobody asked for");
+	if (!d)
+		return;
 	WANT(is_server(a, d->from) || same(d->from, o->to),
 	     "X73: not to where it was asked from");
 	WANT(r->advertised == 0 || now - r->advertised >= NS_PER_S ||
