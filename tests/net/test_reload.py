@@ -529,6 +529,13 @@ def test_returns_when_it_is_taken(net):
         assert daemon.stop() == 0
 
 
+def is_pending(host, pid, number):
+    """Was this signal sent to a process that has not taken it yet?"""
+    line = re.search(r"^ShdPnd:\s*(\w+)$", host.path(
+        f"/proc/{pid}/status").read_text(), re.M)
+    return int(line[1], 16) >> number - 1 & 1
+
+
 def test_level_of_the_log(net):
     """It holds for the packet process, too; and for who reads it."""
     with net.tidy():
@@ -543,8 +550,14 @@ def test_level_of_the_log(net):
         wait_for(lambda: control.status(net.relay, "/run/ctl")["notes"],
                  "the note of AllowIPv4")
         net.relay.kill(daemon.pid, signal.SIGUSR1)
+        # Until it has been passed on, and the packet process has come by again.
+        wait_for(lambda: not is_pending(net.relay, daemon.pid, signal.SIGUSR1),
+                 "the signal to be taken")
+        allow += "AllowIPv4 10.1.0.0/16\n"
+        net.relay.write(CONF, f"Threads 1\nLogLevel error\n{allow}")
+        ctl(net.relay, "reload")
         reload(daemon, f"Threads 1\nLogLevel debug\n{allow}",
-               says="settings 4 are in force")
+               says="settings 5 are in force")
         assert "threads: " not in daemon.log[since:]
         assert applied(daemon.log[since:]) == ["LogLevel"]
         net.relay.kill(daemon.pid, signal.SIGUSR1)
