@@ -14,6 +14,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "descriptors.h"
 #include "log.h"
 #include "notify.h"
 #include "udp.h"
@@ -268,18 +269,6 @@ static bool all_may_pass(char *text, size_t n)
 	return true;
 }
 
-/* The descriptor that came along, or -1. */
-static int descriptor_of(struct msghdr *m)
-{
-	struct cmsghdr *c = CMSG_FIRSTHDR(m);
-	int fd = -1;
-
-	if (c && c->cmsg_level == SOL_SOCKET && c->cmsg_type == SCM_RIGHTS &&
-	    c->cmsg_len == CMSG_LEN(sizeof(fd)))
-		memcpy(&fd, CMSG_DATA(c), sizeof(fd));
-	return fd;
-}
-
 bool notify_pass_on(int channel)
 {
 	/* Room for one descriptor: the kernel closes more. */
@@ -297,7 +286,7 @@ bool notify_pass_on(int channel)
 
 	if (n <= 0)
 		return n < 0 && (errno == EAGAIN || errno == EINTR);
-	fd = descriptor_of(&m);
+	fd = descriptors_passed(&m);
 	text[n] = '\0';
 	if (!(m.msg_flags & MSG_TRUNC) && all_may_pass(text, (size_t)n))
 		send_with(text, (size_t)n, &fd, fd >= 0, MSG_DONTWAIT);

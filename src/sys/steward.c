@@ -447,18 +447,6 @@ int steward_start(const struct conf *c, const char *iface, unsigned ifindex,
 	return fd[0];
 }
 
-/* What came with it, if that is one descriptor. */
-static int descriptor_of(struct msghdr *m)
-{
-	const struct cmsghdr *c = CMSG_FIRSTHDR(m);
-	int fd = -1;
-
-	if (c && c->cmsg_level == SOL_SOCKET && c->cmsg_type == SCM_RIGHTS &&
-	    c->cmsg_len == CMSG_LEN(sizeof(fd)))
-		memcpy(&fd, CMSG_DATA(c), sizeof(fd));
-	return fd;
-}
-
 int steward_hear(int fd, struct steward_answer *a)
 {
 	_Alignas(struct cmsghdr) char control[CMSG_SPACE(sizeof(int))];
@@ -474,7 +462,7 @@ int steward_hear(int fd, struct steward_answer *a)
 	if (n <= 0)
 		return n < 0 ? -errno : 0;
 	a->is_door = n == sizeof(a->door);
-	a->fd = descriptor_of(&m);
+	a->fd = descriptors_passed(&m);
 	return a->is_door || n == sizeof(a->done) ? 1 : -EBADMSG;
 }
 
